@@ -1,0 +1,145 @@
+//! What a profile asks of one host: every value typed, every sizing rule evaluated.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::Bytes;
+
+/// A profile resolved for one host. Produced by [`super::Profile::settle`]; the tunables read only this.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The profile's name.
+    pub name: String,
+    /// The compressed cache in front of swap.
+    pub zswap: Zswap,
+    /// The swap file behind it.
+    pub swap: Swap,
+    /// Kernel parameters by their sysctl name (`vm.swappiness`) and the value to have.
+    pub sysctl: BTreeMap<String, String>,
+    /// Compressed RAM disks used as swap.
+    pub zram: Zram,
+    /// The boot line.
+    pub boot: Boot,
+    /// The multi-generational LRU.
+    pub mglru: Mglru,
+    /// The memory budget.
+    pub memory: Memory,
+    /// The containers, by name.
+    pub services: BTreeMap<String, Service>,
+    /// What may leave the host.
+    pub sovereignty: Sovereignty,
+}
+
+/// `[zswap]`. An absent section leaves zswap as it is (`manage = false`).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Zswap {
+    /// Whether the profile says anything about zswap.
+    pub manage: bool,
+    /// Wanted on or off.
+    pub enabled: bool,
+    /// The compressor's name as the kernel spells it, for example `lz4`.
+    pub compressor: String,
+    /// Allocators in order of preference; the first that the kernel has (and that suits it) is used.
+    pub zpool: Vec<String>,
+    /// Upper limit of the pool, in percent of RAM, 1 to 100.
+    pub max_pool_percent: u8,
+    /// The shrinker (kernel 6.8 and later), where the profile names it.
+    pub shrinker: Option<bool>,
+}
+
+/// `[swap]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Swap {
+    /// Wanted total of swap on disk, in bytes; 0 leaves swap as it is.
+    pub size: Bytes,
+    /// Where our swap file lives; further files get `-2`, `-3`, … behind it.
+    pub path: String,
+    /// Priority, −1 (let the kernel choose) to 32767.
+    pub priority: i32,
+    /// How it comes back after a reboot.
+    pub persist: Persist,
+}
+
+/// How a swap file is activated at boot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Persist {
+    /// A swap unit where systemd runs the host, else a line in `/etc/fstab`.
+    #[default]
+    Auto,
+    /// A marked line in `/etc/fstab`.
+    Fstab,
+    /// A systemd swap unit.
+    Unit,
+}
+
+/// `[zram]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Zram {
+    /// Take zram swap out of use and keep it from coming back.
+    pub retire: bool,
+}
+
+/// `[boot]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Boot {
+    /// Put `zswap.*` on the kernel command line and its modules into the initramfs.
+    pub manage: bool,
+    /// Further kernel arguments, each `name` or `name=value` without blanks or quotes.
+    pub kernel_args: Vec<String>,
+    /// Have pressure stall information (`psi=1` where the kernel has it switched off).
+    pub psi: bool,
+    /// Have the unified cgroup hierarchy (v2).
+    pub cgroup_v2: bool,
+}
+
+/// `[mglru]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Mglru {
+    /// `/sys/kernel/mm/lru_gen/min_ttl_ms`, in ms; `None` leaves it as it is.
+    pub min_ttl_ms: Option<u64>,
+}
+
+/// `[memory]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Kept for the system, the page cache and the zswap pool, in bytes.
+    pub reserve: Bytes,
+}
+
+/// `[services.NAME]`: limits that the container side uses.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    /// Hard limit, bytes (cgroup memory.max).
+    pub memory: Option<Bytes>,
+    /// Best-effort protection, bytes (memory.low).
+    pub memory_reservation: Option<Bytes>,
+    /// Memory and swap together, bytes, as the Docker Engine API counts it.
+    pub memory_swap: Option<Bytes>,
+    /// Ceiling in CPUs (cpu.max), 0.01 and up.
+    pub cpus: Option<f64>,
+    /// Relative weight (cpu.weight), 1 to 10000.
+    pub cpu_weight: Option<u32>,
+    /// −1000 to 1000.
+    pub oom_score_adj: Option<i32>,
+    /// Most processes (pids.max).
+    pub pids: Option<u64>,
+    /// Environment variables.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// `[sovereignty]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sovereignty {
+    /// Whether containers may reach the outside. Off unless the profile says otherwise.
+    pub egress: bool,
+    /// The address that published ports bind to.
+    pub publish_address: String,
+}
+
+impl Default for Sovereignty {
+    fn default() -> Self {
+        Self { egress: false, publish_address: "127.0.0.1".to_owned() }
+    }
+}
