@@ -15,7 +15,7 @@ pub use execute::{ApplyError, apply};
 pub use generation::{Generation, Generations, State};
 pub use journal::Event;
 pub use recover::{Recovered, recover};
-pub use rollback::{Kept, Rollback, RollbackOptions, rollback};
+pub use rollback::{Kept, Rollback, RollbackOptions, rollback, targets};
 
 use crate::host::{Host, HostError, Lock};
 use crate::plan::Change;

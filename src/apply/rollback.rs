@@ -78,7 +78,7 @@ pub fn rollback(
 }
 
 /// The generations that a rollback to before `id` takes back, the newest first.
-pub(crate) fn targets(generations: &Generations, id: Option<u32>) -> Vec<&Generation> {
+pub fn targets(generations: &Generations, id: Option<u32>) -> Vec<&Generation> {
     let open = generations.0.iter().rev().filter(|(_, state)| *state != State::RolledBack);
     let open = open.map(|(generation, _)| generation);
     match id {

@@ -7,8 +7,10 @@ use crate::profile::Settings;
 use crate::tunable::{ALL, Context, Gap};
 
 /// Asks every tunable and puts their changes in order: what others are made from comes first, what is made from it last.
-pub fn build(wish: &Settings, facts: &Facts, host: &Host) -> Result<Plan, HostError> {
-    let context = Context { wish, facts, host };
+///
+/// `remember` is the text for the host's own profile, where it is not the host's own profile that is asked for.
+pub fn build(wish: &Settings, facts: &Facts, host: &Host, remember: Option<&str>) -> Result<Plan, HostError> {
+    let context = Context { wish, facts, host, remember };
     let mut gap = Gap::default();
     for tunable in ALL {
         gap.of(tunable.doc().id);

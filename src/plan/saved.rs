@@ -19,6 +19,8 @@ pub struct SavedPlan {
     pub plan: Plan,
     /// What was wanted, every rule evaluated.
     pub settings: Settings,
+    /// The text that goes into the host's own profile.
+    pub remember: Option<String>,
     /// Everything that the plan saw: path to SHA-256.
     pub saw: BTreeMap<String, String>,
     /// Over all of the above; a plan that was edited is no plan.
@@ -41,8 +43,8 @@ pub enum SavedPlanError {
 
 impl SavedPlan {
     /// Binds a plan to what it saw.
-    pub fn new(plan: Plan, settings: Settings, saw: BTreeMap<String, String>) -> Self {
-        let mut saved = Self { schema: SCHEMA.to_owned(), plan, settings, saw, hash: String::new() };
+    pub fn new(plan: Plan, settings: Settings, remember: Option<String>, saw: BTreeMap<String, String>) -> Self {
+        let mut saved = Self { schema: SCHEMA.to_owned(), plan, settings, remember, saw, hash: String::new() };
         saved.hash = saved.compute_hash();
         saved
     }
@@ -85,7 +87,7 @@ impl SavedPlan {
     }
 
     fn compute_hash(&self) -> String {
-        let parts = (&self.schema, &self.plan, &self.settings, &self.saw);
+        let parts = (&self.schema, &self.plan, &self.settings, &self.remember, &self.saw);
         sha256_hex(&serde_json::to_vec(&parts).unwrap_or_default())
     }
 }
@@ -96,7 +98,7 @@ mod tests {
 
     fn saved() -> SavedPlan {
         let saw = BTreeMap::from([("/etc/fstab".to_owned(), "00".to_owned())]);
-        SavedPlan::new(Plan { profile: "p".into(), ..Plan::default() }, Settings::default(), saw)
+        SavedPlan::new(Plan { profile: "p".into(), ..Plan::default() }, Settings::default(), None, saw)
     }
 
     #[test]

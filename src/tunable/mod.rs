@@ -7,6 +7,7 @@ mod cgroup;
 mod gap;
 mod initramfs;
 mod mglru;
+mod own_profile;
 mod psi;
 mod swapfile;
 mod sysctl;
@@ -28,10 +29,12 @@ pub struct Context<'a> {
     pub facts: &'a Facts,
     /// The host itself, for the files behind the facts.
     pub host: &'a Host,
+    /// The text for the host's own profile, where another one is asked for.
+    pub remember: Option<&'a str>,
 }
 
 /// What a person should know of a tunable; `explain` and the reference pages are made from it.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Doc {
     /// Short and stable, as in `plan` and `explain`.
     pub id: &'static str,
@@ -69,7 +72,8 @@ pub trait Tunable: Sync {
 }
 
 /// Every tunable, in the order in which a plan lists them: room for memory first, then who uses it, then the next boot.
-pub const ALL: [&dyn Tunable; 9] = [
+pub const ALL: [&dyn Tunable; 10] = [
+    &own_profile::OwnProfile,
     &swapfile::SwapFile,
     &zram::Zram,
     &zswap::Zswap,

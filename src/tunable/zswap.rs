@@ -15,6 +15,9 @@ const PARAMETERS: &str = "/sys/module/zswap/parameters";
 const UNIT: &str = "/etc/systemd/system/civicum-tune-zswap.service";
 const WANTS: &str = "/etc/systemd/system/swap.target.wants/civicum-tune-zswap.service";
 
+/// z3fold as the report asks where a kernel has it; zsmalloc is what took its place; zbud is always there.
+const DEFAULT_ZPOOLS: [&str; 3] = ["z3fold", "zsmalloc", "zbud"];
+
 /// A choice and, where it is not the first wish, the reason.
 #[derive(Debug, PartialEq, Eq)]
 struct Choice {
@@ -178,9 +181,10 @@ fn zpool(cx: &Context<'_>) -> Choice {
             )),
         };
     }
-    let wish = &cx.wish.zswap.zpool;
+    let auto = || DEFAULT_ZPOOLS.map(str::to_owned).to_vec();
+    let wish = if cx.wish.zswap.zpool.is_empty() { auto() } else { cx.wish.zswap.zpool.clone() };
     let mut passed = Vec::new();
-    for name in wish {
+    for name in &wish {
         if !has(cx, name, running) {
             let why = match (name.as_str(), kernel.version) {
                 ("z3fold", v) if v >= (6, 15) => "was removed in Linux 6.15".to_owned(),
