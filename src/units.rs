@@ -68,12 +68,12 @@ impl FromStr for Bytes {
             return Err(SizeError::NoNumber);
         }
         let whole: u64 = whole.parse().map_err(|_| SizeError::TooLarge)?;
-        let mut total = u128::from(whole) * u128::from(factor);
-        let mut scale = u128::from(factor);
-        for digit in fraction.bytes() {
-            scale /= 10;
-            total += scale * u128::from(digit - b'0');
-        }
+        // All digits at once, so that 1.5GiB is exact; those beyond the 18th are less than a byte.
+        let fraction = &fraction[..fraction.len().min(18)];
+        let digits: u64 =
+            if fraction.is_empty() { 0 } else { fraction.parse().map_err(|_| SizeError::TooLarge)? };
+        let scale = 10_u128.pow(u32::try_from(fraction.len()).unwrap_or(0));
+        let total = u128::from(whole) * u128::from(factor) + u128::from(digits) * u128::from(factor) / scale;
         u64::try_from(total).map(Self).map_err(|_| SizeError::TooLarge)
     }
 }
@@ -101,6 +101,65 @@ fn tenths(n: u64, unit: u64, name: &str) -> String {
     format!("{}.{}{name}", scaled / 10, scaled % 10)
 }
 
+/// A span of time in ms. Written as `"1000ms"`, `"1s"`, `"1.5s"` or `"2min"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Millis(pub u64);
+
+/// Why a text is not a span of time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DurationError {
+    /// There is no number at the start.
+    #[error("a span of time starts with a number, as in \"1000ms\"")]
+    NoNumber,
+    /// The unit is missing, or not one that we know.
+    #[error("{}; use ms, s, min or h", if .0.is_empty() { "the unit is missing".to_owned() } else { format!("unknown unit `{0}`", .0) })]
+    Unit(String),
+    /// More than 64 bits hold.
+    #[error("the span of time is too long")]
+    TooLong,
+}
+
+impl FromStr for Millis {
+    type Err = DurationError;
+
+    fn from_str(text: &str) -> Result<Self, DurationError> {
+        let text = text.trim();
+        let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (number, unit) = text.split_at(split);
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if whole.is_empty() || fraction.contains('.') {
+            return Err(DurationError::NoNumber);
+        }
+        let factor: u64 = match unit.trim() {
+            "ms" => 1,
+            "s" => 1_000,
+            "min" => 60_000,
+            "h" => 3_600_000,
+            other => return Err(DurationError::Unit(other.to_owned())),
+        };
+        let whole: u64 = whole.parse().map_err(|_| DurationError::TooLong)?;
+        let mut total = whole.checked_mul(factor).ok_or(DurationError::TooLong)?;
+        let mut scale = factor;
+        for digit in fraction.bytes() {
+            scale /= 10;
+            total = total.checked_add(scale * u64::from(digit - b'0')).ok_or(DurationError::TooLong)?;
+        }
+        Ok(Self(total))
+    }
+}
+
+impl fmt::Display for Millis {
+    /// Whole seconds as `5s`, all else as `1500ms`; one second is `1000ms`, as the kernel's own file has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.0 {
+            n if n > 1000 && n % 1000 == 0 => format!("{}s", n / 1000),
+            n => format!("{n}ms"),
+        };
+        f.pad(&text)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,5 +182,17 @@ mod tests {
             assert_eq!(text.parse::<Bytes>().unwrap().to_string(), text);
         }
         assert_eq!(Bytes(GIB + GIB / 2 + 7).to_string(), "1.5GiB");
+    }
+
+    #[test]
+    fn spans_of_time() {
+        for (text, ms) in [("1000ms", 1000), ("1s", 1000), ("1.5 s", 1500), ("2min", 120_000), ("0ms", 0)] {
+            assert_eq!(text.parse(), Ok(Millis(ms)), "{text}");
+        }
+        assert_eq!("1000".parse::<Millis>(), Err(DurationError::Unit(String::new())));
+        assert_eq!("1 moon".parse::<Millis>(), Err(DurationError::Unit("moon".into())));
+        assert_eq!("s".parse::<Millis>(), Err(DurationError::NoNumber));
+        assert_eq!("99999999999999999h".parse::<Millis>(), Err(DurationError::TooLong));
+        assert_eq!((Millis(1000).to_string(), Millis(5000).to_string()), ("1000ms".into(), "5s".into()));
     }
 }

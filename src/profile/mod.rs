@@ -1,3 +1,138 @@
 //! Profiles: what a person wants of a host, in TOML.
+//!
+//! A file is read along the table of [`keys`], so that every value and every mistake knows its place; what it
+//! `extends` is merged in key by key ([`load`]); and [`Profile::settle`] evaluates the sizing rules for one host
+//! and proves the memory arithmetic. Reading is pure: bytes come from a function that the caller gives.
+
+mod budget;
+pub mod bundled;
+mod decode;
+pub mod excerpt;
+pub mod finding;
+pub mod keys;
+mod layer;
+pub mod load;
+pub mod rule;
 pub mod settings;
+pub mod settle;
+pub mod shape;
+pub mod source;
+mod sovereignty;
+pub mod suggest;
+pub mod sysctl;
+pub mod value;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use bundled::{BUNDLED, Bundled, best_for};
+pub use finding::{Code, Finding, Severity};
+pub use load::Reader;
 pub use settings::Settings;
+pub use settle::Numbers;
+pub use source::{Place, Provenance, Source, Span};
+
+use crate::host::{Host, sha256_hex};
+use value::{KeyPath, Leaf};
+
+/// A profile with all that it extends, each value with where it came from; not yet bound to a host.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    name: String,
+    description: String,
+    sources: Vec<Arc<Source>>,
+    leaves: BTreeMap<KeyPath, Leaf>,
+    warnings: Vec<Finding>,
+}
+
+impl Profile {
+    /// The bundled profile of that name, or the file at that path (a name with a slash or ending in `.toml`).
+    /// On failure all errors at once.
+    pub fn load(what: &str, read: Reader<'_>) -> Result<Self, Vec<Finding>> {
+        let loaded = load::load(what, read);
+        loaded.profile.ok_or(loaded.findings)
+    }
+
+    /// Reads a profile's text, known as `origin`. It may extend bundled profiles, but no files.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, Vec<Finding>> {
+        let no_files = |_: &Path| Err(io::Error::other("there is no folder to look in"));
+        let loaded = load::parse(text, origin, &no_files);
+        loaded.profile.ok_or(loaded.findings)
+    }
+
+    /// The profile's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is for, in one line; may be empty.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// What was found while reading that does not make the profile unusable.
+    pub fn warnings(&self) -> &[Finding] {
+        &self.warnings
+    }
+
+    /// The file or bundled profile itself, then what it extends, outwards.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.sources.iter().map(AsRef::as_ref)
+    }
+
+    /// SHA-256 of the file; where it extends others, of the list of all their digests, so that a change in any
+    /// of them shows.
+    pub fn source_sha256(&self) -> String {
+        let digests: Vec<String> = self.sources().map(|s| sha256_hex(s.text().as_bytes())).collect();
+        match digests.as_slice() {
+            [one] => one.clone(),
+            many => sha256_hex(many.join("\n").as_bytes()),
+        }
+    }
+
+    /// Where the value at a path was written, for example `["services", "llm", "memory"]`.
+    pub fn provenance(&self, path: &[&str]) -> Option<Provenance> {
+        self.place(path).map(Place::provenance)
+    }
+
+    fn leaf(&self, path: &[&str]) -> Option<&Leaf> {
+        self.leaves.get(&KeyPath::of(path))
+    }
+
+    fn place(&self, path: &[&str]) -> Option<&Place> {
+        self.leaf(path).map(|leaf| &leaf.place)
+    }
+
+    /// The place of the first value below a path.
+    fn first_place(&self, path: &[&str]) -> Option<&Place> {
+        let below = |own: &KeyPath| own.0.len() > path.len() && own.0.iter().zip(path).all(|(a, b)| a == b);
+        self.leaves.iter().find(|(own, _)| below(own)).map(|(_, leaf)| &leaf.place)
+    }
+
+    /// The names of the services.
+    fn services(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self
+            .leaves
+            .keys()
+            .filter(|path| path.0[0] == "services")
+            .map(|path| path.0[1].as_str())
+            .collect();
+        names.dedup();
+        names
+    }
+}
+
+/// A reader of this machine's files, through the door: `host` is [`Host::live`], also under `--root`, since
+/// profiles named on the command line are the user's own files.
+pub fn reader(host: &Host) -> impl Fn(&Path) -> io::Result<Vec<u8>> + '_ {
+    |path| {
+        let path = std::path::absolute(path)?;
+        match host.read(&path.to_string_lossy()) {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err(io::ErrorKind::NotFound.into()),
+            Err(error) => Err(error.source),
+        }
+    }
+}

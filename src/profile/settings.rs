@@ -11,6 +11,8 @@ use crate::units::Bytes;
 pub struct Settings {
     /// The profile's name.
     pub name: String,
+    /// What it is for, in one line; may be empty.
+    pub description: String,
     /// The compressed cache in front of swap.
     pub zswap: Zswap,
     /// The swap file behind it.
@@ -40,7 +42,8 @@ pub struct Zswap {
     pub enabled: bool,
     /// The compressor's name as the kernel spells it, for example `lz4`.
     pub compressor: String,
-    /// Allocators in order of preference; the first that the kernel has (and that suits it) is used.
+    /// Allocators in order of preference; the first that the kernel has (and that suits it) is used. Empty
+    /// leaves the choice to the program (`auto`).
     pub zpool: Vec<String>,
     /// Upper limit of the pool, in percent of RAM, 1 to 100.
     pub max_pool_percent: u8,
@@ -104,6 +107,8 @@ pub struct Mglru {
 /// `[memory]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
+    /// The least RAM that the profile is made for, where it says so.
+    pub at_least: Option<Bytes>,
     /// Kept for the system, the page cache and the zswap pool, in bytes.
     pub reserve: Bytes,
 }

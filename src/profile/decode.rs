@@ -1,0 +1,278 @@
+//! One value of the file against what its key takes.
+
+use toml::Spanned;
+use toml::de::{DeInteger, DeValue};
+
+use super::finding::{Code, Finding, within};
+use super::keys::{COMPRESSORS, Key, Kind, ZPOOLS};
+use super::rule::{Dimension, Rule, Var};
+use super::shape::Shape;
+use super::source::Place;
+use super::value::Value;
+use super::{suggest, sysctl};
+use crate::units::Millis;
+
+type Decoded = Result<Value, Finding>;
+
+/// The value, or what is wrong with it. `name` is the last part of its path.
+pub(super) fn decode(key: &Key, name: &str, value: &Spanned<DeValue<'_>>, place: &Place) -> Decoded {
+    let raw = value.get_ref();
+    match key.kind {
+        Kind::Bool => match raw {
+            DeValue::Boolean(value) => Ok(Value::Bool(*value)),
+            _ => Err(mismatch("true or false", raw, place).maybe_help(unquoted_bool(raw))),
+        },
+        Kind::Integer { min, max } => {
+            let n = whole(raw, place)?;
+            within_range(n, min, max, key.unit, place).map(Value::Integer)
+        }
+        Kind::Size { vars, .. } => size(raw, vars, place).map(Value::Size),
+        Kind::Count { min, max } => count(raw, min, max, place).map(Value::Count),
+        Kind::Duration { max_ms } => duration(raw, max_ms, place),
+        Kind::Choice(words) => choice(raw, words, place),
+        Kind::Text(shape) => {
+            text(raw, place).and_then(|text| shaped(key, text, shape, place)).map(Value::Text)
+        }
+        Kind::List(shape) => list(key, raw, shape, place).map(Value::List),
+        Kind::Preference(shape) => match raw {
+            DeValue::Array(_) => {
+                let names = list(key, raw, shape, place)?;
+                match names.as_slice() {
+                    [] => Err(Finding::error(Code::Value, place, "the list is empty").help("write \"auto\"")),
+                    [_, .., _] if names.iter().any(|n| n == "auto") => {
+                        Err(Finding::error(Code::Value, place, "`auto` can't be one of several")
+                            .help("write \"auto\" alone"))
+                    }
+                    _ => Ok(Value::List(names)),
+                }
+            }
+            DeValue::String(text) => Ok(Value::List(vec![shaped(key, text, shape, place)?])),
+            _ => Err(mismatch("a name or a list of names", raw, place)),
+        },
+        Kind::Scalar(shape) => match raw {
+            DeValue::Integer(_) => Ok(Value::Text(whole(raw, place)?.to_string())),
+            DeValue::Boolean(value) => Ok(Value::Text(value.to_string())),
+            _ => text(raw, place).and_then(|text| shaped(key, text, shape, place)).map(Value::Text),
+        },
+        Kind::Sysctl => kernel_parameter(name, raw, place),
+    }
+}
+
+/// "`X` is wanted, this is Y".
+fn mismatch(wanted: &str, found: &DeValue<'_>, place: &Place) -> Finding {
+    Finding::error(Code::Type, place, format!("{wanted} is wanted here, and this is {}", type_of(found)))
+}
+
+/// What a value is, with its article.
+pub(super) fn type_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a decimal number",
+        DeValue::Boolean(_) => "a truth value",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+fn unquoted_bool(raw: &DeValue<'_>) -> Option<String> {
+    let on = match raw {
+        DeValue::String(text) => match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "y" | "1" => true,
+            "false" | "no" | "off" | "n" | "0" => false,
+            _ => return None,
+        },
+        DeValue::Integer(n) => match n.as_str() {
+            "1" => true,
+            "0" => false,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(format!("write {on}, without quotes"))
+}
+
+fn text<'v>(raw: &'v DeValue<'_>, place: &Place) -> Result<&'v str, Finding> {
+    match raw {
+        DeValue::String(text) => Ok(text),
+        DeValue::Integer(n) => Err(mismatch("a text", raw, place).help(format!("put it in quotes: \"{n}\""))),
+        _ => Err(mismatch("a text", raw, place)),
+    }
+}
+
+fn whole(raw: &DeValue<'_>, place: &Place) -> Result<i64, Finding> {
+    match raw {
+        DeValue::Integer(n) => integer(n)
+            .ok_or_else(|| Finding::error(Code::Range, place, "the number does not fit into 64 bits")),
+        DeValue::String(text) if text.trim().parse::<i64>().is_ok() => {
+            Err(mismatch("a whole number", raw, place).help(format!("write {}, without quotes", text.trim())))
+        }
+        _ => Err(mismatch("a whole number", raw, place)),
+    }
+}
+
+fn integer(n: &DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(n.as_str(), n.radix()).ok()
+}
+
+fn within_range(n: i64, min: i64, max: i64, unit: &str, place: &Place) -> Result<i64, Finding> {
+    if (min..=max).contains(&n) {
+        return Ok(n);
+    }
+    let unit = if unit.starts_with('%') { " %" } else { "" };
+    let limits = match (n < min, max) {
+        (true, _) => format!("the least is {min}{unit}"),
+        (false, _) => format!("the most is {max}{unit}"),
+    };
+    Err(Finding::error(Code::Range, place, format!("{n} is out of range: {limits}"))
+        .help(format!("{min} to {max}{unit} are possible")))
+}
+
+fn size(raw: &DeValue<'_>, vars: &[Var], place: &Place) -> Result<Rule, Finding> {
+    match raw {
+        DeValue::Integer(n) => match integer(n).and_then(|n| u64::try_from(n).ok()) {
+            Some(bytes) => Ok(Rule::bytes(bytes)),
+            None => Err(Finding::error(Code::Range, place, "a size can't be negative or beyond 64 bits")),
+        },
+        DeValue::String(text) => rule(text, Dimension::Size, vars, place),
+        DeValue::Float(n) => {
+            Err(mismatch("a size", raw, place).help(format!("give it a unit, in quotes: \"{n}GiB\"")))
+        }
+        _ => Err(mismatch("a size", raw, place).help("for example \"6500MiB\" or \"20% of ram\"")),
+    }
+}
+
+fn count(raw: &DeValue<'_>, min: f64, max: f64, place: &Place) -> Result<Rule, Finding> {
+    let (text, value) = match raw {
+        DeValue::Integer(n) => (n.as_str().to_owned(), integer(n).map(|n| n.to_string())),
+        DeValue::Float(n) => (n.as_str().to_owned(), Some(n.as_str().to_owned())),
+        DeValue::String(text) => {
+            return rule(text, Dimension::Number, &[Var::Ram, Var::Cores, Var::Disk], place);
+        }
+        _ => return Err(mismatch("a number", raw, place).help("for example 2, 0.5 or \"cores - 1\"")),
+    };
+    let number = value.as_deref().and_then(|v| v.parse::<f64>().ok()).filter(|n| (min..=max).contains(n));
+    let Some(number) = number else {
+        return Err(Finding::error(Code::Range, place, format!("{text} is out of range"))
+            .help(format!("{min} to {max} are possible")));
+    };
+    // Six decimals, as in rules; the cast can't lose anything, since the range has been checked.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let millionths = (number * 1e6).round() as u128;
+    Ok(Rule::millionths(millionths, &number.to_string()))
+}
+
+fn rule(text: &str, wanted: Dimension, vars: &[Var], place: &Place) -> Result<Rule, Finding> {
+    Rule::parse(text, wanted, vars).map_err(|error| {
+        let at = inside(place, text, &error.span);
+        Finding::error(Code::Rule, &at, error.message).maybe_help(error.help)
+    })
+}
+
+/// The place of a part of a string, if the string is written without escapes; else the whole string's place.
+pub(super) fn inside(place: &Place, text: &str, part: &std::ops::Range<usize>) -> Place {
+    let start = place.bytes.start + 1;
+    let plain = place.source.text().get(start..start + text.len()) == Some(text);
+    if !plain || place.bytes.len() != text.len() + 2 {
+        return place.clone();
+    }
+    within(place, start + part.start..start + part.end)
+}
+
+fn duration(raw: &DeValue<'_>, max_ms: u64, place: &Place) -> Decoded {
+    let DeValue::String(text) = raw else {
+        let help = match raw {
+            DeValue::Integer(n) => format!("write the unit, in quotes: \"{n}ms\""),
+            _ => "for example \"1000ms\" or \"1s\"".to_owned(),
+        };
+        return Err(mismatch("a span of time", raw, place).help(help));
+    };
+    match text.parse::<Millis>() {
+        Ok(value) if value.0 <= max_ms => Ok(Value::Duration(value)),
+        Ok(value) => Err(Finding::error(Code::Range, place, format!("{value} is too long"))
+            .help(format!("the most is {}", Millis(max_ms)))),
+        Err(error) => {
+            Err(Finding::error(Code::Value, place, error.to_string())
+                .help("for example \"1000ms\" or \"1s\""))
+        }
+    }
+}
+
+fn choice(raw: &DeValue<'_>, words: &[&str], place: &Place) -> Decoded {
+    let text = text(raw, place)?;
+    if words.contains(&text) {
+        return Ok(Value::Text(text.to_owned()));
+    }
+    let error = Finding::error(Code::Value, place, format!("`{text}` is not possible here"));
+    Err(match suggest::nearest(text, words.iter().copied()) {
+        Some(near) => error.help(format!("did you mean \"{near}\"?")),
+        None => error.help(format!("one of: {}", words.join(", "))),
+    })
+}
+
+fn shaped(key: &Key, text: &str, shape: Shape, place: &Place) -> Result<String, Finding> {
+    match shape.check(text) {
+        Ok(()) => Ok(text.to_owned()),
+        Err((message, help)) => {
+            let near = suggest::nearest(text, names_for(key)).map(|near| format!("did you mean \"{near}\"?"));
+            Err(Finding::error(Code::Value, place, message).maybe_help(near.or(help.map(str::to_owned))))
+        }
+    }
+}
+
+/// Names that a kernel may have at this key.
+pub(super) fn names_for(key: &Key) -> Vec<&'static str> {
+    match key.path {
+        "zswap.compressor" => COMPRESSORS.to_vec(),
+        "zswap.zpool" => ZPOOLS.to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+fn list(key: &Key, raw: &DeValue<'_>, shape: Shape, place: &Place) -> Result<Vec<String>, Finding> {
+    let DeValue::Array(items) = raw else {
+        let help = match raw {
+            DeValue::String(text) => Some(format!("put it in brackets: [\"{text}\"]")),
+            _ => None,
+        };
+        return Err(mismatch("a list of texts", raw, place).maybe_help(help));
+    };
+    let mut words = Vec::new();
+    for item in items {
+        let place = within(place, item.span());
+        let word = shaped(key, text(item.get_ref(), &place)?, shape, &place)?;
+        if words.contains(&word) {
+            return Err(Finding::error(Code::Value, &place, format!("`{word}` is in the list twice")));
+        }
+        words.push(word);
+    }
+    Ok(words)
+}
+
+fn kernel_parameter(name: &str, raw: &DeValue<'_>, place: &Place) -> Decoded {
+    let known = sysctl::of(name);
+    let value = match raw {
+        DeValue::Boolean(value) => i64::from(*value).to_string(),
+        DeValue::Integer(_) => whole(raw, place)?.to_string(),
+        DeValue::String(text) => {
+            Shape::SysctlValue
+                .check(text)
+                .map_err(|(message, help)| Finding::error(Code::Value, place, message).maybe_help(help))?;
+            let is_size = known.is_some_and(|known| known.unit.is_some());
+            if is_size && text.trim().parse::<i64>().is_err() {
+                return rule(text, Dimension::Size, &[Var::Ram, Var::Cores, Var::Disk], place)
+                    .map(Value::Size);
+            }
+            text.trim().to_owned()
+        }
+        _ => return Err(mismatch("a whole number, a truth value or a text", raw, place)),
+    };
+    if let Some(known) = known {
+        let Ok(number) = value.parse::<i64>() else {
+            return Err(Finding::error(Code::Value, place, format!("{name} is a whole number")));
+        };
+        within_range(number, known.range.0, known.range.1, "", place)?;
+    }
+    Ok(Value::Text(value))
+}

@@ -1,0 +1,430 @@
+//! Every key of the profile format, once. Decoding, unknown-key detection, provenance, the JSON Schema and the
+//! reference in the documentation all come from this table.
+
+use super::rule::Var;
+use super::shape::Shape;
+
+/// One key of the format.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its path; `*` stands for a name of the user's choice.
+    pub path: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// What it is, in one line.
+    pub doc: &'static str,
+    /// What holds without it, in words.
+    pub default: &'static str,
+    /// The unit, or nothing.
+    pub unit: &'static str,
+    /// A value as it is written in TOML.
+    pub example: &'static str,
+}
+
+/// The type of a key's value, with its limits.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// `true` or `false`.
+    Bool,
+    /// A whole number within limits, both included.
+    Integer {
+        /// The least.
+        min: i64,
+        /// The most.
+        max: i64,
+    },
+    /// A sizing rule that gives bytes.
+    Size {
+        /// The least result, in MiB; 0 allows nothing at all.
+        min_mib: u64,
+        /// What the rule may speak of.
+        vars: &'static [Var],
+    },
+    /// A number or a rule that gives one.
+    Count {
+        /// The least result.
+        min: f64,
+        /// The most.
+        max: f64,
+    },
+    /// A span of time with its unit.
+    Duration {
+        /// The most, in ms.
+        max_ms: u64,
+    },
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A text.
+    Text(Shape),
+    /// A list of texts.
+    List(Shape),
+    /// `"auto"`, a name, or names in order of preference.
+    Preference(Shape),
+    /// A text, a whole number or a truth value, kept as text.
+    Scalar(Shape),
+    /// A sysctl's value; see [`super::sysctl`].
+    Sysctl,
+}
+
+/// The kernel's zswap compressors (crypto API names), for suggestions: a kernel may have others.
+pub const COMPRESSORS: [&str; 7] = ["lz4", "zstd", "lzo", "lzo-rle", "lz4hc", "deflate", "842"];
+/// The allocators of all kernels so far, in the same spirit.
+pub const ZPOOLS: [&str; 4] = ["auto", "z3fold", "zsmalloc", "zbud"];
+
+const HOST: &[Var] = &[Var::Ram, Var::Cores, Var::Disk];
+const SERVICE: &[Var] = &[Var::Ram, Var::Cores, Var::Disk, Var::Memory];
+
+const fn key(
+    path: &'static str,
+    kind: Kind,
+    unit: &'static str,
+    default: &'static str,
+    example: &'static str,
+    doc: &'static str,
+) -> Key {
+    Key { path, kind, doc, default, unit, example }
+}
+
+/// The whole format, in the order in which it is shown.
+pub const KEYS: [Key; 32] = [
+    key(
+        "name",
+        Kind::Text(Shape::ProfileName),
+        "",
+        "the file's name",
+        "\"my-server\"",
+        "The profile's name, as plans and history show it.",
+    ),
+    key(
+        "description",
+        Kind::Text(Shape::Line),
+        "",
+        "none",
+        "\"Our document server\"",
+        "What the profile is for, in one line.",
+    ),
+    key(
+        "extends",
+        Kind::Text(Shape::Extends),
+        "",
+        "nothing",
+        "\"civicum-12g\"",
+        "A bundled profile's name, or a .toml file beside or below this one, whose values hold where this one is silent.",
+    ),
+    key(
+        "without",
+        Kind::List(Shape::KeyPath),
+        "",
+        "nothing",
+        "[\"sysctl.vm.dirty_bytes\", \"services.proxy\"]",
+        "Inherited keys or whole sections that shall not hold; the host keeps its own values.",
+    ),
+    key(
+        "zswap.enabled",
+        Kind::Bool,
+        "",
+        "true, once there is a [zswap]",
+        "true",
+        "Compress pages in RAM before they go to swap.",
+    ),
+    key(
+        "zswap.compressor",
+        Kind::Text(Shape::KernelName),
+        "",
+        "lz4",
+        "\"lz4\"",
+        "The compressor, as the kernel spells it.",
+    ),
+    key(
+        "zswap.zpool",
+        Kind::Preference(Shape::KernelName),
+        "",
+        "auto",
+        "[\"z3fold\", \"zsmalloc\", \"zbud\"]",
+        "The pool's allocator: auto, one name, or names in order of preference; the first that the kernel has and that suits it is used.",
+    ),
+    key(
+        "zswap.max_pool_percent",
+        Kind::Integer { min: 1, max: 100 },
+        "% of RAM",
+        "20",
+        "20",
+        "The most RAM that the compressed pool may take.",
+    ),
+    key(
+        "zswap.shrinker",
+        Kind::Bool,
+        "",
+        "as the kernel has it",
+        "true",
+        "Write cold pages back to disk before the pool is full (kernel 6.8 and later).",
+    ),
+    key(
+        "swap.size",
+        Kind::Size { min_mib: 0, vars: HOST },
+        "bytes",
+        "0: swap stays as it is",
+        "\"min(ram / 3, 4GiB)\"",
+        "Swap on disk in all. It also caps zswap, since each page in the pool holds a slot of the swap.",
+    ),
+    key(
+        "swap.path",
+        Kind::Text(Shape::SwapPath),
+        "",
+        "/civicum.swap",
+        "\"/civicum.swap\"",
+        "Where our swap file lives.",
+    ),
+    key(
+        "swap.priority",
+        Kind::Integer { min: -1, max: 32767 },
+        "",
+        "-1: the kernel chooses",
+        "10",
+        "Swap with a higher priority is used first.",
+    ),
+    key(
+        "swap.persist",
+        Kind::Choice(&["auto", "fstab", "unit"]),
+        "",
+        "auto",
+        "\"auto\"",
+        "How the swap file comes back after a reboot: a systemd unit, a line in /etc/fstab, or what suits the host.",
+    ),
+    key(
+        "sysctl.*",
+        Kind::Sysctl,
+        "as the kernel has it",
+        "as the kernel has it",
+        "60",
+        "A kernel parameter by its sysctl name, quoted or as dotted tables. Parameters that are sizes also take a sizing rule.",
+    ),
+    key(
+        "zram.retire",
+        Kind::Bool,
+        "",
+        "false",
+        "true",
+        "Take zram swap out of use and keep it from coming back.",
+    ),
+    key(
+        "boot.manage",
+        Kind::Bool,
+        "",
+        "false",
+        "true",
+        "Put zswap on the kernel command line and its modules into the initramfs.",
+    ),
+    key(
+        "boot.kernel_args",
+        Kind::List(Shape::KernelArgument),
+        "",
+        "none",
+        "[\"transparent_hugepage=madvise\"]",
+        "Further arguments for the kernel command line, one a string.",
+    ),
+    key(
+        "boot.psi",
+        Kind::Bool,
+        "",
+        "false",
+        "true",
+        "Have pressure stall information, by psi=1 where the kernel has it switched off.",
+    ),
+    key("boot.cgroup_v2", Kind::Bool, "", "false", "true", "Have the unified cgroup hierarchy (v2)."),
+    key(
+        "mglru.min_ttl",
+        Kind::Duration { max_ms: 60_000 },
+        "ms",
+        "as the kernel has it",
+        "\"1000ms\"",
+        "Keep the pages used within this time, or kill the largest process rather than thrash.",
+    ),
+    key(
+        "memory.at_least",
+        Kind::Size { min_mib: 64, vars: &[] },
+        "bytes",
+        "unknown",
+        "\"10500MiB\"",
+        "The least RAM (MemTotal) that the profile is made for; validate proves the memory arithmetic against it.",
+    ),
+    key(
+        "memory.reserve",
+        Kind::Size { min_mib: 0, vars: HOST },
+        "bytes",
+        "0",
+        "\"1536MiB\"",
+        "Kept for the system, the page cache and the zswap pool: limits and reserve together must fit the RAM.",
+    ),
+    key(
+        "services.*.memory",
+        Kind::Size { min_mib: 6, vars: HOST },
+        "bytes",
+        "no limit",
+        "\"6500MiB\"",
+        "Hard limit; beyond it the kernel kills inside the container (memory.max).",
+    ),
+    key(
+        "services.*.memory_reservation",
+        Kind::Size { min_mib: 0, vars: SERVICE },
+        "bytes",
+        "none",
+        "\"memory - 1500MiB\"",
+        "What the kernel tries to leave the container under pressure (memory.low); no guarantee.",
+    ),
+    key(
+        "services.*.memory_swap",
+        Kind::Size { min_mib: 6, vars: SERVICE },
+        "bytes",
+        "twice the memory, as the engine has it",
+        "\"memory + 1GiB\"",
+        "Memory and swap together. Equal to memory means neither swap nor zswap for this container.",
+    ),
+    key(
+        "services.*.cpus",
+        Kind::Count { min: 0.01, max: 4096.0 },
+        "CPUs",
+        "no ceiling",
+        "\"max(1, cores - 1)\"",
+        "Ceiling in CPUs (cpu.max).",
+    ),
+    key(
+        "services.*.cpu_weight",
+        Kind::Integer { min: 1, max: 10_000 },
+        "",
+        "100",
+        "200",
+        "Share of the CPUs when they are scarce (cpu.weight).",
+    ),
+    key(
+        "services.*.oom_score_adj",
+        Kind::Integer { min: -1000, max: 1000 },
+        "",
+        "0",
+        "-500",
+        "Who dies first when the whole host runs out of memory: higher dies sooner.",
+    ),
+    key(
+        "services.*.pids",
+        Kind::Integer { min: 1, max: 4_194_304 },
+        "processes",
+        "no limit",
+        "256",
+        "Most processes and threads (pids.max).",
+    ),
+    key(
+        "services.*.environment.*",
+        Kind::Scalar(Shape::EnvironmentValue),
+        "",
+        "not set",
+        "\"1\"",
+        "An environment variable of the container.",
+    ),
+    key("sovereignty.egress", Kind::Bool, "", "false", "false", "Whether containers may reach the outside."),
+    key(
+        "sovereignty.publish_address",
+        Kind::Text(Shape::Address),
+        "",
+        "127.0.0.1",
+        "\"127.0.0.1\"",
+        "The host's address that published ports bind to.",
+    ),
+];
+
+/// The shapes of names that the user chooses, by the path that they end.
+pub const NAMES: [(&str, Shape); 3] = [
+    ("services.*", Shape::ServiceName),
+    ("services.*.environment.*", Shape::EnvironmentName),
+    ("sysctl.*", Shape::SysctlKey),
+];
+
+/// What a path leads to.
+#[derive(Debug, Clone, Copy)]
+pub enum Lookup {
+    /// A key.
+    Key(&'static Key),
+    /// A table with keys in it.
+    Section,
+    /// Nothing.
+    Unknown,
+}
+
+/// What `path` leads to.
+pub fn lookup(path: &[String]) -> Lookup {
+    let mut found = Lookup::Unknown;
+    for key in &KEYS {
+        let mut pattern = key.path.split('.');
+        if path.iter().all(|part| pattern.next().is_some_and(|p| p == "*" || p == part)) {
+            match pattern.next() {
+                None => return Lookup::Key(key),
+                Some(_) => found = Lookup::Section,
+            }
+        }
+    }
+    found
+}
+
+/// The names that could stand in place of the last part of `path`.
+pub fn siblings(path: &[String]) -> Vec<&'static str> {
+    let Some((_, folder)) = path.split_last() else { return Vec::new() };
+    let mut names = Vec::new();
+    for key in &KEYS {
+        let mut pattern = key.path.split('.');
+        if folder.iter().all(|part| pattern.next().is_some_and(|p| p == "*" || p == part)) {
+            if let Some(name) = pattern.next().filter(|name| *name != "*" && !names.contains(name)) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
+/// The form that the last part of `path` must have, where it is a name of the user's choice.
+pub fn name_shape(path: &[String]) -> Option<Shape> {
+    NAMES
+        .iter()
+        .find(|(pattern, _)| {
+            let parts: Vec<&str> = pattern.split('.').collect();
+            parts.len() == path.len() && parts.iter().zip(path).all(|(p, part)| *p == "*" || p == part)
+        })
+        .map(|(_, shape)| *shape)
+}
+
+/// The position in the table of the key at `path`, for showing things in the table's order.
+pub fn rank(path: &[String]) -> usize {
+    match lookup(path) {
+        Lookup::Key(key) => KEYS.iter().position(|k| k.path == key.path).unwrap_or(KEYS.len()),
+        Lookup::Section | Lookup::Unknown => KEYS.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> Vec<String> {
+        text.split('.').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_table_says_everything_about_every_key() {
+        for (i, key) in KEYS.iter().enumerate() {
+            assert!(!KEYS[..i].iter().any(|k| k.path == key.path), "{} is there twice", key.path);
+            assert!(key.doc.ends_with('.') && key.doc.len() < 200, "{}: {}", key.path, key.doc);
+            assert!(!key.default.is_empty() && !key.example.is_empty(), "{}", key.path);
+        }
+    }
+
+    #[test]
+    fn paths_lead_to_keys_and_sections() {
+        assert!(matches!(lookup(&path("zswap.compressor")), Lookup::Key(k) if k.path == "zswap.compressor"));
+        assert!(matches!(lookup(&path("services.llm.cpus")), Lookup::Key(k) if k.path == "services.*.cpus"));
+        assert!(matches!(lookup(&path("services.llm.environment")), Lookup::Section));
+        assert!(matches!(lookup(&path("services")), Lookup::Section));
+        assert!(matches!(lookup(&path("zswap.compresor")), Lookup::Unknown));
+        assert!(matches!(lookup(&path("name.x")), Lookup::Unknown));
+        assert_eq!(siblings(&path("boot.x")), ["manage", "kernel_args", "psi", "cgroup_v2"]);
+        assert_eq!(name_shape(&path("services.llm")), Some(Shape::ServiceName));
+        assert_eq!(name_shape(&path("zswap.enabled")), None);
+    }
+}

@@ -1,0 +1,268 @@
+//! One profile file: TOML walked along the table of keys, every finding collected.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::decode::{decode, names_for, type_of};
+use super::finding::{Code, Finding};
+use super::keys::{KEYS, Lookup, lookup, name_shape, siblings};
+use super::source::{Place, Source};
+use super::value::{KeyPath, Leaf, Value, toml_key};
+use super::{suggest, sysctl};
+
+/// The largest profile, in bytes. A real one has a few KiB.
+pub(super) const MAX_SIZE: usize = 1 << 20;
+/// After so many findings nobody reads on; a binary file would give a million.
+const MAX_FINDINGS: usize = 100;
+
+/// The values of one file.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Layer {
+    pub(super) leaves: BTreeMap<KeyPath, Leaf>,
+}
+
+/// Bytes as a source, if they can be one.
+pub(super) fn source(name: &str, bytes: Vec<u8>) -> Result<Arc<Source>, Finding> {
+    if bytes.len() > MAX_SIZE {
+        let message = format!("the file has {} bytes, and a profile at most {MAX_SIZE}", bytes.len());
+        return Err(Finding::about(Code::TooLarge, name, message).help("is it the right file?"));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Arc::new(Source::new(name, text))),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let byte = error.as_bytes().get(at).copied().unwrap_or(0);
+            // Up to the bad byte the lossy text is the file's own, so the place is right.
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let place =
+                Place { source: Arc::new(Source::new(name, text)), bytes: at..at + '\u{fffd}'.len_utf8() };
+            Err(Finding::error(Code::NotUtf8, &place, format!("the byte 0x{byte:02x} is not UTF-8"))
+                .help("save the file as UTF-8"))
+        }
+    }
+}
+
+/// Reads a profile's text. The layer has what could be understood.
+pub(super) fn read(source: &Arc<Source>) -> (Layer, Vec<Finding>) {
+    let (document, errors) = DeTable::parse_recoverable(source.text());
+    let mut reader = Reader { source, findings: Vec::new(), layer: Layer::default() };
+    for error in errors.iter().take(MAX_FINDINGS) {
+        reader.syntax(error);
+    }
+    let broken: Vec<_> = reader
+        .findings
+        .iter()
+        .filter(|f| f.code == Code::Syntax)
+        .filter_map(|f| f.span.map(|s| s.line..=s.end_line))
+        .collect();
+    let before = reader.findings.len();
+    let mut path = KeyPath::default();
+    reader.table(document.get_ref(), &mut path);
+    // What the parser made of a broken line is a guess: don't blame the user for it, nor for what follows a
+    // line that may have been a header.
+    let header_broken = broken.iter().any(|lines| source.line(*lines.start()).trim_start().starts_with('['));
+    let mut index = 0;
+    reader.findings.retain(|finding| {
+        index += 1;
+        let guess = finding.span.is_some_and(|span| {
+            broken.iter().any(|lines| lines.contains(&span.line))
+                || (header_broken && broken.iter().any(|lines| *lines.start() < span.line))
+        });
+        index <= before || !guess
+    });
+    reader.findings.truncate(MAX_FINDINGS);
+    (reader.layer, reader.findings)
+}
+
+struct Reader<'s> {
+    source: &'s Arc<Source>,
+    findings: Vec<Finding>,
+    layer: Layer,
+}
+
+impl Reader<'_> {
+    fn place(&self, bytes: std::ops::Range<usize>) -> Place {
+        Place { source: Arc::clone(self.source), bytes }
+    }
+
+    fn syntax(&mut self, error: &toml::de::Error) {
+        let length = self.source.text().len();
+        let end = self.source.text().trim_end().len();
+        let span = error.span().unwrap_or(end..end);
+        // At the end of the file there is nothing to see; the last line that says something is more use.
+        let span = if span.start >= length { end..end } else { span };
+        let place = self.place(span.clone());
+        let message = error.message();
+        if message.starts_with("duplicate key") {
+            let name = self.source.text().get(span).unwrap_or("").trim();
+            self.findings.push(
+                Finding::error(Code::DuplicateKey, &place, format!("`{name}` is given twice"))
+                    .help("remove one of the two"),
+            );
+            return;
+        }
+        let help = match message {
+            m if m.contains("recursion") || m.contains("recurse") => "a profile nests three levels at most",
+            m if m.contains("quote") || m.contains("string") => "a text stands in double quotes on one line",
+            m if m.contains('=') => "each line is: key = value",
+            _ => "",
+        };
+        let help = (!help.is_empty()).then_some(help);
+        self.findings.push(Finding::error(Code::Syntax, &place, message).maybe_help(help));
+    }
+
+    fn table(&mut self, table: &DeTable<'_>, path: &mut KeyPath) {
+        for (key, value) in table {
+            if self.findings.len() > 2 * MAX_FINDINGS {
+                return;
+            }
+            path.0.push(key.get_ref().clone().into_owned());
+            if path.0.len() == 1 && path.0[0] == "sysctl" {
+                self.parameters(value, path);
+            } else {
+                self.entry(key, value, path);
+            }
+            path.0.pop();
+        }
+    }
+
+    fn entry(
+        &mut self,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+        path: &mut KeyPath,
+    ) {
+        match lookup(&path.0) {
+            Lookup::Unknown => self.unknown(&self.place(key.span()), path),
+            Lookup::Section => {
+                self.name(&self.place(key.span()), path);
+                match value.get_ref() {
+                    DeValue::Table(inner) => self.table(inner, path),
+                    other => {
+                        let place = self.place(value.span());
+                        let message = format!("`{path}` is a section, and this is {}", type_of(other));
+                        let help = match other {
+                            DeValue::Array(_) => format!("write [{path}] with single brackets"),
+                            _ => format!("write [{path}] on a line of its own, and its keys below"),
+                        };
+                        self.findings.push(Finding::error(Code::Type, &place, message).help(help));
+                    }
+                }
+            }
+            Lookup::Key(format) => {
+                self.name(&self.place(key.span()), path);
+                let place = self.place(value.span());
+                let name = path.0.last().map_or("", String::as_str);
+                match decode(format, name, value, &place) {
+                    Ok(value) => {
+                        self.unfamiliar(format, &value, &place);
+                        self.layer.leaves.insert(path.clone(), Leaf { key: format, value, place });
+                    }
+                    Err(finding) => self.findings.push(finding),
+                }
+            }
+        }
+    }
+
+    /// `[sysctl]` is flattened: names may be quoted whole or be dotted tables.
+    fn parameters(&mut self, value: &Spanned<DeValue<'_>>, path: &KeyPath) {
+        let DeValue::Table(table) = value.get_ref() else {
+            let place = self.place(value.span());
+            let message = format!("`{path}` is a section, and this is {}", type_of(value.get_ref()));
+            self.findings.push(Finding::error(Code::Type, &place, message));
+            return;
+        };
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            let name = if path.0.len() > 1 { format!("{}.{name}", path.0[1]) } else { name.to_owned() };
+            let mut path = KeyPath::of(&["sysctl", &name]);
+            if let DeValue::Table(_) = value.get_ref() {
+                self.parameters(value, &path);
+                continue;
+            }
+            let name = sysctl::normalised(&name);
+            path.0[1].clone_from(&name);
+            if let Some(first) = self.layer.leaves.get(&path) {
+                let line = first.place.span().line;
+                let message = format!("`{name}` is given twice, first on line {line}");
+                let finding = Finding::error(Code::DuplicateKey, &self.place(key.span()), message);
+                self.findings.push(finding.help("remove one of the two"));
+                continue;
+            }
+            if sysctl::of(&name).is_none() {
+                if let Some(near) = suggest::nearest(&name, sysctl::KNOWN.iter().map(|k| k.name)) {
+                    let finding = Finding::warning(
+                        Code::UnknownKey,
+                        &self.place(key.span()),
+                        format!("`{name}` is not a parameter that we know"),
+                    );
+                    self.findings.push(finding.help(format!("did you mean \"{near}\"?")));
+                }
+            }
+            self.entry(key, value, &mut path);
+        }
+    }
+
+    fn name(&mut self, place: &Place, path: &KeyPath) {
+        let (Some(shape), Some(name)) = (name_shape(&path.0), path.0.last()) else { return };
+        if let Err((message, help)) = shape.check(name) {
+            self.findings.push(Finding::error(Code::Value, place, message).maybe_help(help));
+        }
+    }
+
+    /// A name that no kernel so far has, and that is nearly one that some have.
+    fn unfamiliar(&mut self, key: &super::keys::Key, value: &Value, place: &Place) {
+        let names = names_for(key);
+        let words = match value {
+            Value::Text(word) => std::slice::from_ref(word),
+            Value::List(words) => words.as_slice(),
+            _ => return,
+        };
+        for word in words.iter().filter(|word| !names.is_empty() && !names.contains(&word.as_str())) {
+            let finding = Finding::warning(
+                Code::Value,
+                place,
+                format!("`{word}` is not a name that we know from a kernel"),
+            );
+            let help = match suggest::nearest(word, names.iter().copied()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!("kernels have: {}", names.join(", ")),
+            };
+            self.findings.push(finding.help(help));
+        }
+    }
+
+    fn unknown(&mut self, place: &Place, path: &KeyPath) {
+        let (name, folder) = match path.0.split_last() {
+            Some((name, folder)) => (name.as_str(), KeyPath(folder.to_vec())),
+            None => return,
+        };
+        let shown = toml_key(name);
+        let message = if folder.0.is_empty() {
+            format!("unknown key `{shown}`")
+        } else {
+            format!("unknown key `{shown}` in [{folder}]")
+        };
+        let known = siblings(&path.0);
+        let help = suggest::nearest(name, known.iter().copied())
+            .map(|near| format!("did you mean `{near}`?"))
+            .or_else(|| elsewhere(name))
+            .unwrap_or_else(|| format!("possible here: {}", known.join(", ")));
+        self.findings.push(Finding::error(Code::UnknownKey, place, message).help(help));
+    }
+}
+
+/// Where a key of this name does belong.
+fn elsewhere(name: &str) -> Option<String> {
+    let plain = sysctl::normalised(name);
+    let known = sysctl::KNOWN.iter().find(|k| k.name == plain || k.name.rsplit('.').next() == Some(name));
+    if let Some(known) = known {
+        return Some(format!("kernel parameters belong to [sysctl]: \"{}\" = …", known.name));
+    }
+    let key = KEYS.iter().find(|key| key.path.rsplit('.').next() == Some(name))?;
+    let (section, _) = key.path.rsplit_once('.')?;
+    Some(format!("`{name}` belongs to [{}]", section.replace('*', "NAME")))
+}

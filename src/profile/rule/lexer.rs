@@ -1,0 +1,110 @@
+//! The words of a rule.
+
+use std::ops::Range;
+
+use super::super::suggest;
+use super::{MILLION, RuleError};
+use crate::units::Bytes;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Token {
+    pub(super) kind: Word,
+    pub(super) span: Range<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Word {
+    /// A literal with a unit, in bytes.
+    Size(u128),
+    /// A literal without, in millionths.
+    Number(u128),
+    Name(String),
+    /// One of `+-*/(),%`.
+    Sign(char),
+}
+
+const UNITS: [&str; 9] = ["B", "KiB", "MiB", "GiB", "TiB", "KB", "MB", "GB", "TB"];
+
+/// The words of `text`; blanks part them and mean nothing else.
+pub(super) fn words(text: &str) -> Result<Vec<Token>, RuleError> {
+    let mut words = Vec::new();
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        let start = at;
+        let kind = match c {
+            ' ' => {
+                at += 1;
+                continue;
+            }
+            '0'..='9' => literal(text, &mut at)?,
+            'a'..='z' | 'A'..='Z' | '_' => Word::Name(take(text, &mut at, is_name).to_owned()),
+            '+' | '-' | '*' | '/' | '(' | ')' | ',' | '%' => {
+                at += 1;
+                Word::Sign(c)
+            }
+            _ => return Err(strange(c, at)),
+        };
+        words.push(Token { kind, span: start..at });
+    }
+    Ok(words)
+}
+
+fn strange(c: char, at: usize) -> RuleError {
+    let error = RuleError::new(at..at + c.len_utf8(), format!("`{c}` has no meaning in a rule"));
+    match c {
+        '×' | 'x' => error.help("multiply with `*`"),
+        '÷' | ':' => error.help("divide with `/`"),
+        '.' => error.help("write a digit before the point, as in 0.5"),
+        _ => error.help("a rule is made of sizes, `ram`, `cores`, `disk`, + - * /, min(), max() and % of"),
+    }
+}
+
+fn literal(text: &str, at: &mut usize) -> Result<Word, RuleError> {
+    let start = *at;
+    let number = take(text, at, |c| c.is_ascii_digit() || c == '_' || c == '.');
+    let end = *at;
+    let mut after = end;
+    take(text, &mut after, |c| c == ' ');
+    let unit = take(text, &mut after, is_name);
+    if unit.is_empty() {
+        return number_of(number).map(Word::Number).map_err(|why| RuleError::new(start..end, why));
+    }
+    *at = after;
+    match format!("{number}{unit}").parse::<Bytes>() {
+        Ok(bytes) => Ok(Word::Size(bytes.0.into())),
+        Err(why) => {
+            let error = RuleError::new(start..after, why.to_string());
+            Err(match suggest::nearest(unit, UNITS) {
+                Some(near) => error.help(format!("did you mean `{number}{near}`?")),
+                None if unit == "of" => error.help(format!("did you mean `{number}% of`?")),
+                None => error,
+            })
+        }
+    }
+}
+
+fn number_of(text: &str) -> Result<u128, String> {
+    let digits: String = text.chars().filter(|c| *c != '_').collect();
+    let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
+    if fraction.contains('.') || text.ends_with('.') {
+        return Err(format!("`{text}` is not a number"));
+    }
+    if fraction.len() > 6 {
+        return Err("a number has at most six decimals".to_owned());
+    }
+    // Nothing on a host comes near 2^64; what fits there can't overflow below.
+    let whole: u64 = whole.parse().map_err(|_| "the number is too large".to_owned())?;
+    let fraction: u32 = format!("{fraction:0<6}").parse().map_err(|_| format!("`{text}` is not a number"))?;
+    Ok(u128::from(whole) * MILLION + u128::from(fraction))
+}
+
+fn is_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+fn take<'t>(text: &'t str, at: &mut usize, wanted: impl Fn(char) -> bool) -> &'t str {
+    let start = *at;
+    let length = text[start..].find(|c| !wanted(c)).unwrap_or(text.len() - start);
+    *at = start + length;
+    &text[start..*at]
+}

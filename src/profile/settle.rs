@@ -1,0 +1,303 @@
+//! A profile on one host: every rule evaluated, every default filled in, the arithmetic proved.
+
+use std::collections::BTreeMap;
+
+use super::budget;
+use super::decode::inside;
+use super::finding::{Code, Finding, any_error, sort};
+use super::keys::Kind;
+use super::rule::{Quantity, Rule, RuleError, Vars};
+use super::settings::{Persist, Service, Settings};
+use super::value::{KeyPath, Leaf, Value};
+use super::{Profile, sysctl};
+use crate::facts::Facts;
+use crate::host::Host;
+use crate::units::{Bytes, GIB, MIB};
+
+/// The figures of a host that rules may speak of. 0 stands for "not known".
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Numbers {
+    /// `MemTotal`, in bytes.
+    pub ram_bytes: u64,
+    /// Logical CPUs online.
+    pub cores: u64,
+    /// Size of the file system that holds the swap file, in bytes.
+    pub disk_bytes: u64,
+}
+
+impl Numbers {
+    /// A host that nobody has seen: so much RAM, four CPUs and 100 GB of disk. `validate` uses it.
+    pub const fn nominal(ram_bytes: u64) -> Self {
+        Self { ram_bytes, cores: 4, disk_bytes: 100_000_000_000 }
+    }
+
+    /// The figures of a host that we can look at. The file system is that of the profile's swap file.
+    pub fn of(facts: &Facts, host: &Host, profile: &Profile) -> Self {
+        let disk_bytes = host.space(profile.swap_path()).map_or(0, |space| space.total);
+        Self { ram_bytes: facts.memory.total_bytes, cores: facts.cpu.threads as u64, disk_bytes }
+    }
+
+    pub(super) const fn vars(self) -> Vars {
+        Vars { ram: self.ram_bytes, cores: self.cores, disk: self.disk_bytes, memory: None }
+    }
+}
+
+/// The path of our swap file where the profile names none.
+pub const SWAP_PATH: &str = "/civicum.swap";
+
+impl Profile {
+    /// The profile on a host with these figures; all that stands in the way otherwise.
+    pub fn settle(&self, numbers: &Numbers) -> Result<Settings, Vec<Finding>> {
+        let (settings, mut findings) = self.evaluate(numbers);
+        if any_error(&findings) {
+            findings.retain(Finding::is_error);
+            return Err(findings);
+        }
+        Ok(settings)
+    }
+
+    /// All findings on a host with these figures, warnings too.
+    pub fn check(&self, numbers: &Numbers) -> Vec<Finding> {
+        self.evaluate(numbers).1
+    }
+
+    /// The host that the profile says it is made for, if it says so; else one of 12 GB.
+    pub fn nominal(&self) -> Numbers {
+        Numbers::nominal(self.at_least().map_or(11 * GIB, |bytes| bytes.0))
+    }
+
+    /// `memory.at_least`.
+    pub fn at_least(&self) -> Option<Bytes> {
+        self.leaf(&["memory", "at_least"])?.value.rule()?.size(&Vars::default()).ok()
+    }
+
+    /// Where the swap file shall live: the caller asks that file system for its size.
+    pub fn swap_path(&self) -> &str {
+        match self.leaf(&["swap", "path"]).map(|leaf| &leaf.value) {
+            Some(Value::Text(path)) => path,
+            _ => SWAP_PATH,
+        }
+    }
+
+    /// The result of a leaf's rule, if it has one.
+    pub(super) fn result(
+        &self,
+        path: &KeyPath,
+        leaf: &Leaf,
+        numbers: &Numbers,
+    ) -> Option<Result<Quantity, RuleError>> {
+        let rule = leaf.value.rule()?;
+        let mut vars = numbers.vars();
+        if let [section, name, _] = path.0.as_slice() {
+            if section == "services" {
+                let memory = self.leaf(&["services", name, "memory"]).and_then(|leaf| leaf.value.rule());
+                vars.memory = memory.and_then(|rule| rule.size(&vars).ok()).map(|bytes| bytes.0);
+            }
+        }
+        Some(rule.evaluate(&vars))
+    }
+
+    fn evaluate(&self, numbers: &Numbers) -> (Settings, Vec<Finding>) {
+        let mut settler = Settler { profile: self, numbers, findings: Vec::new() };
+        let settings = settler.settings();
+        let mut findings = settler.findings;
+        findings.extend(budget::check(self, &settings, numbers));
+        sort(&mut findings);
+        (settings, findings)
+    }
+}
+
+struct Settler<'p> {
+    profile: &'p Profile,
+    numbers: &'p Numbers,
+    findings: Vec<Finding>,
+}
+
+impl Settler<'_> {
+    fn settings(&mut self) -> Settings {
+        let profile = self.profile;
+        let mut s = Settings {
+            name: profile.name.clone(),
+            description: profile.description.clone(),
+            ..Settings::default()
+        };
+        s.zswap.manage = profile.leaves.keys().any(|path| path.0[0] == "zswap");
+        s.zswap.enabled = self.flag(&["zswap", "enabled"]).unwrap_or(s.zswap.manage);
+        s.zswap.compressor = self.text(&["zswap", "compressor"]).unwrap_or_else(|| "lz4".to_owned());
+        s.zswap.zpool = self.list(&["zswap", "zpool"]);
+        s.zswap.zpool.retain(|name| name != "auto");
+        s.zswap.max_pool_percent =
+            self.integer(&["zswap", "max_pool_percent"]).and_then(|n| u8::try_from(n).ok()).unwrap_or(20);
+        s.zswap.shrinker = self.flag(&["zswap", "shrinker"]);
+        s.swap.size = self.size(&["swap", "size"]).unwrap_or_default();
+        profile.swap_path().clone_into(&mut s.swap.path);
+        s.swap.priority =
+            self.integer(&["swap", "priority"]).and_then(|n| i32::try_from(n).ok()).unwrap_or(-1);
+        s.swap.persist = match self.text(&["swap", "persist"]).as_deref() {
+            Some("fstab") => Persist::Fstab,
+            Some("unit") => Persist::Unit,
+            _ => Persist::Auto,
+        };
+        s.sysctl = self.parameters();
+        s.zram.retire = self.flag(&["zram", "retire"]).unwrap_or(false);
+        s.boot.manage = self.flag(&["boot", "manage"]).unwrap_or(false);
+        s.boot.kernel_args = self.list(&["boot", "kernel_args"]);
+        s.boot.psi = self.flag(&["boot", "psi"]).unwrap_or(false);
+        s.boot.cgroup_v2 = self.flag(&["boot", "cgroup_v2"]).unwrap_or(false);
+        if let Some(Value::Duration(ttl)) = self.value(&["mglru", "min_ttl"]) {
+            s.mglru.min_ttl_ms = Some(ttl.0);
+        }
+        s.memory.at_least = profile.at_least();
+        s.memory.reserve = self.size(&["memory", "reserve"]).unwrap_or_default();
+        for name in profile.services() {
+            let service = self.service(name);
+            s.services.insert(name.to_owned(), service);
+        }
+        s.sovereignty.egress = self.flag(&["sovereignty", "egress"]).unwrap_or(false);
+        if let Some(address) = self.text(&["sovereignty", "publish_address"]) {
+            s.sovereignty.publish_address = address;
+        }
+        s
+    }
+
+    fn service(&mut self, name: &str) -> Service {
+        let at = |key| ["services", name, key];
+        let whole = |n: Option<i64>| n.and_then(|n| i32::try_from(n).ok());
+        Service {
+            memory: self.size(&at("memory")),
+            memory_reservation: self.size(&at("memory_reservation")),
+            memory_swap: self.size(&at("memory_swap")),
+            cpus: self.number(&at("cpus")),
+            cpu_weight: self.integer(&at("cpu_weight")).and_then(|n| u32::try_from(n).ok()),
+            oom_score_adj: whole(self.integer(&at("oom_score_adj"))),
+            pids: self.integer(&at("pids")).and_then(|n| u64::try_from(n).ok()),
+            environment: self.environment(name),
+        }
+    }
+
+    fn environment(&self, service: &str) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        for (path, leaf) in &self.profile.leaves {
+            if let ([section, name, "environment", variable], Value::Text(value)) =
+                (parts(path).as_slice(), &leaf.value)
+            {
+                if *section == "services" && *name == service {
+                    found.insert((*variable).to_owned(), value.clone());
+                }
+            }
+        }
+        found
+    }
+
+    fn parameters(&mut self) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        for (path, leaf) in &self.profile.leaves {
+            let [section, name] = path.0.as_slice() else { continue };
+            if section != "sysctl" {
+                continue;
+            }
+            let value = match &leaf.value {
+                Value::Text(value) => value.clone(),
+                Value::Size(rule) => {
+                    let unit = sysctl::of(name).and_then(|known| known.unit).unwrap_or(1);
+                    match self.evaluate(path, leaf, rule) {
+                        Some(Quantity::Size(bytes)) => (bytes.0 / unit).to_string(),
+                        _ => continue,
+                    }
+                }
+                _ => continue,
+            };
+            found.insert(name.clone(), value);
+        }
+        found
+    }
+
+    fn value(&self, path: &[&str]) -> Option<&Value> {
+        self.profile.leaf(path).map(|leaf| &leaf.value)
+    }
+
+    fn flag(&self, path: &[&str]) -> Option<bool> {
+        match self.value(path)? {
+            Value::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    fn integer(&self, path: &[&str]) -> Option<i64> {
+        match self.value(path)? {
+            Value::Integer(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    fn text(&self, path: &[&str]) -> Option<String> {
+        match self.value(path)? {
+            Value::Text(value) => Some(value.clone()),
+            _ => None,
+        }
+    }
+
+    fn list(&self, path: &[&str]) -> Vec<String> {
+        match self.value(path) {
+            Some(Value::List(values)) => values.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn size(&mut self, path: &[&str]) -> Option<Bytes> {
+        match self.quantity(path)? {
+            Quantity::Size(bytes) => Some(bytes),
+            Quantity::Number(_) => None,
+        }
+    }
+
+    fn number(&mut self, path: &[&str]) -> Option<f64> {
+        match self.quantity(path)? {
+            Quantity::Number(number) => Some(number),
+            Quantity::Size(_) => None,
+        }
+    }
+
+    fn quantity(&mut self, path: &[&str]) -> Option<Quantity> {
+        let leaf = self.profile.leaf(path)?;
+        let rule = leaf.value.rule()?;
+        self.evaluate(&KeyPath::of(path), leaf, rule)
+    }
+
+    fn evaluate(&mut self, path: &KeyPath, leaf: &Leaf, rule: &Rule) -> Option<Quantity> {
+        let quantity = match self.profile.result(path, leaf, self.numbers)? {
+            Ok(quantity) => quantity,
+            Err(error) => {
+                let place = inside(&leaf.place, rule.text(), &error.span);
+                self.findings.push(Finding::error(Code::Rule, &place, error.message).maybe_help(error.help));
+                return None;
+            }
+        };
+        let objection = match (leaf.key.kind, quantity) {
+            (Kind::Size { min_mib, .. }, Quantity::Size(bytes)) if bytes.as_mib() < min_mib => {
+                Some(format!("`{path}` comes to {bytes}, and the least is {}", Bytes(min_mib * MIB)))
+            }
+            (Kind::Count { min, max }, Quantity::Number(n)) if !(min..=max).contains(&n) => {
+                Some(format!("`{path}` comes to {n}, and {min} to {max} are possible"))
+            }
+            (Kind::Size { .. } | Kind::Sysctl, Quantity::Size(Bytes(0)))
+                if !matches!(rule.text(), "0" | "0B") =>
+            {
+                Some(format!("`{path}` comes to less than 1 MiB: {rule}"))
+            }
+            _ => None,
+        };
+        if let Some(message) = objection {
+            let help = "sizes are rounded down to whole MiB; give it a unit, as in \"512MiB\"";
+            let finding = Finding::error(Code::Range, &leaf.place, message);
+            let size = matches!(quantity, Quantity::Size(_));
+            self.findings.push(if size { finding.help(help) } else { finding });
+            return None;
+        }
+        Some(quantity)
+    }
+}
+
+fn parts(path: &KeyPath) -> Vec<&str> {
+    path.0.iter().map(String::as_str).collect()
+}

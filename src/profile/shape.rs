@@ -1,0 +1,261 @@
+//! What a text may look like. These texts end up on a boot line, in unit files, in paths and in kernel files:
+//! each shape lets through only what can't break out of its place.
+
+use std::net::IpAddr;
+
+/// The form of a text value or of a free key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One line of prose.
+    Line,
+    /// A profile's name.
+    ProfileName,
+    /// A bundled profile's name, or a file beside this one.
+    Extends,
+    /// The path of a key in this format.
+    KeyPath,
+    /// A kernel's name for an algorithm or a module.
+    KernelName,
+    /// An absolute path for a swap file.
+    SwapPath,
+    /// One argument of the kernel command line.
+    KernelArgument,
+    /// A service's name.
+    ServiceName,
+    /// A name of an environment variable.
+    EnvironmentName,
+    /// An environment variable's value.
+    EnvironmentValue,
+    /// A sysctl's name.
+    SysctlKey,
+    /// A sysctl's value.
+    SysctlValue,
+    /// An IP address.
+    Address,
+}
+
+/// What is wrong, and what to do.
+type Objection = (String, Option<&'static str>);
+
+impl Shape {
+    /// As an ECMA 262 regular expression that covers the whole text, for the JSON Schema. Where a rule can't be
+    /// said as an expression, the schema is the more lenient of the two.
+    pub const fn pattern(self) -> &'static str {
+        match self {
+            Self::Line | Self::EnvironmentValue | Self::SysctlValue => r"^[^\u0000-\u001f\u007f]*$",
+            Self::ProfileName | Self::ServiceName => "^[a-z0-9][a-z0-9_-]{0,62}$",
+            Self::Extends => r"^([a-z0-9][a-z0-9_-]{0,62}|[^\u0000-\u001f\u007f]+\.toml)$",
+            Self::KeyPath => r"^[^\u0000-\u001f\u007f]+$",
+            Self::KernelName => "^[a-z0-9_-]{1,63}$",
+            Self::SwapPath => r"^/([^/\s\u0000-\u001f\u007f]+/)*[^/\s\u0000-\u001f\u007f]+$",
+            Self::KernelArgument => r"^[A-Za-z0-9_.:,=/@%+-]+$",
+            Self::EnvironmentName => "^[A-Za-z_][A-Za-z0-9_]{0,127}$",
+            Self::SysctlKey => "^[a-z0-9_-]+([./][a-z0-9_-]+)+$",
+            Self::Address => "^[0-9A-Fa-f.:]+$",
+        }
+    }
+
+    /// Whether `text` has this form.
+    pub fn check(self, text: &str) -> Result<(), Objection> {
+        match self {
+            Self::Line | Self::EnvironmentValue | Self::KeyPath => one_line(text),
+            Self::SysctlValue => one_line(text).and_then(|()| {
+                if text.trim().is_empty() { Err(("the value is empty".to_owned(), None)) } else { Ok(()) }
+            }),
+            Self::ProfileName | Self::ServiceName => made_of(
+                text,
+                63,
+                |c, first| c.is_ascii_lowercase() || c.is_ascii_digit() || (!first && "_-".contains(c)),
+                "a name has 1 to 63 of a-z, 0-9, `-` and `_`, and starts with a letter or digit",
+            ),
+            Self::KernelName => made_of(
+                text,
+                63,
+                |c, _| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c),
+                "the kernel's names have only a-z, 0-9, `_` and `-`",
+            ),
+            Self::EnvironmentName => made_of(
+                text,
+                128,
+                |c, first| c == '_' || c.is_ascii_alphabetic() || (!first && c.is_ascii_digit()),
+                "a variable's name has only A-Z, a-z, 0-9 and `_`, and no digit at the start",
+            ),
+            Self::KernelArgument => kernel_argument(text),
+            Self::SysctlKey => sysctl_key(text),
+            Self::SwapPath => swap_path(text),
+            Self::Extends => extends(text),
+            Self::Address => match text.parse::<IpAddr>() {
+                Ok(_) => Ok(()),
+                Err(_) => {
+                    Err((format!("`{text}` is not an IP address"), Some("for example 127.0.0.1 or ::1")))
+                }
+            },
+        }
+    }
+}
+
+fn one_line(text: &str) -> Result<(), Objection> {
+    match text.chars().find(|c| c.is_control()) {
+        None if text.len() <= 4096 => Ok(()),
+        None => Err(("the text has more than 4096 bytes".to_owned(), None)),
+        Some(c) => Err((
+            format!("the text contains the control character U+{:04X}", u32::from(c)),
+            Some("it must be one line without control characters"),
+        )),
+    }
+}
+
+fn made_of(
+    text: &str,
+    most: usize,
+    fits: impl Fn(char, bool) -> bool,
+    rule: &'static str,
+) -> Result<(), Objection> {
+    if text.is_empty() || text.len() > most {
+        return Err((
+            format!("`{}` is empty or too long", text.chars().take(70).collect::<String>()),
+            Some(rule),
+        ));
+    }
+    match text.char_indices().find(|(at, c)| !fits(*c, *at == 0)) {
+        None => Ok(()),
+        Some((_, c)) => Err((format!("`{c}` can't be in `{text}`"), Some(rule))),
+    }
+}
+
+/// It is put into a double-quoted shell variable of GRUB's and from there onto a line split at blanks: an allow-list
+/// is the only safe thing.
+fn kernel_argument(text: &str) -> Result<(), Objection> {
+    made_of(
+        text,
+        256,
+        |c, first| c.is_ascii_alphanumeric() || (!first && "_.:,=/@%+-".contains(c)),
+        "one argument a string, as in \"mitigations=auto\": letters, digits and _ . : , = / @ % + -",
+    )
+}
+
+fn sysctl_key(text: &str) -> Result<(), Objection> {
+    const RULE: &str = "a sysctl is named like vm.swappiness: a-z, 0-9, `_` and `-`, parted by single dots";
+    made_of(text, 128, |c, _| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-./".contains(c), RULE)?;
+    let parts: Vec<&str> = text.split(['.', '/']).collect();
+    if parts.len() < 2 || parts.iter().any(|part| part.is_empty()) {
+        return Err((format!("`{text}` is not the name of a sysctl"), Some(RULE)));
+    }
+    Ok(())
+}
+
+fn swap_path(text: &str) -> Result<(), Objection> {
+    const NOT_BELOW: [&str; 5] = ["/proc", "/sys", "/dev", "/run", "/tmp"];
+    one_line(text)?;
+    let Some(inside) = text.strip_prefix('/') else {
+        return Err(("the path is not absolute".to_owned(), Some("for example /civicum.swap")));
+    };
+    if text.chars().any(|c| c.is_whitespace() || super::finding::is_harmful(c)) {
+        return Err((
+            "the path contains a blank".to_owned(),
+            Some("fstab and unit files part words at blanks"),
+        ));
+    }
+    if let Some(c) = text.chars().find(|c| "\"'`$\\;&|<>*?[]{}()!#~%".contains(*c)) {
+        return Err((format!("the path contains `{c}`"), Some("use letters, digits, `-`, `_` and `.`")));
+    }
+    if inside.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
+        return Err((
+            "the path has an empty, `.` or `..` part".to_owned(),
+            Some("write the shortest form, as in /var/swap/civicum.swap"),
+        ));
+    }
+    if text.len() > 200 || inside.split('/').any(|part| part.len() > 100) {
+        return Err(("the path is too long".to_owned(), None));
+    }
+    if let Some(folder) = NOT_BELOW.iter().find(|f| text == **f || text.starts_with(&format!("{f}/"))) {
+        return Err((
+            format!("a swap file can't live below {folder}"),
+            Some("it must be on a disk's file system, as /civicum.swap is"),
+        ));
+    }
+    Ok(())
+}
+
+fn extends(text: &str) -> Result<(), Objection> {
+    if !is_file(text) {
+        return Shape::ProfileName.check(text);
+    }
+    one_line(text)?;
+    if !text.starts_with('/') && text.split('/').any(|part| part == "..") {
+        return Err((
+            "a profile can't extend a file outside its own folder by `..`".to_owned(),
+            Some("put the file beside or below this one, or write its absolute path"),
+        ));
+    }
+    Ok(())
+}
+
+/// Does this name a file, and not a bundled profile?
+pub fn is_file(name: &str) -> bool {
+    name.contains('/')
+        || std::path::Path::new(name).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(shape: Shape, good: &[&str], bad: &[&str]) {
+        for text in good {
+            assert_eq!(shape.check(text), Ok(()), "{shape:?} should take {text:?}");
+        }
+        for text in bad {
+            assert!(shape.check(text).is_err(), "{shape:?} should refuse {text:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_breaks_out_of_a_boot_line() {
+        fits(
+            Shape::KernelArgument,
+            &["quiet", "mitigations=auto", "console=ttyS0,115200n8", "root=/dev/vda1", "isolcpus=0-1"],
+            &["", "a b", "a\"b", "a'b", "$(x)", "`x`", "a\\", "a;b", "=x", "-x", "a\nb", "a\u{a0}b", "ä"],
+        );
+    }
+
+    #[test]
+    fn a_sysctl_is_never_a_path_elsewhere() {
+        fits(
+            Shape::SysctlKey,
+            &[
+                "vm.swappiness",
+                "vm/swappiness",
+                "net.ipv4.conf.eth0/100.rp_filter",
+                "fs.inotify.max_user_watches",
+            ],
+            &["", "vm", "vm..x", "../x", "vm./x", ".vm.x", "vm.x.", "vm.x y", "VM.X", "vm.x\n", "/vm/x"],
+        );
+    }
+
+    #[test]
+    fn a_swap_file_lives_on_a_disk() {
+        fits(
+            Shape::SwapPath,
+            &["/civicum.swap", "/var/swap/a-b_c.1", "/device/x", "/temp"],
+            &[
+                "", "x", "/", "/a/", "/a//b", "/a/../b", "/a/./b", "/a b", "/dev/x", "/tmp", "/run/x",
+                "/a$b", "/a\tb",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_rest() {
+        fits(Shape::KernelName, &["lz4", "lzo-rle", "842"], &["", "LZ4", "lz4 ", "a/b", "a.b"]);
+        fits(Shape::EnvironmentName, &["A", "_x", "OMP_THREAD_LIMIT"], &["", "1A", "A-B", "A=B", "A B"]);
+        fits(Shape::EnvironmentValue, &["", "a b $x"], &["a\nb", "\u{1b}[0m", "\0"]);
+        fits(Shape::Address, &["127.0.0.1", "::1"], &["localhost", "1.2.3", ""]);
+        fits(Shape::ServiceName, &["llm", "a-1"], &["", "-a", "A", "a/b", "a.b"]);
+        fits(
+            Shape::Extends,
+            &["civicum-12g", "./base.toml", "base.toml", "sub/base.toml", "/etc/x/base.toml"],
+            &["", "../base.toml", "a/../../b.toml", "Civicum", "a b"],
+        );
+    }
+}
