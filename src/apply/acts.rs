@@ -88,7 +88,8 @@ pub(super) fn carry_out(host: &Host, act: &Act, progress: &mut dyn Progress) -> 
         Act::PutFile { path, after, .. } => host.replace(path, after),
         Act::Poke { path, after, .. } => host.poke(path, after),
         Act::MakeSwapFile { path, size, uuid, nocow } => {
-            let header = Header { size: size.0, uuid: parse_uuid(uuid).unwrap_or_default(), label: LABEL.to_owned() };
+            let header =
+                Header { size: size.0, uuid: parse_uuid(uuid).unwrap_or_default(), label: LABEL.to_owned() };
             host.create_swap_file(path, &header, *nocow, &mut |done| progress.bytes(done, size.0))
         }
         Act::SwapOn { path, priority } => host.swap_on(path, *priority),
@@ -101,7 +102,12 @@ pub(super) fn carry_out(host: &Host, act: &Act, progress: &mut dyn Progress) -> 
 }
 
 /// Undoes it, unless somebody changed the same thing since. With `overwrite` their change is put aside in that file.
-pub(super) fn undo(host: &Host, act: &Act, overwrite: Option<&str>, progress: &mut dyn Progress) -> Result<Undone> {
+pub(super) fn undo(
+    host: &Host,
+    act: &Act,
+    overwrite: Option<&str>,
+    progress: &mut dyn Progress,
+) -> Result<Undone> {
     if let Act::PutFile { path, .. } | Act::MakeSwapFile { path, .. } = act {
         host.sweep(path)?;
     }
@@ -158,11 +164,19 @@ pub(super) fn undo(host: &Host, act: &Act, overwrite: Option<&str>, progress: &m
         (Act::MakeGrubConfig { path, .. }, _) => {
             make_grub_config(host, path, &[], progress).map(|()| Undone::Restored)
         }
-        (Act::ReloadSystemd | Act::MakeInitramfs { .. }, _) => carry_out(host, act, progress).map(|()| Undone::Restored),
+        (Act::ReloadSystemd | Act::MakeInitramfs { .. }, _) => {
+            carry_out(host, act, progress).map(|()| Undone::Restored)
+        }
     }
 }
 
-fn run(host: &Host, name: &str, args: &[&str], deadline: Duration, progress: &mut dyn Progress) -> Result<()> {
+fn run(
+    host: &Host,
+    name: &str,
+    args: &[&str],
+    deadline: Duration,
+    progress: &mut dyn Progress,
+) -> Result<()> {
     host.run(name, args, deadline, &mut |line| progress.line(line)).map(drop)
 }
 
@@ -187,7 +201,8 @@ fn is_running(host: &Host, unit: &str) -> bool {
 /// Our own lines taken out of a file that changed around them; `None` where they are not in it just once.
 fn without(now: &Image, ours: &str) -> Option<Image> {
     let bytes = now.bytes()?;
-    let mut places = bytes.windows(ours.len()).enumerate().filter(|(_, w)| *w == ours.as_bytes()).map(|(at, _)| at);
+    let mut places =
+        bytes.windows(ours.len()).enumerate().filter(|(_, w)| *w == ours.as_bytes()).map(|(at, _)| at);
     let at = places.next()?;
     if ours.is_empty() || places.next().is_some() {
         return None;
@@ -234,18 +249,26 @@ fn swap_off(host: &Host, path: &str) -> Result<()> {
 fn make_grub_config(host: &Host, path: &str, expect: &[String], progress: &mut dyn Progress) -> Result<()> {
     let refuse = |why: String| Err(HostError::because("generate", Path::new(path), why));
     let tool = ["grub-mkconfig", "grub2-mkconfig"].into_iter().find(|name| host.program(name).is_some());
-    let output = host.run(tool.unwrap_or("grub-mkconfig"), &[], GRUB_DEADLINE, &mut |line| progress.line(line))?;
+    let output =
+        host.run(tool.unwrap_or("grub-mkconfig"), &[], GRUB_DEADLINE, &mut |line| progress.line(line))?;
     let text = String::from_utf8_lossy(&output.stdout);
     if !crate::tunable::grub_boots_with(&text, expect) {
-        let words = if expect.is_empty() { "kernel at all".to_owned() } else { format!("kernel with {}", expect.join(" ")) };
-        return refuse(format!("the new one boots no {words}; another file in /etc/default/grub.d may unset the variable"));
+        let words = if expect.is_empty() {
+            "kernel at all".to_owned()
+        } else {
+            format!("kernel with {}", expect.join(" "))
+        };
+        return refuse(format!(
+            "the new one boots no {words}; another file in /etc/default/grub.d may unset the variable"
+        ));
     }
     let old = host.image(path)?;
     let new = match &old {
         Image::Absent => Image::file(output.stdout.clone(), 0o600),
         _ => old.with_bytes(output.stdout.clone()),
     };
-    let checker = ["grub-script-check", "grub2-script-check"].into_iter().find(|name| host.program(name).is_some());
+    let checker =
+        ["grub-script-check", "grub2-script-check"].into_iter().find(|name| host.program(name).is_some());
     if let Some(checker) = checker {
         let candidate = format!("{path}.civicum-tune-check");
         host.replace(&candidate, &new)?;
@@ -267,6 +290,8 @@ fn make_initramfs(host: &Host, tool: InitramfsTool, progress: &mut dyn Progress)
         InitramfsTool::UpdateInitramfs => {
             run(host, "update-initramfs", &["-u", "-k", "all"], INITRAMFS_DEADLINE, progress)
         }
-        InitramfsTool::Dracut => run(host, "dracut", &["--regenerate-all", "--force"], INITRAMFS_DEADLINE, progress),
+        InitramfsTool::Dracut => {
+            run(host, "dracut", &["--regenerate-all", "--force"], INITRAMFS_DEADLINE, progress)
+        }
     }
 }

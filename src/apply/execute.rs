@@ -28,7 +28,9 @@ pub enum ApplyError {
         rollback: Rollback,
     },
     /// Not even the journal can be written any more: the next `apply` or `rollback` goes on from here.
-    #[error("{error}\ngeneration {id} was cut off; `civicum-tune apply` or `civicum-tune rollback` finishes it")]
+    #[error(
+        "{error}\ngeneration {id} was cut off; `civicum-tune apply` or `civicum-tune rollback` finishes it"
+    )]
     Cut {
         /// Which generation.
         id: u32,
@@ -79,7 +81,8 @@ pub(super) fn carry_out(
             generation.note(host, &event).map_err(cut)?;
             progress.say("taking back what was done");
             let why = format!("step {} failed", step + 1);
-            let rollback = undo_steps(host, generation, &why, &RollbackOptions::default(), progress).map_err(cut)?;
+            let rollback =
+                undo_steps(host, generation, &why, &RollbackOptions::default(), progress).map_err(cut)?;
             return Err(ApplyError::TakenBack { step: change.id.clone(), error, rollback });
         }
         progress.done(change);
@@ -105,7 +108,9 @@ fn one_step(
             acts::carry_out(host, &change.act, progress).map_err(words)?;
             match acts::look(host, &change.act).map_err(words)? {
                 Sight::After | Sight::Unseen => {}
-                Sight::Before => return Err("the host took it without an error, and kept what it had".to_owned()),
+                Sight::Before => {
+                    return Err("the host took it without an error, and kept what it had".to_owned());
+                }
                 Sight::Other(found) => return Err(format!("it did not take: {found}")),
             }
         }

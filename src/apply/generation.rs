@@ -142,9 +142,13 @@ impl Generations {
             let Ok(id) = name.parse::<u32>() else { continue };
             let path = format!("{}/generation.json", Generation::folder(id));
             let Some(bytes) = host.read(&path)? else { continue };
-            let generation: Generation = serde_json::from_slice(&bytes).map_err(|e| damaged(host, &path, &e.to_string()))?;
+            let generation: Generation =
+                serde_json::from_slice(&bytes).map_err(|e| damaged(host, &path, &e.to_string()))?;
             if generation.format > FORMAT {
-                let why = format!("its format is {}, and this program knows {FORMAT}; use a newer civicum-tune", generation.format);
+                let why = format!(
+                    "its format is {}, and this program knows {FORMAT}; use a newer civicum-tune",
+                    generation.format
+                );
                 return Err(damaged(host, &path, &why));
             }
             let state = generation.state(host)?;

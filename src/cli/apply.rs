@@ -79,7 +79,9 @@ fn read_saved(path: &std::path::Path) -> anyhow::Result<SavedPlan> {
 
 fn may_go_on(out: &Out) -> anyhow::Result<bool> {
     if out.json || !terminal::can_ask() {
-        bail!("there is nobody to ask; read the plan with `civicum-tune plan`, then run this again with --yes");
+        bail!(
+            "there is nobody to ask; read the plan with `civicum-tune plan`, then run this again with --yes"
+        );
     }
     Ok(terminal::ask("Carry this out?"))
 }

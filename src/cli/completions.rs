@@ -68,7 +68,9 @@ fn page(command: clap::Command) -> anyhow::Result<Vec<u8>> {
 fn pages(program: &clap::Command) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let name = program.get_display_name().unwrap_or_else(|| program.get_name()).to_owned();
     let mut found = vec![(format!("{name}.1"), page(program.clone())?)];
-    for command in program.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
+    for command in
+        program.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help")
+    {
         found.extend(pages(command)?);
     }
     Ok(found)

@@ -36,8 +36,13 @@ impl Explain {
             return Ok(Answer::Yes);
         }
         let mut text = format!("{}  {}\n", out.style.bold(doc.id), doc.title);
-        let parts =
-            [("Why", doc.why), ("Costs", doc.cost), ("Risk", doc.risk), ("Source", doc.source), ("Undo", doc.undo)];
+        let parts = [
+            ("Why", doc.why),
+            ("Costs", doc.cost),
+            ("Risk", doc.risk),
+            ("Source", doc.source),
+            ("Undo", doc.undo),
+        ];
         for (name, words) in parts {
             for (at, line) in wrap(words, 84).iter().enumerate() {
                 let name = if at == 0 { name } else { "" };

@@ -39,7 +39,8 @@ impl History {
             return Ok(Answer::Yes);
         }
         if out.json {
-            let all: Vec<_> = generations.0.iter().map(|(generation, state)| one(generation, state)).collect();
+            let all: Vec<_> =
+                generations.0.iter().map(|(generation, state)| one(generation, state)).collect();
             out.document(&json!({ "schema": "civicum-tune/history/1", "generations": all }));
             return Ok(Answer::Yes);
         }
@@ -80,6 +81,8 @@ fn in_words(state: &State) -> String {
         State::Cut => "cut off; the next apply or rollback ends it".to_owned(),
         State::CutWhileUndoing => "cut off while undone; the next apply or rollback ends it".to_owned(),
         State::RolledBack => "rolled back".to_owned(),
-        State::PartlyRolledBack { kept } => format!("rolled back but for {}; see rollback --help", kept.len()),
+        State::PartlyRolledBack { kept } => {
+            format!("rolled back but for {}; see rollback --help", kept.len())
+        }
     }
 }

@@ -25,7 +25,12 @@ impl Plan {
         let session = Session::open(global, self.out.is_some())?;
         let plan = session.plan()?;
         if let Some(path) = &self.out {
-            let saved = SavedPlan::new(plan.clone(), session.settings.clone(), session.remember.clone(), session.host.take_seen());
+            let saved = SavedPlan::new(
+                plan.clone(),
+                session.settings.clone(),
+                session.remember.clone(),
+                session.host.take_seen(),
+            );
             save(path, &saved)?;
         }
         if out.json {
@@ -43,7 +48,10 @@ impl Plan {
         let generations = Generations::read(&session.host)?;
         if let Some((generation, state)) = generations.cut() {
             let what = if *state == State::Cut { "cut off" } else { "cut off while it was undone" };
-            out.say(&format!("Generation {} was {what}: the next apply or rollback ends it first.", generation.id));
+            out.say(&format!(
+                "Generation {} was {what}: the next apply or rollback ends it first.",
+                generation.id
+            ));
         }
         if let Some(generation) = generations.applied() {
             let waits = generation.changes.iter().any(|change| change.reboot);

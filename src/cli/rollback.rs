@@ -42,7 +42,11 @@ impl RollbackCommand {
         let targets = apply::targets(&generations, self.id);
         if targets.is_empty() {
             let document = json!({ "schema": "civicum-tune/rollback/1", "rolled_back": [] });
-            if out.json { out.document(&document) } else { out.data("There is nothing to take back.\n") }
+            if out.json {
+                out.document(&document)
+            } else {
+                out.data("There is nothing to take back.\n")
+            }
             return Ok(Answer::Yes);
         }
         if !out.json && !out.quiet {
@@ -67,10 +71,12 @@ impl RollbackCommand {
         } else {
             for outcome in &done {
                 let words = outcome.in_words();
-                let painted = if outcome.is_complete() { out.style.green(&words) } else { out.style.yellow(&words) };
+                let painted =
+                    if outcome.is_complete() { out.style.green(&words) } else { out.style.yellow(&words) };
                 out.data(&format!("Generation {}: {painted}\n", outcome.generation));
             }
-            let reboot = targets.iter().any(|generation| generation.changes.iter().any(|change| change.reboot));
+            let reboot =
+                targets.iter().any(|generation| generation.changes.iter().any(|change| change.reboot));
             if reboot && host.is_live() {
                 out.data("The kernel command line goes back with the next reboot.\n");
             }
@@ -81,7 +87,8 @@ impl RollbackCommand {
 
 fn describe(targets: &[&Generation], out: &Out) {
     for generation in targets {
-        let title = format!("Generation {} of {} ({})", generation.id, generation.created, generation.settings.name);
+        let title =
+            format!("Generation {} of {} ({})", generation.id, generation.created, generation.settings.name);
         out.data(&format!("{}\n", out.style.bold(&title)));
         for change in generation.changes.iter().rev() {
             let (before, after) = change.act.before_and_after();

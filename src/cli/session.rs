@@ -37,8 +37,15 @@ impl Session {
         let facts = Facts::read(&host)?;
         let (profile, is_own) = chosen(global, &host, &facts)?;
         let settings = settle(&profile, &host, &facts)?;
-        let remember = (!is_own).then(|| profile.keepsake());
-        Ok(Self { host, facts, settings, remember, root: global.root.clone(), profile: global.profile.clone() })
+        let remember = (!is_own).then(|| keepsake(&profile));
+        Ok(Self {
+            host,
+            facts,
+            settings,
+            remember,
+            root: global.root.clone(),
+            profile: global.profile.clone(),
+        })
     }
 
     /// The host as it is now, with what a saved plan wanted.
@@ -122,12 +129,22 @@ pub(super) fn numbers(profile: &Profile, host: &Host, facts: &Facts) -> Numbers 
 pub(super) fn refused(findings: &[Finding]) -> anyhow::Error {
     let count = findings.iter().filter(|finding| finding.is_error()).count();
     let s = if count == 1 { "" } else { "s" };
-    anyhow!("the profile can't be used ({count} error{s})\n{}", profile::excerpt::render_all(findings).trim_end())
+    anyhow!(
+        "the profile can't be used ({count} error{s})\n{}",
+        profile::excerpt::render_all(findings).trim_end()
+    )
 }
 
 /// A file that the user named on the command line, on this machine whatever `--root` says.
 pub(super) fn read_here(path: &Path) -> anyhow::Result<Vec<u8>> {
     let absolute = std::path::absolute(path)?;
     let found = Host::live()?.read(&absolute.to_string_lossy())?;
-    found.with_context(|| format!("there is no file {} (files of up to {MAX_FILE} bytes are read)", path.display()))
+    found.with_context(|| {
+        format!("there is no file {} (files of up to {MAX_FILE} bytes are read)", path.display())
+    })
+}
+
+/// The text that stays in the host's own profile.
+fn keepsake(profile: &Profile) -> String {
+    format!("extends = \"{}\"\n", profile.name())
 }

@@ -13,7 +13,12 @@ pub(super) fn read(host: &Host, below: &Virtualization) -> Boot {
         Loader::None
     } else if grub_cfg.is_some() && mkconfig {
         Loader::Grub
-    } else if any(&["/boot/efi/loader/loader.conf", "/boot/loader/loader.conf", "/efi/loader/loader.conf", "/etc/kernel/cmdline"]) {
+    } else if any(&[
+        "/boot/efi/loader/loader.conf",
+        "/boot/loader/loader.conf",
+        "/efi/loader/loader.conf",
+        "/etc/kernel/cmdline",
+    ]) {
         Loader::SystemdBoot
     } else if any(&["/usr/sbin/flash-kernel"]) {
         Loader::FlashKernel

@@ -106,7 +106,10 @@ fn remarks(cpu: &Cpu, should_have: Option<bool>) -> Vec<String> {
         (false, _, None) => remarks.push("no AVX-512: a model's prompts run on AVX2".to_owned()),
     }
     if cpu.avx512_usable && name.starts_with("Zen 4") {
-        remarks.push("Zen 4 runs 512-bit operations in two halves: no clock penalty, less gain than on Zen 5".to_owned());
+        remarks.push(
+            "Zen 4 runs 512-bit operations in two halves: no clock penalty, less gain than on Zen 5"
+                .to_owned(),
+        );
     }
     remarks
 }

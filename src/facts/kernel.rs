@@ -6,9 +6,8 @@ use super::{Kernel, ModuleKind};
 use crate::host::Host;
 
 /// The modules that decide what zswap can do.
-const MODULES: [&str; 11] = [
-    "lz4", "lz4hc", "zstd", "lzo", "lzo-rle", "deflate", "842", "z3fold", "zbud", "zsmalloc", "zram",
-];
+const MODULES: [&str; 11] =
+    ["lz4", "lz4hc", "zstd", "lzo", "lzo-rle", "deflate", "842", "z3fold", "zbud", "zsmalloc", "zram"];
 
 /// The build options that decide the same.
 const OPTIONS: [&str; 13] = [
@@ -138,7 +137,8 @@ mod tests {
 
     #[test]
     fn config_lines() {
-        let config = parse_config("CONFIG_ZSWAP=y\n# CONFIG_Z3FOLD is not set\nCONFIG_OTHER=y\nCONFIG_ZSMALLOC=m\r\n");
+        let config =
+            parse_config("CONFIG_ZSWAP=y\n# CONFIG_Z3FOLD is not set\nCONFIG_OTHER=y\nCONFIG_ZSMALLOC=m\r\n");
         assert_eq!(config.len(), 3);
         assert_eq!((config["CONFIG_Z3FOLD"].as_str(), config["CONFIG_ZSMALLOC"].as_str()), ("n", "m"));
     }

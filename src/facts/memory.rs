@@ -34,7 +34,8 @@ pub(super) fn read_thp(host: &Host) -> Option<String> {
 pub(super) fn read_mglru(host: &Host) -> Option<Mglru> {
     let enabled = host.value("/sys/kernel/mm/lru_gen/enabled")?;
     let enabled = u32::from_str_radix(enabled.trim_start_matches("0x"), 16).unwrap_or(0);
-    let min_ttl_ms = host.value("/sys/kernel/mm/lru_gen/min_ttl_ms").and_then(|value| value.parse().ok()).unwrap_or(0);
+    let min_ttl_ms =
+        host.value("/sys/kernel/mm/lru_gen/min_ttl_ms").and_then(|value| value.parse().ok()).unwrap_or(0);
     Some(Mglru { enabled, min_ttl_ms })
 }
 

@@ -6,9 +6,28 @@ use crate::host::Host;
 
 /// File systems that hold no files of anybody's.
 const PSEUDO: [&str; 22] = [
-    "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "efivarfs",
-    "fusectl", "hugetlbfs", "mqueue", "nsfs", "proc", "pstore", "ramfs", "rpc_pipefs", "securityfs", "squashfs",
-    "sysfs", "tracefs",
+    "autofs",
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "efivarfs",
+    "fusectl",
+    "hugetlbfs",
+    "mqueue",
+    "nsfs",
+    "proc",
+    "pstore",
+    "ramfs",
+    "rpc_pipefs",
+    "securityfs",
+    "squashfs",
+    "sysfs",
+    "tracefs",
 ];
 
 /// Reads the text of a mountinfo file (`proc_pid_mountinfo(5)`).
@@ -22,7 +41,8 @@ pub(super) fn parse(text: &str) -> Vec<Mount> {
             let mut tail = tail.split(' ');
             let (fstype, source) = (tail.next()?.to_owned(), unescape(tail.next()?));
             let super_options = tail.next().unwrap_or_default();
-            let read_only = [options, super_options].iter().any(|list| list.split(',').any(|option| option == "ro"));
+            let read_only =
+                [options, super_options].iter().any(|list| list.split(',').any(|option| option == "ro"));
             Some(Mount { target, fstype, source, read_only })
         })
         .filter(|mount| !PSEUDO.contains(&mount.fstype.as_str()))

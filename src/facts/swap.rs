@@ -26,7 +26,8 @@ pub(super) fn unescape(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let digits = tail.get(..3).filter(|digits| *first == b'\\' && digits.iter().all(u8::is_ascii_digit));
-        let code = digits.and_then(|d| std::str::from_utf8(d).ok()).and_then(|d| u8::from_str_radix(d, 8).ok());
+        let code =
+            digits.and_then(|d| std::str::from_utf8(d).ok()).and_then(|d| u8::from_str_radix(d, 8).ok());
         bytes.push(code.unwrap_or(*first));
         rest = if code.is_some() { &tail[3..] } else { tail };
     }
@@ -66,7 +67,10 @@ mod tests {
         let text = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n/swap\\040file file 1048572 12 -2\n/dev/zram0 partition 1024 0 100\nnonsense\n";
         let areas = parse(text);
         assert_eq!(areas.len(), 2);
-        assert_eq!((areas[0].path.as_str(), areas[0].size_bytes, areas[0].priority), ("/swap file", 1_048_572 * 1024, -2));
+        assert_eq!(
+            (areas[0].path.as_str(), areas[0].size_bytes, areas[0].priority),
+            ("/swap file", 1_048_572 * 1024, -2)
+        );
         assert_eq!(areas[1].kind, "zram");
     }
 

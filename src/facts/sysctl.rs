@@ -52,7 +52,11 @@ pub fn parse(text: &str) -> Vec<Line> {
             }
             let (key, value) = line.split_once('=')?;
             let key = key.trim().trim_start_matches('-').trim();
-            (!key.is_empty()).then(|| Line { number: at + 1, key: dotted(key), value: value.trim().to_owned() })
+            (!key.is_empty()).then(|| Line {
+                number: at + 1,
+                key: dotted(key),
+                value: value.trim().to_owned(),
+            })
         })
         .collect()
 }
@@ -63,7 +67,17 @@ fn dotted(key: &str) -> String {
     if !slashed {
         return key.to_owned();
     }
-    key.chars().map(|c| if c == '/' { '.' } else if c == '.' { '/' } else { c }).collect()
+    key.chars()
+        .map(|c| {
+            if c == '/' {
+                '.'
+            } else if c == '.' {
+                '/'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// Does a key with `*` (glob(7), one part a star) cover this one?
@@ -141,10 +155,16 @@ mod tests {
     fn lines_as_sysctl_d_says() {
         let text = "# c\r\n; c\r\nvm.swappiness = 10\r\n-net/ipv4/conf/all/rp_filter=2\nkernel.x=a b\nnonsense\n = 3\nno newline=1";
         let lines = parse(text);
-        let keys: Vec<_> = lines.iter().map(|line| (line.number, line.key.as_str(), line.value.as_str())).collect();
+        let keys: Vec<_> =
+            lines.iter().map(|line| (line.number, line.key.as_str(), line.value.as_str())).collect();
         assert_eq!(
             keys,
-            [(3, "vm.swappiness", "10"), (4, "net.ipv4.conf.all.rp_filter", "2"), (5, "kernel.x", "a b"), (8, "no newline", "1")]
+            [
+                (3, "vm.swappiness", "10"),
+                (4, "net.ipv4.conf.all.rp_filter", "2"),
+                (5, "kernel.x", "a b"),
+                (8, "no newline", "1")
+            ]
         );
     }
 

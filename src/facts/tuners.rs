@@ -21,7 +21,11 @@ const KNOWN: [Known; 9] = [
     },
     Known {
         name: "zram-tools",
-        evidence: &["/usr/lib/systemd/system/zramswap.service", "/lib/systemd/system/zramswap.service", "/etc/default/zramswap"],
+        evidence: &[
+            "/usr/lib/systemd/system/zramswap.service",
+            "/lib/systemd/system/zramswap.service",
+            "/etc/default/zramswap",
+        ],
         touches: "swap",
         active: |host| !is_masked(host, "zramswap.service") && is_wanted(host, "zramswap.service"),
     },
@@ -33,7 +37,10 @@ const KNOWN: [Known; 9] = [
     },
     Known {
         name: "zram-generator",
-        evidence: &["/usr/lib/systemd/system-generators/zram-generator", "/lib/systemd/system-generators/zram-generator"],
+        evidence: &[
+            "/usr/lib/systemd/system-generators/zram-generator",
+            "/lib/systemd/system-generators/zram-generator",
+        ],
         touches: "swap",
         active: |host| {
             let configured = ["/etc/systemd/zram-generator.conf", "/usr/lib/systemd/zram-generator.conf"];

@@ -26,7 +26,8 @@ pub(super) fn read(host: &Host) -> Virtualization {
 
 fn vm(host: &Host) -> Option<String> {
     let dmi = ["product_name", "sys_vendor", "board_vendor", "bios_vendor", "chassis_vendor"];
-    let texts: Vec<String> = dmi.iter().filter_map(|file| host.value(&format!("/sys/class/dmi/id/{file}"))).collect();
+    let texts: Vec<String> =
+        dmi.iter().filter_map(|file| host.value(&format!("/sys/class/dmi/id/{file}"))).collect();
     let named = VENDORS.iter().find(|(vendor, _)| texts.iter().any(|text| text.starts_with(vendor)));
     if let Some((_, name)) = named {
         return Some((*name).to_owned());

@@ -65,7 +65,11 @@ impl Host {
         let said = output.stderr.trim();
         let said = if said.is_empty() { "it said nothing".to_owned() } else { format!("it said: {said}") };
         let command = format!("{path} {}", args.join(" "));
-        Err(HostError::because("run", std::path::Path::new(command.trim()), format!("{}; {said}", output.status)))
+        Err(HostError::because(
+            "run",
+            std::path::Path::new(command.trim()),
+            format!("{}; {said}", output.status),
+        ))
     }
 }
 

@@ -75,7 +75,10 @@ impl Image {
             (
                 Self::File { content: a, mode: b, uid: c, gid: d, xattrs },
                 Self::File { content: e, mode: f, uid: g, gid: h, xattrs: must },
-            ) => (a, b, c, d) == (e, f, g, h) && must.iter().all(|(name, value)| xattrs.get(name) == Some(value)),
+            ) => {
+                (a, b, c, d) == (e, f, g, h)
+                    && must.iter().all(|(name, value)| xattrs.get(name) == Some(value))
+            }
             _ => self == wanted,
         }
     }

@@ -121,7 +121,8 @@ impl Host {
         progress: &mut dyn FnMut(u64),
     ) -> io::Result<()> {
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = self.act("create", path, || Ok(openat(folder, new, flags, Mode::from_bits_truncate(0o600))?))?;
+        let fd =
+            self.act("create", path, || Ok(openat(folder, new, flags, Mode::from_bits_truncate(0o600))?))?;
         if nocow {
             no_copy_on_write(&fd)?;
         }

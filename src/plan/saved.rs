@@ -34,7 +34,9 @@ pub enum SavedPlanError {
     #[error("it is no plan of `civicum-tune plan --out`: {0}")]
     NotAPlan(String),
     /// It was changed after it was written.
-    #[error("it was changed after it was written (its hash does not fit); make a new one with `civicum-tune plan --out FILE`")]
+    #[error(
+        "it was changed after it was written (its hash does not fit); make a new one with `civicum-tune plan --out FILE`"
+    )]
     Edited,
     /// The host is not what it was.
     #[error("the host has changed since the plan was made:\n{}\nmake a new one with `civicum-tune plan --out FILE`, and read it", .0.join("\n"))]
@@ -43,8 +45,14 @@ pub enum SavedPlanError {
 
 impl SavedPlan {
     /// Binds a plan to what it saw.
-    pub fn new(plan: Plan, settings: Settings, remember: Option<String>, saw: BTreeMap<String, String>) -> Self {
-        let mut saved = Self { schema: SCHEMA.to_owned(), plan, settings, remember, saw, hash: String::new() };
+    pub fn new(
+        plan: Plan,
+        settings: Settings,
+        remember: Option<String>,
+        saw: BTreeMap<String, String>,
+    ) -> Self {
+        let mut saved =
+            Self { schema: SCHEMA.to_owned(), plan, settings, remember, saw, hash: String::new() };
         saved.hash = saved.compute_hash();
         saved
     }
@@ -57,9 +65,13 @@ impl SavedPlan {
 
     /// Reads one and makes sure that it is whole.
     pub fn from_json(text: &[u8]) -> Result<Self, SavedPlanError> {
-        let saved: Self = serde_json::from_slice(text).map_err(|e| SavedPlanError::NotAPlan(e.to_string()))?;
+        let saved: Self =
+            serde_json::from_slice(text).map_err(|e| SavedPlanError::NotAPlan(e.to_string()))?;
         if saved.schema != SCHEMA {
-            return Err(SavedPlanError::NotAPlan(format!("its schema is `{}`, not `{SCHEMA}`", saved.schema)));
+            return Err(SavedPlanError::NotAPlan(format!(
+                "its schema is `{}`, not `{SCHEMA}`",
+                saved.schema
+            )));
         }
         if saved.hash != saved.compute_hash() {
             return Err(SavedPlanError::Edited);
@@ -79,7 +91,9 @@ impl SavedPlan {
                 _ => format!("  {path} has another content"),
             })
             .collect();
-        moved.extend(saw.keys().filter(|path| !self.saw.contains_key(*path)).map(|path| format!("  {path} is new")));
+        moved.extend(
+            saw.keys().filter(|path| !self.saw.contains_key(*path)).map(|path| format!("  {path} is new")),
+        );
         if moved.is_empty() && self.plan.changes != now.changes {
             moved.push("  the changes that are needed are not the same any more".to_owned());
         }

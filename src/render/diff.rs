@@ -10,7 +10,8 @@ use crate::host::Image;
 pub fn unified(path: &str, before: &Image, after: &Image) -> String {
     let name = |image: &Image| if image.is_absent() { "/dev/null".to_owned() } else { path.to_owned() };
     if let (Image::Link { target }, _) | (_, Image::Link { target }) = (before, after) {
-        let old = if let Image::Link { target } = before { format!("-link to {target}\n") } else { String::new() };
+        let old =
+            if let Image::Link { target } = before { format!("-link to {target}\n") } else { String::new() };
         let new = if let Image::Link { .. } = after { format!("+link to {target}\n") } else { String::new() };
         return format!("--- {}\n+++ {}\n{old}{new}", name(before), name(after));
     }

@@ -133,7 +133,16 @@ fn memory(page: &mut Page, facts: &Facts, survey: Option<&Survey>) {
     }
     for area in &facts.swap {
         let used = size(area.used_bytes);
-        page.line("Swap", &format!("{} ({}), {}, {used} used, priority {}", area.path, area.kind, size(area.size_bytes), area.priority));
+        page.line(
+            "Swap",
+            &format!(
+                "{} ({}), {}, {used} used, priority {}",
+                area.path,
+                area.kind,
+                size(area.size_bytes),
+                area.priority
+            ),
+        );
     }
     let zswap = &facts.zswap;
     let words = if !zswap.available {
@@ -150,7 +159,10 @@ fn memory(page: &mut Page, facts: &Facts, survey: Option<&Survey>) {
     page.line("zswap", &words);
     for zram in &facts.zram {
         let active = if zram.active { "in use as swap" } else { "not in use as swap" };
-        page.line("zram", &format!("{} of {}, holds {}, {active}", zram.name, size(zram.size_bytes), size(zram.data_bytes)));
+        page.line(
+            "zram",
+            &format!("{} of {}, holds {}, {active}", zram.name, size(zram.size_bytes), size(zram.data_bytes)),
+        );
     }
     let psi = match facts.psi {
         Psi::On => "on",
@@ -161,10 +173,14 @@ fn memory(page: &mut Page, facts: &Facts, survey: Option<&Survey>) {
     page.line("Pressure (PSI)", psi);
     page.line("cgroup", &format!("{:?}", facts.cgroup).to_lowercase());
     page.line("Huge pages", facts.thp.as_deref().unwrap_or("not told"));
-    let mglru = facts.mglru.as_ref().map(|m| format!("enabled {:#06x}, min_ttl_ms {}", m.enabled, m.min_ttl_ms));
+    let mglru =
+        facts.mglru.as_ref().map(|m| format!("enabled {:#06x}, min_ttl_ms {}", m.enabled, m.min_ttl_ms));
     page.line("MGLRU", mglru.as_deref().unwrap_or("not in this kernel, or not told"));
     for process in survey.iter().flat_map(|survey| &survey.largest_processes) {
-        page.line("Held by", &format!("{} {} (process {})", size(process.memory_bytes), process.name, process.pid));
+        page.line(
+            "Held by",
+            &format!("{} {} (process {})", size(process.memory_bytes), process.name, process.pid),
+        );
     }
 }
 
@@ -174,9 +190,13 @@ fn storage(page: &mut Page, facts: &Facts, survey: Option<&Survey>) {
         let model = disk.model.as_deref().map(|model| format!(", {model}")).unwrap_or_default();
         page.line(&disk.name, &format!("{}, {}{model}", size(disk.size_bytes), disk.kind));
     }
-    for mount in facts.mounts.iter().filter(|mount| mount.fstype != "tmpfs" && mount.fstype != "overlay").take(12) {
+    for mount in
+        facts.mounts.iter().filter(|mount| mount.fstype != "tmpfs" && mount.fstype != "overlay").take(12)
+    {
         let room = survey.and_then(|survey| survey.file_systems.iter().find(|fs| fs.target == mount.target));
-        let room = room.map(|fs| format!(", {} of {} free", size(fs.free_bytes), size(fs.total_bytes))).unwrap_or_default();
+        let room = room
+            .map(|fs| format!(", {} of {} free", size(fs.free_bytes), size(fs.total_bytes)))
+            .unwrap_or_default();
         let read_only = if mount.read_only { ", read-only" } else { "" };
         page.line(&mount.target, &format!("{} on {}{room}{read_only}", mount.fstype, mount.source));
     }

@@ -52,12 +52,18 @@ pub fn summary(plan: &Plan, style: Style) -> String {
     for change in &plan.changes {
         *kinds.entry(words_for(&change.act)).or_default() += 1;
     }
-    let kinds: Vec<String> = kinds.iter().map(|(kind, n)| format!("{n} {kind}{}", if *n == 1 { "" } else { "s" })).collect();
+    let kinds: Vec<String> =
+        kinds.iter().map(|(kind, n)| format!("{n} {kind}{}", if *n == 1 { "" } else { "s" })).collect();
     let count = plan.changes.len();
     let risk = plan.changes.iter().map(|change| change.risk).max().unwrap_or(Risk::Low);
     let reboot = if plan.needs_reboot() { "; a reboot completes them" } else { "" };
     let s = if count == 1 { "" } else { "s" };
-    format!("{} ({}); highest risk: {}{reboot}.", style.bold(&format!("{count} change{s}")), kinds.join(", "), risk_word(risk))
+    format!(
+        "{} ({}); highest risk: {}{reboot}.",
+        style.bold(&format!("{count} change{s}")),
+        kinds.join(", "),
+        risk_word(risk)
+    )
 }
 
 fn words_for(act: &Act) -> &'static str {
@@ -112,9 +118,13 @@ fn one(change: &Change, style: Style) -> String {
         act => {
             let (before, after) = act.before_and_after();
             let (before, after) = (printable(&before), printable(&after));
-            let line = format!("  {:<34} {} → {}{tags}\n", short(act), style.red(&before), style.green(&after));
+            let line =
+                format!("  {:<34} {} → {}{tags}\n", short(act), style.red(&before), style.green(&after));
             if is_a_value(change) {
-                let why: String = wrap(&change.reason, WIDTH - 6).iter().map(|l| format!("      {}\n", style.dim(l))).collect();
+                let why: String = wrap(&change.reason, WIDTH - 6)
+                    .iter()
+                    .map(|l| format!("      {}\n", style.dim(l)))
+                    .collect();
                 return line + &why;
             }
             line
@@ -138,10 +148,19 @@ fn tags(change: &Change, style: Style) -> String {
     if change.reboot {
         tags.push("reboot".to_owned());
     }
-    if tags.is_empty() { String::new() } else { format!("  {}", style.yellow(&format!("[{}]", tags.join(", ")))) }
+    if tags.is_empty() {
+        String::new()
+    } else {
+        format!("  {}", style.yellow(&format!("[{}]", tags.join(", "))))
+    }
 }
 
-fn remarks(title: &str, notes: &[crate::plan::Note], style: Style, paint: fn(Style, &str) -> String) -> String {
+fn remarks(
+    title: &str,
+    notes: &[crate::plan::Note],
+    style: Style,
+    paint: fn(Style, &str) -> String,
+) -> String {
     if notes.is_empty() {
         return String::new();
     }

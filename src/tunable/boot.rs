@@ -70,7 +70,8 @@ impl Tunable for BootLine {
             gap.changes.retain(|change| change.act.target() != DROP_IN);
             return Ok(());
         }
-        let because = Because { summary: "generate grub.cfg anew, check it, put it in place in one step", ..because };
+        let because =
+            Because { summary: "generate grub.cfg anew, check it, put it in place in one step", ..because };
         gap.act(Act::MakeGrubConfig { path, expect: args }, &because);
         Ok(())
     }
@@ -114,7 +115,11 @@ fn no_room(cx: &Context<'_>, grub_cfg: &str) -> Option<String> {
     let needed = cx.host.size(grub_cfg)? * 2 + MIB;
     let free = cx.host.space(grub_cfg).ok()?.free;
     (free < needed).then(|| {
-        format!("the file system of {grub_cfg} has {} free, {} are needed; make room and run this again", Bytes(free), Bytes(needed))
+        format!(
+            "the file system of {grub_cfg} has {} free, {} are needed; make room and run this again",
+            Bytes(free),
+            Bytes(needed)
+        )
     })
 }
 

@@ -26,7 +26,9 @@ impl Tunable for CgroupV2 {
     fn gap(&self, cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
         let old = matches!(cx.facts.cgroup, Cgroup::V1 | Cgroup::Hybrid);
         if cx.wish.boot.cgroup_v2 && old && !cx.has_systemd() {
-            gap.block("cgroup v1 is mounted, and without systemd there is no kernel argument that changes it");
+            gap.block(
+                "cgroup v1 is mounted, and without systemd there is no kernel argument that changes it",
+            );
         }
         Ok(())
     }

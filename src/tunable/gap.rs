@@ -48,7 +48,13 @@ impl Gap {
     }
 
     /// A file that is wholly ours (0644) shall have this text.
-    pub fn file(&mut self, cx: &Context<'_>, path: &str, text: &str, because: &Because<'_>) -> Result<bool, HostError> {
+    pub fn file(
+        &mut self,
+        cx: &Context<'_>,
+        path: &str,
+        text: &str,
+        because: &Because<'_>,
+    ) -> Result<bool, HostError> {
         let before = cx.host.image(path)?;
         if before.bytes() == Some(text.as_bytes()) {
             return Ok(false);
@@ -57,7 +63,13 @@ impl Gap {
     }
 
     /// A symbolic link that is ours.
-    pub fn link(&mut self, cx: &Context<'_>, path: &str, target: &str, because: &Because<'_>) -> Result<bool, HostError> {
+    pub fn link(
+        &mut self,
+        cx: &Context<'_>,
+        path: &str,
+        target: &str,
+        because: &Because<'_>,
+    ) -> Result<bool, HostError> {
         let before = cx.host.image(path)?;
         let after = Image::Link { target: target.to_owned() };
         if before == after {
@@ -69,7 +81,12 @@ impl Gap {
     }
 
     /// A file of ours that has no reason to be there any more.
-    pub fn no_file(&mut self, cx: &Context<'_>, path: &str, because: &Because<'_>) -> Result<bool, HostError> {
+    pub fn no_file(
+        &mut self,
+        cx: &Context<'_>,
+        path: &str,
+        because: &Because<'_>,
+    ) -> Result<bool, HostError> {
         let before = cx.host.image(path)?;
         if before.is_absent() {
             return Ok(false);
@@ -115,7 +132,14 @@ impl Gap {
     }
 
     /// A kernel file shall have this value, now. Nothing happens under `--root`, or where the kernel has no such file.
-    pub fn poke(&mut self, cx: &Context<'_>, path: &str, value: &str, restore: Vec<Setting>, because: &Because<'_>) {
+    pub fn poke(
+        &mut self,
+        cx: &Context<'_>,
+        path: &str,
+        value: &str,
+        restore: Vec<Setting>,
+        because: &Because<'_>,
+    ) {
         if !cx.host.is_live() {
             return;
         }

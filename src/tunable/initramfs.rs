@@ -65,7 +65,10 @@ impl Tunable for EarlyModules {
             }
         }
         if cx.host.is_live() {
-            gap.act(Act::MakeInitramfs { tool }, &Because { summary: "make the initramfs images anew", ..because });
+            gap.act(
+                Act::MakeInitramfs { tool },
+                &Because { summary: "make the initramfs images anew", ..because },
+            );
         } else {
             gap.note(format!("inside the image, run: {}", Act::MakeInitramfs { tool }.target()));
         }
@@ -158,6 +161,11 @@ mod tests {
         let old = [old.as_slice(), b"b\n"].concat();
         let new = with_block(&old, &block(MODULES, &["lz4".to_owned()]));
         let text = String::from_utf8(new).unwrap();
-        assert!(text.starts_with("a\n") && text.ends_with("b\n") && text.contains("lz4") && !text.contains("lzo\n"));
+        assert!(
+            text.starts_with("a\n")
+                && text.ends_with("b\n")
+                && text.contains("lz4")
+                && !text.contains("lzo\n")
+        );
     }
 }

@@ -111,7 +111,9 @@ impl Context<'_> {
     /// The file system that holds (or will hold) `path`.
     pub fn mount_of(&self, path: &str) -> Option<&crate::facts::Mount> {
         let below = |target: &str| {
-            target == "/" || path == target || path.strip_prefix(target).is_some_and(|rest| rest.starts_with('/'))
+            target == "/"
+                || path == target
+                || path.strip_prefix(target).is_some_and(|rest| rest.starts_with('/'))
         };
         // Of two mounts on one place the later one is on top.
         let candidates = self.facts.mounts.iter().enumerate().filter(|(_, mount)| below(&mount.target));

@@ -25,7 +25,9 @@ impl Tunable for Psi {
 
     fn gap(&self, cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
         if cx.wish.boot.psi && cx.facts.psi == facts::Psi::Absent {
-            gap.block("this kernel was built without PSI (CONFIG_PSI); a distribution's generic kernel has it");
+            gap.block(
+                "this kernel was built without PSI (CONFIG_PSI); a distribution's generic kernel has it",
+            );
         }
         Ok(())
     }

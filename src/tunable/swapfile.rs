@@ -44,7 +44,8 @@ impl Tunable for SwapFile {
                 put_to_use(cx, gap, &file.path);
             }
         }
-        let others: u64 = disk_swap(cx).filter(|a| ours.iter().all(|o| o.path != a.path)).map(|a| a.size_bytes).sum();
+        let others: u64 =
+            disk_swap(cx).filter(|a| ours.iter().all(|o| o.path != a.path)).map(|a| a.size_bytes).sum();
         let have = ours.iter().map(|file| file.size).sum::<u64>() + others;
         // The kernel does not count an area's first page, and people round: a mebibyte is no reason for a second file.
         if have + MIB > wanted {
@@ -116,9 +117,14 @@ fn put_to_use(cx: &Context<'_>, gap: &mut Gap, path: &str) {
 
 /// The first name that nothing has yet.
 fn free_name(cx: &Context<'_>, gap: &mut Gap) -> Option<String> {
-    let found = names(&cx.wish.swap.path).find(|path| !cx.host.exists(path) && cx.host.read_link(path).is_none());
+    let found =
+        names(&cx.wish.swap.path).find(|path| !cx.host.exists(path) && cx.host.read_link(path).is_none());
     if found.is_none() {
-        gap.block(format!("{} and {} more names behind it are taken; give swap.path another name", cx.wish.swap.path, MOST - 1));
+        gap.block(format!(
+            "{} and {} more names behind it are taken; give swap.path another name",
+            cx.wish.swap.path,
+            MOST - 1
+        ));
     }
     found
 }
@@ -129,12 +135,18 @@ fn suits(cx: &Context<'_>, path: &str, size: u64) -> Result<bool, String> {
     if let Some(mount) = cx.mount_of(path) {
         let (fs, target) = (mount.fstype.as_str(), mount.target.as_str());
         if mount.read_only {
-            return Err(format!("{path} would lie on {target}, which is mounted read-only; give swap.path another place"));
+            return Err(format!(
+                "{path} would lie on {target}, which is mounted read-only; give swap.path another place"
+            ));
         }
         match fs {
             "ext2" | "ext3" | "ext4" | "xfs" | "f2fs" => {}
             "btrfs" if cx.facts.kernel.version >= (5, 0) => nocow = true,
-            "btrfs" => return Err(format!("{path} would lie on btrfs, which holds swap files from Linux 5.0 on; update the kernel")),
+            "btrfs" => {
+                return Err(format!(
+                    "{path} would lie on btrfs, which holds swap files from Linux 5.0 on; update the kernel"
+                ));
+            }
             "zfs" => {
                 return Err(format!(
                     "{path} would lie on ZFS ({target}), which can't hold a swap file; make a swap partition, or give swap.path a place on another file system"
@@ -192,11 +204,22 @@ fn persist(cx: &Context<'_>, gap: &mut Gap, path: &str) -> Result<(), HostError>
     }
     if by_unit {
         let unit = format!("{}.swap", escape(path));
-        gap.file(cx, &format!("/etc/systemd/system/{unit}"), &unit_text(path, cx.wish.swap.priority), &because)?;
-        gap.link(cx, &format!("/etc/systemd/system/swap.target.wants/{unit}"), &format!("../{unit}"), &because)?;
+        gap.file(
+            cx,
+            &format!("/etc/systemd/system/{unit}"),
+            &unit_text(path, cx.wish.swap.priority),
+            &because,
+        )?;
+        gap.link(
+            cx,
+            &format!("/etc/systemd/system/swap.target.wants/{unit}"),
+            &format!("../{unit}"),
+            &because,
+        )?;
         return Ok(());
     }
-    let options = if cx.wish.swap.priority < 0 { "sw".to_owned() } else { format!("sw,pri={}", cx.wish.swap.priority) };
+    let options =
+        if cx.wish.swap.priority < 0 { "sw".to_owned() } else { format!("sw,pri={}", cx.wish.swap.priority) };
     let line = format!("{path} none swap {options} 0 0 # civicum-tune\n");
     let mut bytes = fstab.bytes().unwrap_or_default().to_vec();
     if bytes.last().is_some_and(|last| *last != b'\n') {

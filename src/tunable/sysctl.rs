@@ -55,7 +55,11 @@ impl Tunable for Sysctl {
                 reboot: false,
             };
             gap.poke(cx, &path, &tidy(value), restore(cx, key), &because);
-            for other in files.assignments(key).iter().filter(|a| a.wins && a.file != FILE && comes_after_ours(&a.file)) {
+            for other in files
+                .assignments(key)
+                .iter()
+                .filter(|a| a.wins && a.file != FILE && comes_after_ours(&a.file))
+            {
                 if tidy(&other.value) != tidy(value) {
                     gap.note(format!(
                         "at boot {}:{} sets {key} = {} after our file and wins; remove that line, or ask for {key} = {} in the profile",
@@ -93,7 +97,17 @@ fn live_path(key: &str) -> String {
     let below = if separator_is_slash {
         key.to_owned()
     } else {
-        key.chars().map(|c| if c == '.' { '/' } else if c == '/' { '.' } else { c }).collect()
+        key.chars()
+            .map(|c| {
+                if c == '.' {
+                    '/'
+                } else if c == '/' {
+                    '.'
+                } else {
+                    c
+                }
+            })
+            .collect()
     };
     format!("/proc/sys/{below}")
 }
@@ -109,17 +123,31 @@ fn restore(cx: &Context<'_>, key: &str) -> Vec<Setting> {
 
 fn reason(key: &str) -> &'static str {
     match key {
-        "vm.swappiness" => "with zswap a page that leaves RAM is cheap to get back, so idle ones may leave early",
-        "vm.vfs_cache_pressure" => "the kernel's own default, made sure of: names and inodes are given back as readily as pages",
-        "vm.page-cluster" => "zswap hands out single pages; reading eight at a time would decompress seven for nothing",
-        "vm.watermark_scale_factor" => "reclaim starts earlier and in the background, so that an allocation seldom has to wait",
-        "vm.min_free_kbytes" => "room for the kernel's own needs (network, interrupts) while the rest is full",
-        "vm.overcommit_memory" => "strict accounting breaks LLM runtimes and containers, which reserve more than they touch",
+        "vm.swappiness" => {
+            "with zswap a page that leaves RAM is cheap to get back, so idle ones may leave early"
+        }
+        "vm.vfs_cache_pressure" => {
+            "the kernel's own default, made sure of: names and inodes are given back as readily as pages"
+        }
+        "vm.page-cluster" => {
+            "zswap hands out single pages; reading eight at a time would decompress seven for nothing"
+        }
+        "vm.watermark_scale_factor" => {
+            "reclaim starts earlier and in the background, so that an allocation seldom has to wait"
+        }
+        "vm.min_free_kbytes" => {
+            "room for the kernel's own needs (network, interrupts) while the rest is full"
+        }
+        "vm.overcommit_memory" => {
+            "strict accounting breaks LLM runtimes and containers, which reserve more than they touch"
+        }
         "vm.dirty_bytes" | "vm.dirty_background_bytes" => {
             "a fixed amount of unwritten data, since a share of RAM is seconds of disk time"
         }
         "vm.max_map_count" => "model runtimes and databases map many files",
-        "fs.inotify.max_user_watches" | "fs.inotify.max_user_instances" => "each container and worker watches files",
+        "fs.inotify.max_user_watches" | "fs.inotify.max_user_instances" => {
+            "each container and worker watches files"
+        }
         _ => "the profile asks for it",
     }
 }

@@ -79,7 +79,9 @@ struct Owner {
 
 fn owners(cx: &Context<'_>) -> Vec<Owner> {
     let has_unit = |unit: &str| {
-        ["/usr/lib/systemd/system", "/lib/systemd/system"].iter().any(|dir| cx.host.exists(&format!("{dir}/{unit}")))
+        ["/usr/lib/systemd/system", "/lib/systemd/system"]
+            .iter()
+            .any(|dir| cx.host.exists(&format!("{dir}/{unit}")))
     };
     let mut owners = Vec::new();
     // zram-tools of Debian and Ubuntu, and Ubuntu's zram-config.
@@ -93,7 +95,9 @@ fn owners(cx: &Context<'_>) -> Vec<Owner> {
     if ["/usr/lib/systemd", "/lib/systemd"].iter().any(|dir| cx.host.exists(&format!("{dir}/{generator}"))) {
         let drop_ins = "/etc/systemd/zram-generator.conf.d";
         let mut mask = vec!["/etc/systemd/zram-generator.conf".to_owned()];
-        mask.extend(cx.host.list(drop_ins).unwrap_or_default().iter().map(|name| format!("{drop_ins}/{name}")));
+        mask.extend(
+            cx.host.list(drop_ins).unwrap_or_default().iter().map(|name| format!("{drop_ins}/{name}")),
+        );
         let numbers = cx.facts.swap.iter().filter_map(|area| area.path.strip_prefix("/dev/zram"));
         let units = numbers.map(|n| format!("systemd-zram-setup@zram{n}.service")).collect();
         owners.push(Owner { units, mask });

@@ -80,7 +80,12 @@ impl Tunable for Zswap {
                 reboot: false,
             };
             gap.file(cx, UNIT, &unit(&wanted), &because)?;
-            gap.link(cx, WANTS, "../civicum-tune-zswap.service", &Because { summary: "start it at boot", ..because })?;
+            gap.link(
+                cx,
+                WANTS,
+                "../civicum-tune-zswap.service",
+                &Because { summary: "start it at boot", ..because },
+            )?;
         }
         Ok(())
     }
@@ -102,7 +107,11 @@ impl Tunable for Zswap {
     }
 
     fn early_modules(&self, cx: &Context<'_>) -> Vec<String> {
-        if !cx.wish.zswap.manage || !cx.wish.zswap.enabled || cx.facts.boot.loader != Loader::Grub || !has_zswap(cx) {
+        if !cx.wish.zswap.manage
+            || !cx.wish.zswap.enabled
+            || cx.facts.boot.loader != Loader::Grub
+            || !has_zswap(cx)
+        {
             return Vec::new();
         }
         if cx.facts.boot.initramfs == Initramfs::None {
@@ -164,14 +173,18 @@ fn compressor(cx: &Context<'_>) -> Choice {
     let other = ["lz4", "lzo-rle", "lzo", "zstd"].into_iter().find(|name| has(cx, name, running));
     let name = other.map(str::to_owned).or_else(|| running.map(str::to_owned));
     let instead = name.clone().unwrap_or_else(|| "the kernel's default".to_owned());
-    Choice { name, because: Some(format!("kernel {} has no {wish}; {instead} is used", cx.facts.kernel.release)) }
+    Choice {
+        name,
+        because: Some(format!("kernel {} has no {wish}; {instead} is used", cx.facts.kernel.release)),
+    }
 }
 
 /// The first allocator of the profile's list that this kernel has and that suits it.
 fn zpool(cx: &Context<'_>) -> Choice {
     let kernel = &cx.facts.kernel;
     let running = cx.facts.zswap.zpool.as_deref();
-    let gone = kernel.version >= (6, 18) || (cx.host.is_live() && cx.facts.zswap.available && running.is_none());
+    let gone =
+        kernel.version >= (6, 18) || (cx.host.is_live() && cx.facts.zswap.available && running.is_none());
     if gone {
         return Choice {
             name: None,
@@ -188,7 +201,9 @@ fn zpool(cx: &Context<'_>) -> Choice {
         if !has(cx, name, running) {
             let why = match (name.as_str(), kernel.version) {
                 ("z3fold", v) if v >= (6, 15) => "was removed in Linux 6.15".to_owned(),
-                ("z3fold", v) if v >= (6, 12) => "is deprecated since Linux 6.12 and not built here".to_owned(),
+                ("z3fold", v) if v >= (6, 12) => {
+                    "is deprecated since Linux 6.12 and not built here".to_owned()
+                }
                 _ => format!("is not in kernel {}", kernel.release),
             };
             passed.push(format!("{name} {why}"));
