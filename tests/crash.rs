@@ -13,7 +13,7 @@ use civicum_tune::host::fault::{Fault, When};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::getpid;
-use trees::{SMALL_PROFILE, Tree, plan, settings};
+use trees::{SMALL_PROFILE, Tree, assert_same, plan, settings};
 
 /// What the process to be killed does.
 const MODE: &str = "CIVICUM_TUNE_TEST_MODE";
@@ -85,13 +85,13 @@ fn ends_well(tree: &Tree, stock: &std::collections::BTreeMap<String, String>, wh
     if generations.applied().is_some() {
         assert!(left.is_empty(), "{what}: {:#?}", left.changes);
     } else {
-        assert_eq!(&tree.snapshot(), stock, "{what}: undone, but not as before");
+        assert_same(&tree.snapshot(), stock, &format!("{what}: undone, but not as before"));
         apply::apply(&host, &left, &wish, &mut Silent).unwrap_or_else(|e| panic!("{what}: {e}"));
     }
     assert!(plan(&host, &wish).is_empty(), "{what}");
     let done = apply::rollback(&host, None, &RollbackOptions::default(), &mut Silent).unwrap();
     assert!(done.iter().all(apply::Rollback::is_complete), "{what}: {done:?}");
-    assert_eq!(&tree.snapshot(), stock, "{what}");
+    assert_same(&tree.snapshot(), stock, what);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn killed_at_every_operation_of_a_rollback() {
         // The next rollback ends it as well as the next apply does.
         if cut % 2 == 0 && was_killed {
             apply::rollback(&tree.host(), None, &RollbackOptions::default(), &mut Silent).unwrap();
-            assert_eq!(tree.snapshot(), stock, "rollback cut at {cut}");
+            assert_same(&tree.snapshot(), &stock, &format!("rollback cut at {cut}"));
         }
         ends_well(&tree, &stock, &format!("rollback cut at {cut}"));
         if !was_killed {
@@ -186,7 +186,7 @@ fn an_error_at_every_operation_leaves_the_host_as_it_was() {
                             ends_well(&tree, &stock, &what);
                         }
                     }
-                    assert_eq!(tree.snapshot(), stock, "{what}");
+                    assert_same(&tree.snapshot(), &stock, &what);
                 }
             }
             at += 1;

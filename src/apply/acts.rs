@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Progress;
 use crate::host::swap::{Header, LABEL, parse_uuid};
-use crate::host::{Host, HostError, Image, Result};
+use crate::host::{Host, HostError, Image, Result, sha256_hex};
 use crate::plan::{Act, InitramfsTool};
 use crate::units::{Bytes, MIB};
 
@@ -96,7 +96,7 @@ pub(super) fn carry_out(host: &Host, act: &Act, progress: &mut dyn Progress) -> 
         Act::SwapOff { path, .. } => swap_off(host, path),
         Act::StopUnit { unit } => run(host, "systemctl", &["stop", unit], UNIT_DEADLINE, progress),
         Act::ReloadSystemd => run(host, "systemctl", &["daemon-reload"], UNIT_DEADLINE, progress),
-        Act::MakeGrubConfig { path, expect } => make_grub_config(host, path, expect, progress),
+        Act::MakeGrubConfig { path, expect, .. } => make_grub_config(host, path, expect, progress),
         Act::MakeInitramfs { tool } => make_initramfs(host, *tool, progress),
     }
 }
@@ -161,7 +161,10 @@ pub(super) fn undo(
             run(host, "systemctl", &["start", unit], UNIT_DEADLINE, progress)?;
             Ok(Undone::Restored)
         }
-        (Act::MakeGrubConfig { path, .. }, _) => {
+        (Act::MakeGrubConfig { path, before, .. }, _) => {
+            if host.image(path)?.bytes().is_some_and(|now| sha256_hex(now) == *before) {
+                return Ok(Undone::Restored);
+            }
             make_grub_config(host, path, &[], progress).map(|()| Undone::Restored)
         }
         (Act::ReloadSystemd | Act::MakeInitramfs { .. }, _) => {

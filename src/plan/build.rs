@@ -28,9 +28,7 @@ pub fn build(wish: &Settings, facts: &Facts, host: &Host, remember: Option<&str>
         });
     }
     let mut changes = gap.changes;
-    changes.sort_by_key(|change| {
-        (change.act.settles(), u8::from(matches!(change.act, Act::MakeGrubConfig { .. })))
-    });
+    changes.sort_by_key(|change| change.act.rank());
     debug_assert!(host.is_live() || changes.iter().all(|change| !change.act.is_runtime()));
     Ok(Plan {
         profile: wish.name.clone(),

@@ -109,6 +109,8 @@ pub enum Act {
         path: String,
         /// Kernel arguments that the new file must carry.
         expect: Vec<String>,
+        /// SHA-256 of the file as it was: while it is still that, there is nothing to undo.
+        before: String,
     },
     /// The initramfs images are made anew.
     MakeInitramfs {
@@ -173,7 +175,18 @@ impl Act {
 
     /// Makes something out of the files that other changes put in place: it comes last, forwards and backwards.
     pub fn settles(&self) -> bool {
-        matches!(self, Self::ReloadSystemd | Self::MakeGrubConfig { .. } | Self::MakeInitramfs { .. })
+        self.rank() > 0
+    }
+
+    /// Where it comes in a plan: most changes first, then systemd hears of its units, and what the next boot rests on
+    /// comes last.
+    pub fn rank(&self) -> u8 {
+        match self {
+            Self::ReloadSystemd => 1,
+            Self::MakeInitramfs { .. } => 2,
+            Self::MakeGrubConfig { .. } => 3,
+            _ => 0,
+        }
     }
 
     /// Needs a running kernel, so that it has no place under `--root`.

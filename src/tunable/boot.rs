@@ -3,7 +3,7 @@
 use super::gap::Because;
 use super::{Context, Doc, Gap, Tunable};
 use crate::facts::Loader;
-use crate::host::HostError;
+use crate::host::{HostError, sha256_hex};
 use crate::plan::{Act, Risk};
 use crate::units::{Bytes, MIB};
 
@@ -72,7 +72,8 @@ impl Tunable for BootLine {
         }
         let because =
             Because { summary: "generate grub.cfg anew, check it, put it in place in one step", ..because };
-        gap.act(Act::MakeGrubConfig { path, expect: args }, &because);
+        let before = cx.host.image(&path)?.bytes().map(sha256_hex).unwrap_or_default();
+        gap.act(Act::MakeGrubConfig { path, expect: args, before }, &because);
         Ok(())
     }
 }

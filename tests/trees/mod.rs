@@ -103,6 +103,19 @@ impl Tree {
     }
 }
 
+/// Two trees are the same; what differs is told, and told briefly.
+#[track_caller]
+pub fn assert_same(now: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>, what: &str) {
+    let cut = |text: Option<&String>| text.map(|t| t.chars().take(300).collect::<String>());
+    let paths: std::collections::BTreeSet<_> = now.keys().chain(wanted.keys()).collect();
+    let differing: Vec<_> = paths
+        .into_iter()
+        .filter(|path| now.get(*path) != wanted.get(*path))
+        .map(|path| format!("{path}: {:?}, should be {:?}", cut(now.get(path)), cut(wanted.get(path))))
+        .collect();
+    assert!(differing.is_empty(), "{what}\n{}", differing.join("\n"));
+}
+
 fn walk(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
