@@ -12,6 +12,9 @@ use super::value::Value;
 use super::{suggest, sysctl};
 use crate::units::Millis;
 
+/// The most entries of a list. No list of the format needs a tenth of that.
+const MAX_ITEMS: usize = 100;
+
 type Decoded = Result<Value, Finding>;
 
 /// The value, or what is wrong with it. `name` is the last part of its path.
@@ -238,6 +241,10 @@ fn list(key: &Key, raw: &DeValue<'_>, shape: Shape, place: &Place) -> Result<Vec
         };
         return Err(mismatch("a list of texts", raw, place).maybe_help(help));
     };
+    if items.len() > MAX_ITEMS {
+        let message = format!("the list has {} entries, and at most {MAX_ITEMS} are taken", items.len());
+        return Err(Finding::error(Code::Value, place, message));
+    }
     let mut words = Vec::new();
     for item in items {
         let place = within(place, item.span());

@@ -46,14 +46,16 @@ pub fn render_all(findings: &[Finding]) -> String {
 
 /// The part of a line to show; the columns of the terminal before the underline, and its length.
 fn cut(line: &str, column: usize, end_column: usize) -> (String, usize, usize) {
-    let cells: Vec<(String, usize)> = line.chars().map(cell).collect();
-    let start = (column - 1).min(cells.len());
-    let end = (end_column.max(column + 1) - 1).clamp(start, cells.len());
+    // A line may have a million characters: only those near the underline are looked at.
+    let skipped = (column - 1).saturating_sub(2 * WIDTH);
+    let cells: Vec<(String, usize)> = line.chars().skip(skipped).take(4 * WIDTH).map(cell).collect();
+    let whole = skipped == 0 && cells.len() < 4 * WIDTH;
+    let start = (column - 1 - skipped).min(cells.len());
+    let end = (end_column.max(column + 1) - 1 - skipped).clamp(start, cells.len());
     let columns = |range: &[(String, usize)]| range.iter().map(|(_, width)| width).sum::<usize>();
-    let marked = columns(&cells[start..end]).max(1);
-    if columns(&cells) <= WIDTH {
+    if whole && columns(&cells) <= WIDTH {
         let text = cells.iter().map(|(text, _)| text.as_str()).collect();
-        return (text, columns(&cells[..start]), marked);
+        return (text, columns(&cells[..start]), columns(&cells[start..end]).max(1));
     }
     // Keep a third of the room before the underline, so that one sees what it belongs to.
     let mut first = start;
@@ -64,10 +66,11 @@ fn cut(line: &str, column: usize, end_column: usize) -> (String, usize, usize) {
     while last < cells.len() && columns(&cells[first..=last]) <= WIDTH - 2 {
         last += 1;
     }
-    let before = if first > 0 { "…" } else { "" };
-    let after = if last < cells.len() { "…" } else { "" };
+    let before = if first + skipped > 0 { "…" } else { "" };
+    let after =
+        if last < cells.len() || !whole && skipped + last < line.chars().count() { "…" } else { "" };
     let text: String = cells[first..last].iter().map(|(text, _)| text.as_str()).collect();
-    let from = columns(&cells[first..start]) + usize::from(first > 0);
+    let from = columns(&cells[first..start]) + before.chars().count();
     let marked = columns(&cells[start..end.min(last.max(start))]).max(1);
     (format!("{before}{text}{after}"), from, marked)
 }

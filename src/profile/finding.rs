@@ -259,10 +259,17 @@ pub fn within(place: &Place, bytes: Range<usize>) -> Place {
     Place { source: Arc::clone(&place.source), bytes }
 }
 
-/// One line without anything that moves a terminal's cursor or turns the direction of writing.
+/// The most characters of a message; a file may have names of a million.
+const MAX_MESSAGE: usize = 500;
+
+/// One line of bearable length without anything that moves a terminal's cursor or turns the direction of writing.
 pub fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut out = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == MAX_MESSAGE {
+            out.push('…');
+            break;
+        }
         if is_harmful(c) { out.extend(c.escape_default()) } else { out.push(c) }
     }
     out

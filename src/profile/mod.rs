@@ -9,17 +9,21 @@ pub mod bundled;
 mod decode;
 pub mod excerpt;
 pub mod finding;
+mod init;
 pub mod keys;
 mod layer;
 pub mod load;
 pub mod rule;
+pub mod schema;
 pub mod settings;
 pub mod settle;
 pub mod shape;
+pub mod show;
 pub mod source;
 mod sovereignty;
 pub mod suggest;
 pub mod sysctl;
+pub mod validate;
 pub mod value;
 
 use std::collections::BTreeMap;
@@ -29,10 +33,15 @@ use std::sync::Arc;
 
 pub use bundled::{BUNDLED, Bundled, best_for};
 pub use finding::{Code, Finding, Severity};
+pub use init::init;
 pub use load::Reader;
+pub use schema::schema;
 pub use settings::Settings;
 pub use settle::Numbers;
+pub use show::Shown;
 pub use source::{Place, Provenance, Source, Span};
+
+pub use validate::{Validation, validate};
 
 use crate::host::{Host, sha256_hex};
 use value::{KeyPath, Leaf};

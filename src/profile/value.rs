@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::keys::Key;
+use super::keys::{Key, Kind};
 use super::rule::Rule;
 use super::source::Place;
 use crate::units::Millis;
@@ -123,6 +123,21 @@ pub struct Leaf {
     pub value: Value,
     /// Where.
     pub place: Place,
+}
+
+impl Leaf {
+    /// The value as TOML; a kernel parameter that is a number as a number, though it is kept as text.
+    pub fn to_toml(&self) -> String {
+        match (&self.key.kind, &self.value) {
+            (Kind::Sysctl, Value::Text(text)) if is_plain_integer(text) => text.clone(),
+            (_, value) => value.to_toml(),
+        }
+    }
+}
+
+/// Would TOML read it as a whole number and write it the same way?
+fn is_plain_integer(text: &str) -> bool {
+    text.parse::<i64>().is_ok_and(|n| n.to_string() == text)
 }
 
 #[cfg(test)]
