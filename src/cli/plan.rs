@@ -2,14 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
 use clap::Args;
 
 use super::output::Out;
-use super::session::Session;
+use super::session::{Session, put_here};
 use super::{Answer, Global, Outcome};
 use crate::apply::{Generations, State};
-use crate::host::{Host, Image};
 use crate::plan::SavedPlan;
 use crate::render::{json, plan as show};
 
@@ -31,7 +29,8 @@ impl Plan {
                 session.remember.clone(),
                 session.host.take_seen(),
             );
-            save(path, &saved)?;
+            // It may quote files that only root may read.
+            put_here(path, &saved.to_json(), 0o600)?;
         }
         if out.json {
             out.document(&json::plan(&plan));
@@ -69,16 +68,4 @@ impl Plan {
         out.say(&format!("Next: {}{apply}", if session.host.may_change() { "" } else { "sudo " }));
         Ok(())
     }
-}
-
-fn save(path: &std::path::Path, saved: &SavedPlan) -> anyhow::Result<()> {
-    let (folder, name) = match (path.parent(), path.file_name()) {
-        (Some(folder), Some(name)) if !folder.as_os_str().is_empty() => (folder.to_owned(), name),
-        (_, Some(name)) => (PathBuf::from("."), name),
-        _ => bail!("{} does not name a file to write the plan to", path.display()),
-    };
-    let target = Host::at(&folder)?;
-    // It may quote files that only root may read.
-    target.replace(&format!("/{}", name.to_string_lossy()), &Image::file(saved.to_json(), 0o600))?;
-    Ok(())
 }

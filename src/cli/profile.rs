@@ -1,10 +1,16 @@
 //! `profile`: list, show and make profiles.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::output::Out;
+use super::session::{chosen, numbers, open_host, put_here, refused};
 use super::{Answer, Global, Outcome};
-use crate::profile::BUNDLED;
+use crate::facts::Facts;
+use crate::host::Host;
+use crate::profile::{self, BUNDLED, Profile};
 
 #[derive(Debug, Args)]
 pub(super) struct ProfileCommand {
@@ -14,19 +20,86 @@ pub(super) struct ProfileCommand {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// List the bundled profiles
+    /// List the bundled profiles; a star marks the one that fits this host
     List,
+    /// Show a resolved profile: every value, where it comes from, and what its rules come to on this host
+    Show {
+        /// A bundled name or a file; default: the profile that counts here
+        name: Option<String>,
+    },
+    /// Make a profile sized for this host, to be edited
+    Init {
+        /// Write it to FILE (which must not be there yet) instead of printing it
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of the format, for editors
+    Schema,
 }
 
 impl ProfileCommand {
-    pub(super) fn run(&self, _: &Global, out: &Out) -> Outcome {
-        match self.what {
-            What::List => {
-                for bundled in BUNDLED {
-                    out.data(&format!("{}\n", bundled.name));
-                }
+    pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
+        match &self.what {
+            What::List => list(global, out),
+            What::Show { name } => show(name.as_deref(), global, out),
+            What::Init { file } => init(file.as_ref(), global, out),
+            What::Schema => {
+                out.document(&profile::schema());
+                Ok(Answer::Yes)
             }
         }
-        Ok(Answer::Yes)
     }
+}
+
+fn bundled(name: &str) -> anyhow::Result<Profile> {
+    Profile::load(name, &profile::reader(&Host::live()?)).map_err(|findings| refused(&findings))
+}
+
+fn list(global: &Global, out: &Out) -> Outcome {
+    let facts = Facts::read(&open_host(global)?)?;
+    let fitting = profile::best_for(facts.memory.total_bytes);
+    let mut entries = Vec::new();
+    for entry in BUNDLED {
+        let description = bundled(entry.name)?.description().to_owned();
+        if out.json {
+            entries.push(json!({ "name": entry.name, "description": description, "fits_this_host": entry.name == fitting }));
+        } else {
+            let star = if entry.name == fitting { out.style.green("*") } else { " ".to_owned() };
+            out.data(&format!("{star} {:<14} {description}\n", entry.name));
+        }
+    }
+    if out.json {
+        out.document(&json!({ "schema": "civicum-tune/profiles/1", "profiles": entries }));
+    }
+    Ok(Answer::Yes)
+}
+
+fn show(name: Option<&str>, global: &Global, out: &Out) -> Outcome {
+    let host = open_host(global)?;
+    let facts = Facts::read(&host)?;
+    let shown = match name {
+        Some(name) => Profile::load(name, &profile::reader(&Host::live()?)).map_err(|f| refused(&f))?,
+        None => chosen(global, &host, &facts)?.0,
+    };
+    let numbers = numbers(&shown, &host, &facts);
+    if out.json {
+        out.document(&json!(shown.shown(Some(&numbers))));
+    } else {
+        out.data(&(shown.show(Some(&numbers)).join("\n") + "\n"));
+    }
+    Ok(Answer::Yes)
+}
+
+fn init(file: Option<&PathBuf>, global: &Global, out: &Out) -> Outcome {
+    let text = profile::init(&Facts::read(&open_host(global)?)?);
+    let Some(path) = file else {
+        out.data(&text);
+        return Ok(Answer::Yes);
+    };
+    if std::path::absolute(path).is_ok_and(|path| Host::live().is_ok_and(|here| here.exists(&path.to_string_lossy()))) {
+        anyhow::bail!("{} is there already; give another name, or move it away", path.display());
+    }
+    put_here(path, &text, 0o644)?;
+    out.say(&format!("Wrote {}. Next: edit it, then civicum-tune plan --profile {}", path.display(), path.display()));
+    Ok(Answer::Yes)
 }

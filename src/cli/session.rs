@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 
 use super::Global;
 use crate::facts::Facts;
-use crate::host::{Host, HostError, MAX_FILE};
+use crate::host::{Host, HostError, Image, MAX_FILE};
 use crate::plan::{self, Plan, SavedPlan};
 use crate::profile::{self, Finding, Numbers, Profile, Settings};
 
@@ -37,7 +37,7 @@ impl Session {
         let facts = Facts::read(&host)?;
         let (profile, is_own) = chosen(global, &host, &facts)?;
         let settings = settle(&profile, &host, &facts)?;
-        let remember = (!is_own).then(|| keepsake(&profile));
+        let remember = (!is_own).then(|| profile.keepsake());
         Ok(Self {
             host,
             facts,
@@ -144,7 +144,11 @@ pub(super) fn read_here(path: &Path) -> anyhow::Result<Vec<u8>> {
     })
 }
 
-/// The text that stays in the host's own profile.
-fn keepsake(profile: &Profile) -> String {
-    format!("extends = \"{}\"\n", profile.name())
+/// Writes a file that the user named on the command line, on this machine whatever `--root` says.
+pub(super) fn put_here(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
+    let absolute = std::path::absolute(path)?;
+    let (Some(folder), Some(name)) = (absolute.parent(), absolute.file_name()) else {
+        anyhow::bail!("{} does not name a file", path.display());
+    };
+    Ok(Host::at(folder)?.replace(&format!("/{}", name.to_string_lossy()), &Image::file(text, mode))?)
 }

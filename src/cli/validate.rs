@@ -1,32 +1,37 @@
 //! `validate`: profiles, without touching a host.
 
-use std::path::PathBuf;
-
 use clap::Args;
+use serde_json::json;
 
 use super::output::Out;
 use super::{Answer, Global, Outcome};
 use crate::host::Host;
-use crate::profile;
+use crate::profile::{self, excerpt};
 
 #[derive(Debug, Args)]
 pub(super) struct Validate {
     /// The profiles to check: files, or names of bundled ones
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    files: Vec<String>,
 }
 
 impl Validate {
     pub(super) fn run(&self, _: &Global, out: &Out) -> Outcome {
         let here = Host::live()?;
-        let names: Vec<String> = self.files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
-        let mut answer = Answer::Yes;
-        for name in names {
-            if let Err(findings) = profile::Profile::load(&name, &profile::reader(&here)) {
-                out.data(&profile::excerpt::render_all(&findings));
-                answer = Answer::Differs;
+        let found = profile::validate(self.files.iter().map(String::as_str), &profile::reader(&here));
+        if out.json {
+            out.document(&json!(found));
+        } else {
+            for file in &found.files {
+                if !file.findings.is_empty() {
+                    out.data(&format!("{}\n\n", excerpt::render_all(&file.findings).trim_end()));
+                }
+                let verdict = if file.valid { out.style.green("valid") } else { out.style.red("not valid") };
+                if !out.quiet || !file.valid {
+                    out.data(&format!("{}: {verdict}\n", crate::render::style::printable(&file.file)));
+                }
             }
         }
-        Ok(answer)
+        Ok(if found.is_valid() { Answer::Yes } else { Answer::Differs })
     }
 }

@@ -45,6 +45,23 @@ impl Profile {
     /// The resolved profile as TOML, a line each. Read again, it settles to the same settings. With the figures of
     /// a host, the results of rules stand in the comments.
     pub fn show(&self, numbers: Option<&Numbers>) -> Vec<String> {
+        self.write(|path, leaf| {
+            let result = numbers.and_then(|n| self.shown_result(path, leaf, n));
+            let result = result.map_or_else(String::new, |result| format!("= {result}, "));
+            let from = leaf.place.provenance();
+            // A path may hold anything; a comment ends at the line.
+            format!("  # {result}from {}:{}", super::finding::printable(&from.source), from.line)
+        })
+    }
+
+    /// The resolved profile as a file of its own, which rests on no other: the same text wherever it was read from.
+    pub fn keepsake(&self) -> String {
+        let head = "# The profile of this host, as `civicum-tune apply` left it. Yours to edit: `civicum-tune plan` compares\n\
+                    # the host with it, `civicum-tune validate` checks it.\n";
+        self.write(|_, _| String::new()).into_iter().fold(head.to_owned(), |text, line| text + line.trim_end() + "\n")
+    }
+
+    fn write(&self, comment: impl Fn(&KeyPath, &Leaf) -> String) -> Vec<String> {
         let mut lines = vec![format!("name = {}", toml_string(&self.name))];
         if !self.description.is_empty() {
             lines.push(format!("description = {}", toml_string(&self.description)));
@@ -58,28 +75,9 @@ impl Profile {
             rest = others;
             lines.push(String::new());
             lines.push(format!("[{}]", KeyPath(section.to_vec())));
-            self.section(own, numbers, &mut lines);
+            section_lines(own, &comment, &mut lines);
         }
         lines
-    }
-
-    fn section(&self, leaves: &[(&KeyPath, &Leaf)], numbers: Option<&Numbers>, lines: &mut Vec<String>) {
-        let written: Vec<String> = leaves
-            .iter()
-            .map(|(path, leaf)| {
-                format!("{} = {}", toml_key(path.0.last().map_or("", String::as_str)), leaf.to_toml())
-            })
-            .collect();
-        let width = |line: &String| line.chars().count();
-        let indent = written.iter().map(width).filter(|w| *w <= MOST_INDENT).max().unwrap_or(0);
-        for (line, (path, leaf)) in written.iter().zip(leaves) {
-            let from = leaf.place.provenance();
-            let result = numbers.and_then(|n| self.shown_result(path, leaf, n));
-            let result = result.map_or_else(String::new, |result| format!("= {result}, "));
-            // A path may hold anything; a comment ends at the line.
-            let source = super::finding::printable(&from.source);
-            lines.push(format!("{line:indent$}  # {result}from {source}:{}", from.line));
-        }
     }
 
     /// The resolved profile for programs.
@@ -130,6 +128,18 @@ impl Profile {
             (first(path), (path.0.len() > 2).then(|| path.0[1].clone()), keys::rank(&path.0), (*path).clone())
         });
         leaves
+    }
+}
+
+fn section_lines(leaves: &[(&KeyPath, &Leaf)], comment: &impl Fn(&KeyPath, &Leaf) -> String, lines: &mut Vec<String>) {
+    let written: Vec<String> = leaves
+        .iter()
+        .map(|(path, leaf)| format!("{} = {}", toml_key(path.0.last().map_or("", String::as_str)), leaf.to_toml()))
+        .collect();
+    let width = |line: &String| line.chars().count();
+    let indent = written.iter().map(width).filter(|w| *w <= MOST_INDENT).max().unwrap_or(0);
+    for (line, (path, leaf)) in written.iter().zip(leaves) {
+        lines.push(format!("{line:indent$}{}", comment(path, leaf)));
     }
 }
 

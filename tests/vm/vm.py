@@ -1,0 +1,158 @@
+"""A virtual server under QEMU: boots from an overlay on the image, runs commands over ssh, loses its power."""
+
+import atexit
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+START = time.monotonic()
+
+
+def say(text):
+    print(f"[{time.monotonic() - START:6.1f} s] {text}", flush=True)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Vm:
+    """One machine. Its disk is a qcow2 overlay, so that nothing of it stays."""
+
+    def __init__(self, image, *, base=None, memory=1024, cache="unsafe", name="vm"):
+        self.image = Path(image)
+        self.memory, self.cache, self.name = memory, cache, name
+        self.folder = Path(tempfile.mkdtemp(prefix=f"civicum-tune-{name}-"))
+        self.disk = self.folder / "disk.qcow2"
+        base = Path(base) if base else self.image / "disk.img"
+        kind = "qcow2" if base.suffix == ".qcow2" else "raw"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", kind, self.disk], check=True)
+        self.qemu = None
+        self.port = None
+        atexit.register(self.close)
+
+    def start(self):
+        self.port = free_port()
+        self.qemu = subprocess.Popen(
+            ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", str(self.memory), "-smp", "2",
+             "-display", "none", "-nodefaults",
+             "-chardev", f"file,id=s0,path={self.folder}/serial.log,append=on", "-serial", "chardev:s0",
+             "-drive", f"file={self.disk},if=virtio,format=qcow2,cache={self.cache},discard=unmap",
+             "-nic", f"user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{self.port}-:22", "-device", "virtio-rng-pci"],
+            stdin=subprocess.DEVNULL, start_new_session=True)
+        return self
+
+    def boot(self, deadline=300):
+        """Starts the machine and waits until a command runs on it."""
+        begin = time.monotonic()
+        self.start()
+        self.wait(deadline)
+        say(f"{self.name}: booted in {time.monotonic() - begin:.0f} s")
+        return self
+
+    def wait(self, deadline=300):
+        until = time.monotonic() + deadline
+        while time.monotonic() < until:
+            if self.qemu.poll() is not None:
+                raise RuntimeError(f"qemu ended with status {self.qemu.returncode}\n{self.serial()}")
+            if self.run("true", timeout=20)[0] == 0:
+                return
+            time.sleep(0.5)
+        raise RuntimeError(f"no ssh within {deadline} s\n{self.serial()}")
+
+    def serial(self, lines=25):
+        log = self.folder / "serial.log"
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
+
+    def ssh(self):
+        return ["ssh", "-p", str(self.port), "-i", str(self.image / "key"), "-o", "StrictHostKeyChecking=no",
+                "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=5",
+                "-o", "BatchMode=yes", "-o", "ControlMaster=auto", "-o", "ControlPersist=600",
+                "-o", f"ControlPath={self.folder}/ssh-{self.port}", "root@127.0.0.1"]
+
+    def run(self, command, timeout=120, stdin=None):
+        """Runs a shell command; its status (255: no connection, 124: too slow) and all that it printed."""
+        try:
+            done = subprocess.run(self.ssh() + [command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
+                                  stdin=stdin or subprocess.DEVNULL, check=False)
+            return done.returncode, done.stdout.decode(errors="replace")
+        except subprocess.TimeoutExpired:
+            return 124, f"no end within {timeout} s"
+
+    def output(self, command, timeout=120):
+        status, text = self.run(command, timeout)
+        if status:
+            raise RuntimeError(f"{command}: status {status}\n{text}")
+        return text.strip()
+
+    def push(self, source, target, mode="755"):
+        with open(source, "rb") as data:
+            status, text = self.run(f"cat >{target} && chmod {mode} {target}", stdin=data)
+        if status:
+            raise RuntimeError(f"push {target}: {text}")
+
+    def reboot(self, deadline=300):
+        old = self.output("cat /proc/sys/kernel/random/boot_id")
+        begin = time.monotonic()
+        self.run("systemctl reboot", timeout=20)
+        self.disconnect()
+        while time.monotonic() < begin + deadline:
+            status, text = self.run("cat /proc/sys/kernel/random/boot_id", timeout=20)
+            if status == 0 and text.strip() != old:
+                say(f"{self.name}: rebooted in {time.monotonic() - begin:.0f} s")
+                return
+            self.disconnect()
+            time.sleep(0.5)
+        raise RuntimeError(f"not back within {deadline} s\n{self.serial()}")
+
+    def disconnect(self):
+        (self.folder / f"ssh-{self.port}").unlink(missing_ok=True)
+
+    def shutdown(self):
+        self.run("systemctl poweroff", timeout=20)
+        self.qemu.wait(timeout=180)
+        self.disconnect()
+
+    def power_cut(self):
+        """What was not on the disk is lost."""
+        self.qemu.send_signal(signal.SIGKILL)
+        self.qemu.wait()
+        self.disconnect()
+
+    def close(self):
+        if self.qemu and self.qemu.poll() is None:
+            self.power_cut()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Checks:
+    """Counts what was as expected, and shows both sides of each."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def equal(self, what, found, wanted):
+        self._count(found == wanted, what, found, wanted)
+
+    def has(self, what, found, wanted):
+        self._count(wanted in found, what, found, f"… {wanted} …")
+
+    def _count(self, good, what, found, wanted):
+        if good:
+            self.passed += 1
+            say(f"ok    {what}: {str(found)[:100]!r}")
+        else:
+            self.failed += 1
+            say(f"FAIL  {what}\n      found:  {found!r}\n      wanted: {wanted!r}")
+
+    def end(self):
+        print(f"{self.passed} passed, {self.failed} failed", flush=True)
+        sys.exit(1 if self.failed else 0)
