@@ -1,0 +1,68 @@
+#!/bin/bash
+# Runs every test of civicum-tune, and installs what they need first.
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=.ci/lib.sh
+. "$top/.ci/lib.sh"
+
+usage() {
+  cat <<'U'
+Usage: ./test.sh [--no-vm] [--quick] [--help]
+
+  --no-vm  leave out the virtual machine (a real kernel, real reboots, real power cuts)
+  --quick  only what cargo runs: no virtual machine, no clean Debian to install on
+U
+}
+
+vm=true clean=true
+for option in "$@"; do
+  case $option in
+    --no-vm) vm=false ;;
+    --quick) vm=false clean=false ;;
+    --help | -h) usage; exit 0 ;;
+    *) usage >&2; fail "unknown option: $option" ;;
+  esac
+done
+
+cd "$top"
+rows=() failed=0
+
+# suite NAME COMMAND…: runs it, and notes how it went.
+suite() {
+  local name=$1 begin=$SECONDS result=passed
+  shift
+  say "$name"
+  "$@" || { result=FAILED; failed=1; }
+  rows+=("$(printf '%-28s %-8s %5d s' "$name" "$result" $((SECONDS - begin)))")
+}
+
+left_out() {
+  rows+=("$(printf '%-28s left out: %s' "$1" "$2")")
+}
+
+need_linker
+need_rust
+suite "cargo test" "$CARGO" test --locked --quiet
+suite "fuzz, bounded" "$CARGO" test --locked --quiet --test fuzz -- --ignored
+
+if ! $clean; then
+  left_out "install on a clean Debian" "--quick"
+elif [ "$(id -u)" -ne 0 ]; then
+  left_out "install on a clean Debian" "it needs root (a chroot in a mount namespace)"
+else
+  suite "install on a clean Debian" tests/install/clean-host.sh
+fi
+
+if ! $vm; then
+  left_out "virtual machine" "--no-vm or --quick"
+elif [ "$(id -u)" -ne 0 ]; then
+  left_out "virtual machine" "its image is built as root"
+else
+  "$CARGO" build --locked --release --quiet
+  suite "virtual machine" tests/vm/run.sh "${CARGO_TARGET_DIR:-$top/target}/release/civicum-tune"
+fi
+
+printf '\n'
+printf '%s\n' "${rows[@]}"
+exit $failed
