@@ -262,6 +262,15 @@ pub fn within(place: &Place, bytes: Range<usize>) -> Place {
 /// The most characters of a message; a file may have names of a million.
 const MAX_MESSAGE: usize = 500;
 
+/// The place of a word inside a list; the list's own where it is not found.
+pub fn part(place: &Place, word: &str) -> Place {
+    let text = place.source.text().get(place.bytes.clone()).unwrap_or("");
+    match text.find(word) {
+        Some(at) => within(place, place.bytes.start + at..place.bytes.start + at + word.len()),
+        None => place.clone(),
+    }
+}
+
 /// One line of bearable length without anything that moves a terminal's cursor or turns the direction of writing.
 pub fn printable(text: &str) -> String {
     let mut out = String::new();
