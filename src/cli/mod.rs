@@ -1,1 +1,150 @@
-//! cli.
+//! The command line: one file a command, its arguments and its run.
+
+mod apply;
+mod completions;
+mod detect;
+mod explain;
+mod history;
+mod output;
+mod plan;
+mod profile;
+mod progress;
+mod rollback;
+mod session;
+mod validate;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use output::Out;
+
+/// Makes a small Linux server right for AI work, and keeps it right.
+///
+/// Nothing is changed before you have seen the plan and said yes, and everything can be taken back.
+#[derive(Debug, Parser)]
+#[command(name = "civicum-tune", version, propagate_version = true, max_term_width = 100, after_help = STATUS)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const STATUS: &str = "Exit status: 0 done, nothing differs; 1 changes are pending (plan), a file is invalid (validate); \
+                      2 trouble, with its reason on standard error.";
+
+/// What every command understands.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+struct Global {
+    /// Work on the tree below DIR instead of / (a mounted image, a chroot): files only, no command is run
+    #[arg(long, global = true, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// A bundled profile or a file; default: /etc/civicum-tune/profile.toml, else the bundled one that fits the host
+    #[arg(long, global = true, value_name = "NAME|FILE")]
+    profile: Option<String>,
+    /// How to print
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    color: Colour,
+    /// Say more
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    /// Say only what went wrong
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Say yes to what would ask
+    #[arg(short, long, global = true)]
+    yes: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Human,
+    /// One JSON document
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say what this host is
+    Detect(detect::Detect),
+    /// Show every change that would be made, as a diff; exit 1 when there are any
+    #[command(visible_alias = "diff")]
+    Plan(plan::Plan),
+    /// Show the plan, ask, carry it out under a journal, and verify
+    Apply(apply::Apply),
+    /// List what was applied and taken back
+    History(history::History),
+    /// Take back what was applied
+    Rollback(rollback::RollbackCommand),
+    /// List, show and make profiles
+    Profile(profile::ProfileCommand),
+    /// Check profiles without touching a host
+    Validate(validate::Validate),
+    /// Say what a tunable does, why, at what risk, and how to undo it
+    Explain(explain::Explain),
+    /// Print the completions for a shell
+    Completions(completions::Completions),
+    /// Print a man page, or write them all to a folder
+    Man(completions::Man),
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = Out::new(&cli.global);
+    let result = match &cli.command {
+        Command::Detect(command) => command.run(&cli.global, &out),
+        Command::Plan(command) => command.run(&cli.global, &out),
+        Command::Apply(command) => command.run(&cli.global, &out),
+        Command::History(command) => command.run(&cli.global, &out),
+        Command::Rollback(command) => command.run(&cli.global, &out),
+        Command::Profile(command) => command.run(&cli.global, &out),
+        Command::Validate(command) => command.run(&cli.global, &out),
+        Command::Explain(command) => command.run(&out),
+        Command::Completions(command) => command.run(&out),
+        Command::Man(command) => command.run(&cli.global, &out),
+    };
+    match result {
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::Differs) => ExitCode::from(1),
+        Ok(Answer::Trouble) => ExitCode::from(2),
+        Err(error) => {
+            out.failure(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// How a command ended, where it ended in an orderly way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// Done; nothing differs; nothing found.
+    Yes,
+    /// Changes are pending; something is invalid.
+    Differs,
+    /// It is done in part, and it has said what is left.
+    Trouble,
+}
+
+type Outcome = anyhow::Result<Answer>;
+
+fn command() -> clap::Command {
+    Cli::command()
+}

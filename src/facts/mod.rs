@@ -1,6 +1,26 @@
 //! What the host is: one topic a file, each a pure `parse(&str)` and a small `read(&Host)` beside it.
 
+mod boot;
+mod cgroup;
+mod cpu;
+mod disks;
+mod docker;
+mod kernel;
+mod memory;
+mod mounts;
+mod os;
+mod survey;
+mod swap;
+pub mod sysctl;
+mod tuners;
+mod virtualization;
+mod zswap;
+
 use serde::Serialize;
+
+pub use survey::Survey;
+
+use crate::host::{Host, Result};
 
 /// All that we know of a host. `None` and empty mean that the host did not say.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -317,4 +337,32 @@ pub struct Mglru {
     pub enabled: u32,
     /// `min_ttl_ms`.
     pub min_ttl_ms: u64,
+}
+
+impl Facts {
+    /// Looks at everything. What a host does not tell stays unknown; nothing is run and nothing is written.
+    pub fn read(host: &Host) -> Result<Self> {
+        let kernel = kernel::read(host);
+        let virtualization = virtualization::read(host);
+        Ok(Self {
+            os: os::read(host),
+            cpu: cpu::read(host),
+            memory: memory::read(host),
+            boot: boot::read(host, &virtualization),
+            swap: swap::read(host),
+            zswap: zswap::read(host),
+            zram: swap::read_zram(host),
+            cgroup: cgroup::read(host),
+            psi: cgroup::read_psi(host, &kernel),
+            docker: docker::read(host),
+            mounts: mounts::read(host),
+            disks: disks::read(host),
+            tuners: tuners::read(host),
+            thp: memory::read_thp(host),
+            mglru: memory::read_mglru(host),
+            init: host.value("/proc/1/comm"),
+            kernel,
+            virtualization,
+        })
+    }
 }

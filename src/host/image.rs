@@ -69,6 +69,20 @@ impl Image {
         self.bytes().map(String::from_utf8_lossy).unwrap_or_default()
     }
 
+    /// Is this what was wanted? Attributes that a security module or an inherited ACL added by itself don't count.
+    pub fn is_as(&self, wanted: &Self) -> bool {
+        match (self, wanted) {
+            (
+                Self::File { content: a, mode: b, uid: c, gid: d, xattrs },
+                Self::File { content: e, mode: f, uid: g, gid: h, xattrs: must },
+            ) => {
+                (a, b, c, d) == (e, f, g, h)
+                    && must.iter().all(|(name, value)| xattrs.get(name) == Some(value))
+            }
+            _ => self == wanted,
+        }
+    }
+
     /// Is there nothing?
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)

@@ -7,6 +7,7 @@
 //! module calls `std::fs`, `std::process::Command` or a system call.
 
 pub mod command;
+pub mod cpuid;
 mod error;
 pub mod fault;
 mod image;

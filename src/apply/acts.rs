@@ -1,0 +1,300 @@
+//! What each kind of act means: how to see whether it is done, how to do it, how to undo it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::Progress;
+use crate::host::swap::{Header, LABEL, parse_uuid};
+use crate::host::{Host, HostError, Image, Result, sha256_hex};
+use crate::plan::{Act, InitramfsTool};
+use crate::units::{Bytes, MIB};
+
+/// grub-mkconfig looks at every disk (os-prober), in seconds.
+const GRUB_DEADLINE: Duration = Duration::from_secs(300);
+/// An initramfs with all modules on a slow disk, in seconds.
+const INITRAMFS_DEADLINE: Duration = Duration::from_secs(1800);
+/// systemctl, in seconds.
+const UNIT_DEADLINE: Duration = Duration::from_secs(120);
+/// What stays available at least when swap goes back into RAM, in bytes.
+const SPARE: u64 = 128 * MIB;
+
+/// What the host looks like, seen from one act.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// As the plan found it.
+    Before,
+    /// As the act leaves it.
+    After,
+    /// Neither: somebody else was here. In words.
+    Other(String),
+    /// Can't be seen; doing it again does no harm.
+    Unseen,
+}
+
+/// How undoing an act ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Undone {
+    /// As before.
+    Restored,
+    /// Left as it is, and why.
+    Kept(String),
+}
+
+/// Looks.
+pub(super) fn look(host: &Host, act: &Act) -> Result<Sight> {
+    Ok(match act {
+        Act::MakeFolder { path } if host.exists(path) => Sight::After,
+        Act::MakeFolder { .. } => Sight::Before,
+        Act::PutFile { path, before, after, .. } => {
+            let now = host.image(path)?;
+            if now.is_as(after) {
+                Sight::After
+            } else if now.is_as(before) {
+                Sight::Before
+            } else {
+                Sight::Other(what_changed(path, &now, after))
+            }
+        }
+        Act::Poke { path, before, after, .. } => match kernel_value(host, path) {
+            Some(now) if now == *after => Sight::After,
+            Some(now) if now == *before => Sight::Before,
+            Some(now) => Sight::Other(format!("{path} is `{now}` now")),
+            None => Sight::Other(format!("{path} is not there any more")),
+        },
+        Act::MakeSwapFile { path, size, uuid, .. } => match host.swap_header(path) {
+            Some(header) if is_the_file(&header, *size, uuid) => Sight::After,
+            _ if host.exists(path) => Sight::Other(format!("{path} is another file now")),
+            _ => Sight::Before,
+        },
+        Act::SwapOn { path, .. } if is_active(host, path) => Sight::After,
+        Act::SwapOn { .. } => Sight::Before,
+        Act::SwapOff { path, .. } if is_active(host, path) => Sight::Before,
+        Act::SwapOff { .. } => Sight::After,
+        Act::StopUnit { unit } => {
+            if is_running(host, unit) {
+                Sight::Before
+            } else {
+                Sight::After
+            }
+        }
+        Act::ReloadSystemd | Act::MakeGrubConfig { .. } | Act::MakeInitramfs { .. } => Sight::Unseen,
+    })
+}
+
+/// Does it.
+pub(super) fn carry_out(host: &Host, act: &Act, progress: &mut dyn Progress) -> Result<()> {
+    match act {
+        Act::MakeFolder { path } => host.make_folder(path, 0o755).map(drop),
+        Act::PutFile { path, after, .. } => host.replace(path, after),
+        Act::Poke { path, after, .. } => host.poke(path, after),
+        Act::MakeSwapFile { path, size, uuid, nocow } => {
+            let header =
+                Header { size: size.0, uuid: parse_uuid(uuid).unwrap_or_default(), label: LABEL.to_owned() };
+            host.create_swap_file(path, &header, *nocow, &mut |done| progress.bytes(done, size.0))
+        }
+        Act::SwapOn { path, priority } => host.swap_on(path, *priority),
+        Act::SwapOff { path, .. } => swap_off(host, path),
+        Act::StopUnit { unit } => run(host, "systemctl", &["stop", unit], UNIT_DEADLINE, progress),
+        Act::ReloadSystemd => run(host, "systemctl", &["daemon-reload"], UNIT_DEADLINE, progress),
+        Act::MakeGrubConfig { path, expect, .. } => make_grub_config(host, path, expect, progress),
+        Act::MakeInitramfs { tool } => make_initramfs(host, *tool, progress),
+    }
+}
+
+/// Undoes it, unless somebody changed the same thing since. With `overwrite` their change is put aside in that file.
+pub(super) fn undo(
+    host: &Host,
+    act: &Act,
+    overwrite: Option<&str>,
+    progress: &mut dyn Progress,
+) -> Result<Undone> {
+    if let Act::PutFile { path, .. } | Act::MakeSwapFile { path, .. } = act {
+        host.sweep(path)?;
+    }
+    let sight = look(host, act)?;
+    match (act, sight) {
+        (_, Sight::Before) => Ok(Undone::Restored),
+        (Act::MakeFolder { path }, _) => {
+            // Others may have put something there; then it is theirs.
+            host.remove_empty_folder(path)?;
+            Ok(Undone::Restored)
+        }
+        (Act::PutFile { path, before, ours, .. }, Sight::Other(found)) => {
+            let now = host.image(path)?;
+            if let Some(without) = ours.as_deref().and_then(|ours| without(&now, ours)) {
+                host.replace(path, &without)?;
+                return Ok(Undone::Restored);
+            }
+            let Some(aside) = overwrite else { return Ok(Undone::Kept(found)) };
+            if let Image::File { .. } = now {
+                host.replace(aside, &now)?;
+            }
+            host.replace(path, before)?;
+            Ok(Undone::Restored)
+        }
+        (Act::PutFile { path, before, .. }, _) => host.replace(path, before).map(|()| Undone::Restored),
+        (Act::Poke { .. }, Sight::Other(found)) if overwrite.is_none() => Ok(Undone::Kept(found)),
+        (Act::Poke { path, before, restore, .. }, _) => {
+            if restore.is_empty() {
+                host.poke(path, before)?;
+            }
+            for setting in restore {
+                host.poke(&setting.path, &setting.value)?;
+            }
+            Ok(Undone::Restored)
+        }
+        (Act::MakeSwapFile { .. }, Sight::Other(found)) => Ok(Undone::Kept(found)),
+        (Act::MakeSwapFile { path, .. }, _) if host.is_live() && is_active(host, path) => {
+            Ok(Undone::Kept(format!("{path} is still in use as swap")))
+        }
+        (Act::MakeSwapFile { path, .. }, _) => host.replace(path, &Image::Absent).map(|()| Undone::Restored),
+        (Act::SwapOn { path, .. }, _) => swap_off(host, path).map(|()| Undone::Restored),
+        (Act::SwapOff { path, priority, .. }, _) => {
+            // The device of a zram that was taken down is gone; starting its unit again brings it back.
+            if host.exists(path) && host.swap_header(path).is_some() && !is_active(host, path) {
+                host.swap_on(path, *priority)?;
+            }
+            Ok(Undone::Restored)
+        }
+        (Act::StopUnit { unit }, _) => {
+            run(host, "systemctl", &["daemon-reload"], UNIT_DEADLINE, progress)?;
+            run(host, "systemctl", &["start", unit], UNIT_DEADLINE, progress)?;
+            Ok(Undone::Restored)
+        }
+        (Act::MakeGrubConfig { path, before, .. }, _) => {
+            if host.image(path)?.bytes().is_some_and(|now| sha256_hex(now) == *before) {
+                return Ok(Undone::Restored);
+            }
+            make_grub_config(host, path, &[], progress).map(|()| Undone::Restored)
+        }
+        (Act::ReloadSystemd | Act::MakeInitramfs { .. }, _) => {
+            carry_out(host, act, progress).map(|()| Undone::Restored)
+        }
+    }
+}
+
+fn run(
+    host: &Host,
+    name: &str,
+    args: &[&str],
+    deadline: Duration,
+    progress: &mut dyn Progress,
+) -> Result<()> {
+    host.run(name, args, deadline, &mut |line| progress.line(line)).map(drop)
+}
+
+/// A kernel file's value as the plan writes values: one blank between words.
+fn kernel_value(host: &Host, path: &str) -> Option<String> {
+    host.value(path).map(|value| crate::tunable::tidy(&value))
+}
+
+fn is_the_file(header: &Header, size: Bytes, uuid: &str) -> bool {
+    header.label == LABEL && header.size == size.0 && Some(header.uuid) == parse_uuid(uuid)
+}
+
+fn is_active(host: &Host, path: &str) -> bool {
+    let swaps = host.read_text("/proc/swaps").ok().flatten().unwrap_or_default();
+    swaps.lines().any(|line| line.split_whitespace().next() == Some(path))
+}
+
+fn is_running(host: &Host, unit: &str) -> bool {
+    host.run("systemctl", &["is-active", "--quiet", unit], UNIT_DEADLINE, &mut |_| {}).is_ok()
+}
+
+/// Our own lines taken out of a file that changed around them; `None` where they are not in it just once.
+fn without(now: &Image, ours: &str) -> Option<Image> {
+    let bytes = now.bytes()?;
+    let mut places =
+        bytes.windows(ours.len()).enumerate().filter(|(_, w)| *w == ours.as_bytes()).map(|(at, _)| at);
+    let at = places.next()?;
+    if ours.is_empty() || places.next().is_some() {
+        return None;
+    }
+    Some(now.with_bytes([&bytes[..at], &bytes[at + ours.len()..]].concat()))
+}
+
+fn what_changed(path: &str, now: &Image, wanted: &Image) -> String {
+    match (now, wanted) {
+        (Image::Absent, _) => format!("{path} was removed"),
+        (Image::File { content: a, .. }, Image::File { content: b, .. }) if a == b => {
+            format!("{path} has another mode, owner or attribute now")
+        }
+        (Image::File { .. }, _) => format!("{path} has another content now"),
+        (Image::Link { target }, _) => format!("{path} is a link to {target} now"),
+        (Image::Other { what }, _) => format!("{path} is {what} now"),
+    }
+}
+
+/// swapoff needs room for all that is in the area: its task is the OOM killer's first victim.
+fn swap_off(host: &Host, path: &str) -> Result<()> {
+    let swaps = host.read_text("/proc/swaps")?.unwrap_or_default();
+    let line = swaps.lines().find(|line| line.split_whitespace().next() == Some(path)).unwrap_or_default();
+    let used = line.split_whitespace().nth(3).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024;
+    let meminfo = host.read_text("/proc/meminfo")?.unwrap_or_default();
+    let available = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))
+        .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
+        .map(|kib| kib * 1024);
+    if let Some(available) = available.filter(|available| used > 0 && *available < used + SPARE) {
+        let why = format!(
+            "it holds {} and only {} of memory are available; stop something large first and run this again",
+            Bytes(used / MIB * MIB),
+            Bytes(available / MIB * MIB)
+        );
+        return Err(HostError::because("swapoff", Path::new(path), why));
+    }
+    host.swap_off(path)
+}
+
+/// Generates grub.cfg beside the old one, checks it, and replaces the old one in one step. (`update-grub` copies the new
+/// one over the old one; a power cut in the middle of that leaves a host that does not boot.)
+fn make_grub_config(host: &Host, path: &str, expect: &[String], progress: &mut dyn Progress) -> Result<()> {
+    let refuse = |why: String| Err(HostError::because("generate", Path::new(path), why));
+    let tool = ["grub-mkconfig", "grub2-mkconfig"].into_iter().find(|name| host.program(name).is_some());
+    let output =
+        host.run(tool.unwrap_or("grub-mkconfig"), &[], GRUB_DEADLINE, &mut |line| progress.line(line))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !crate::tunable::grub_boots_with(&text, expect) {
+        let words = if expect.is_empty() {
+            "kernel at all".to_owned()
+        } else {
+            format!("kernel with {}", expect.join(" "))
+        };
+        return refuse(format!(
+            "the new one boots no {words}; another file in /etc/default/grub.d may unset the variable"
+        ));
+    }
+    let old = host.image(path)?;
+    let new = match &old {
+        Image::Absent => Image::file(output.stdout.clone(), 0o600),
+        _ => old.with_bytes(output.stdout.clone()),
+    };
+    let checker =
+        ["grub-script-check", "grub2-script-check"].into_iter().find(|name| host.program(name).is_some());
+    if let Some(checker) = checker {
+        let candidate = format!("{path}.civicum-tune-check");
+        host.replace(&candidate, &new)?;
+        let checked = host.run(checker, &[&candidate], GRUB_DEADLINE, &mut |line| progress.line(line));
+        host.replace(&candidate, &Image::Absent)?;
+        checked?;
+    }
+    if old != new {
+        host.replace(path, &new)?;
+    }
+    if let Some(line) = crate::tunable::grub_kernel_lines(&text).next() {
+        progress.say(&format!("the next boot: {line}"));
+    }
+    Ok(())
+}
+
+fn make_initramfs(host: &Host, tool: InitramfsTool, progress: &mut dyn Progress) -> Result<()> {
+    match tool {
+        InitramfsTool::UpdateInitramfs => {
+            run(host, "update-initramfs", &["-u", "-k", "all"], INITRAMFS_DEADLINE, progress)
+        }
+        InitramfsTool::Dracut => {
+            run(host, "dracut", &["--regenerate-all", "--force"], INITRAMFS_DEADLINE, progress)
+        }
+    }
+}

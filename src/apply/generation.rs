@@ -1,0 +1,198 @@
+//! Generations: what was intended, how far it got.
+
+use serde::{Deserialize, Serialize};
+
+use super::STATE;
+use super::journal::{self, Event, now};
+use crate::host::{Host, HostError, Image, Result};
+use crate::plan::{Change, Plan};
+use crate::profile::Settings;
+
+/// The version of the format of `generation.json`. Older ones stay readable.
+const FORMAT: u32 = 1;
+
+/// One plan that was carried out, or was begun.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Generation {
+    format: u32,
+    /// Its number, from 1.
+    pub id: u32,
+    /// When it was begun, RFC 3339, UTC.
+    pub created: String,
+    /// The program's version that began it.
+    pub program: String,
+    /// `/proc/sys/kernel/random/boot_id` at that time.
+    pub boot_id: Option<String>,
+    /// What was wanted.
+    pub settings: Settings,
+    /// The changes, with what was there before each.
+    pub changes: Vec<Change>,
+}
+
+/// How far a generation got, by its journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum State {
+    /// Cut off while it was carried out.
+    Cut,
+    /// In force.
+    Applied,
+    /// Cut off while it was undone.
+    CutWhileUndoing,
+    /// Undone in full.
+    RolledBack,
+    /// Undone but for these steps (from 0), which somebody had changed since.
+    PartlyRolledBack {
+        /// Steps, from 0.
+        kept: Vec<usize>,
+    },
+}
+
+impl Generation {
+    fn folder(id: u32) -> String {
+        format!("{STATE}/generations/{id:04}")
+    }
+
+    pub(super) fn journal_path(&self) -> String {
+        format!("{}/journal", Self::folder(self.id))
+    }
+
+    /// Where a rollback puts what it had to overwrite by force.
+    pub(super) fn kept_path(&self, step: usize) -> String {
+        format!("{}/overwritten-{}", Self::folder(self.id), step + 1)
+    }
+
+    /// Writes the whole intent to the disk: from here on it can be finished or undone.
+    pub(super) fn begin(host: &Host, id: u32, plan: &Plan, settings: &Settings) -> Result<Self> {
+        let generation = Self {
+            format: FORMAT,
+            id,
+            created: now(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            boot_id: boot_id(host),
+            settings: settings.clone(),
+            changes: plan.changes.clone(),
+        };
+        let path = format!("{}/generation.json", Self::folder(id));
+        host.make_folders(STATE)?;
+        // Before-images may hold what only root may read.
+        host.make_folder(STATE, 0o700)?;
+        host.make_folders(&path)?;
+        let text = serde_json::to_string_pretty(&generation)
+            .map_err(|e| HostError::because("write", &host.shown(&path), e.to_string()))?;
+        host.replace(&path, &Image::file(text + "\n", 0o600))?;
+        Ok(generation)
+    }
+
+    /// Notes an event, on the disk before it returns.
+    pub(super) fn note(&self, host: &Host, event: &Event) -> Result<()> {
+        journal::append(host, &self.journal_path(), event)
+    }
+
+    /// What its journal says.
+    pub fn events(&self, host: &Host) -> Result<Vec<Event>> {
+        journal::read(host, &self.journal_path())
+    }
+
+    /// How far it got.
+    pub fn state(&self, host: &Host) -> Result<State> {
+        Ok(state(&self.events(host)?))
+    }
+
+    /// Was the host booted since it was carried out? `None` where that can't be told.
+    pub fn rebooted_since(&self, host: &Host) -> Option<bool> {
+        Some(self.boot_id.as_ref()? != &boot_id(host)?)
+    }
+}
+
+fn boot_id(host: &Host) -> Option<String> {
+    if host.is_live() { host.value("/proc/sys/kernel/random/boot_id") } else { None }
+}
+
+/// Reads a journal's events as a state.
+pub(super) fn state(events: &[Event]) -> State {
+    let mut state = State::Cut;
+    let mut kept = Vec::new();
+    for event in events {
+        match event {
+            Event::Finished => state = State::Applied,
+            Event::Undoing { .. } => {
+                state = State::CutWhileUndoing;
+                kept.clear();
+            }
+            Event::Kept { step, .. } => kept.push(*step),
+            Event::RolledBack if kept.is_empty() => state = State::RolledBack,
+            Event::RolledBack => state = State::PartlyRolledBack { kept: std::mem::take(&mut kept) },
+            Event::Closed => state = State::RolledBack,
+            Event::Begun { .. } | Event::Done { .. } | Event::Failed { .. } | Event::Undone { .. } => {}
+        }
+    }
+    state
+}
+
+/// All generations of a host, oldest first.
+#[derive(Debug, Default)]
+pub struct Generations(pub Vec<(Generation, State)>);
+
+impl Generations {
+    /// Reads them. A folder without an intent was cut before anything happened, and does not count.
+    pub fn read(host: &Host) -> Result<Self> {
+        let mut found = Vec::new();
+        for name in host.list(&format!("{STATE}/generations"))? {
+            let Ok(id) = name.parse::<u32>() else { continue };
+            let path = format!("{}/generation.json", Generation::folder(id));
+            let Some(bytes) = host.read(&path)? else { continue };
+            let generation: Generation =
+                serde_json::from_slice(&bytes).map_err(|e| damaged(host, &path, &e.to_string()))?;
+            if generation.format > FORMAT {
+                let why = format!(
+                    "its format is {}, and this program knows {FORMAT}; use a newer civicum-tune",
+                    generation.format
+                );
+                return Err(damaged(host, &path, &why));
+            }
+            let state = generation.state(host)?;
+            found.push((generation, state));
+        }
+        Ok(Self(found))
+    }
+
+    /// The number that the next one gets.
+    pub(super) fn next_id(&self) -> u32 {
+        self.0.last().map_or(1, |(generation, _)| generation.id + 1)
+    }
+
+    /// The newest one that is in force.
+    pub fn applied(&self) -> Option<&Generation> {
+        self.0.iter().rev().find(|(_, state)| *state == State::Applied).map(|(generation, _)| generation)
+    }
+
+    /// The one that was cut off, if there is one.
+    pub fn cut(&self) -> Option<&(Generation, State)> {
+        self.0.iter().rev().find(|(_, state)| matches!(state, State::Cut | State::CutWhileUndoing))
+    }
+}
+
+fn damaged(host: &Host, path: &str, why: &str) -> HostError {
+    HostError::because("understand", &host.shown(path), why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_follows_the_events() {
+        let done = |step| Event::Done { step };
+        let undoing = || Event::Undoing { why: "rollback".into() };
+        assert_eq!(state(&[]), State::Cut);
+        assert_eq!(state(&[done(0)]), State::Cut);
+        assert_eq!(state(&[done(0), Event::Finished]), State::Applied);
+        assert_eq!(state(&[done(0), Event::Finished, undoing()]), State::CutWhileUndoing);
+        let kept = Event::Kept { step: 0, why: "changed".into() };
+        let partly = [done(0), Event::Finished, undoing(), kept, Event::RolledBack];
+        assert_eq!(state(&partly), State::PartlyRolledBack { kept: vec![0] });
+        let again = [&partly[..], &[undoing(), Event::Undone { step: 0 }, Event::RolledBack]].concat();
+        assert_eq!(state(&again), State::RolledBack);
+    }
+}

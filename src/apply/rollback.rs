@@ -1,0 +1,148 @@
+//! Taking generations back: what civicum-tune changed, and nothing that others changed since.
+
+use serde::Serialize;
+
+use super::Progress;
+use super::acts::{self, Undone};
+use super::generation::{Generation, Generations, State};
+use super::journal::Event;
+use crate::host::{Host, Result};
+use crate::plan::Change;
+
+/// How to treat what somebody changed since.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RollbackOptions {
+    /// Restore the earlier state all the same; their version is put aside.
+    pub force: bool,
+    /// Accept their version, and close the generation.
+    pub keep: bool,
+}
+
+/// How undoing a generation went.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Rollback {
+    /// Which one.
+    pub generation: u32,
+    /// Changes undone, by id.
+    pub restored: Vec<String>,
+    /// Changes left as they are.
+    pub kept: Vec<Kept>,
+}
+
+/// A change that was not undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// Its id.
+    pub id: String,
+    /// Why.
+    pub why: String,
+}
+
+impl Rollback {
+    /// Is everything as it was?
+    pub fn is_complete(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// A sentence or more, for people.
+    pub fn in_words(&self) -> String {
+        if self.is_complete() {
+            return "everything that had been done was taken back; the host is as it was".to_owned();
+        }
+        let mut text = "taken back but for:".to_owned();
+        for kept in &self.kept {
+            text += &format!("\n  {}: {}", kept.id, kept.why);
+        }
+        text + "\nmend that and run `civicum-tune rollback` again, or accept it with `civicum-tune rollback --keep`"
+    }
+}
+
+/// Takes back the generation `id` and all that came after it, the newest first; without `id` the newest alone.
+pub fn rollback(
+    host: &Host,
+    id: Option<u32>,
+    options: &RollbackOptions,
+    progress: &mut dyn Progress,
+) -> Result<Vec<Rollback>> {
+    let generations = Generations::read(host)?;
+    let mut done = Vec::new();
+    for generation in targets(&generations, id) {
+        let outcome = undo_steps(host, generation, "rollback", options, progress)?;
+        let stop = !outcome.is_complete();
+        done.push(outcome);
+        if stop {
+            break;
+        }
+    }
+    Ok(done)
+}
+
+/// The generations that a rollback to before `id` takes back, the newest first.
+pub fn targets(generations: &Generations, id: Option<u32>) -> Vec<&Generation> {
+    let open = generations.0.iter().rev().filter(|(_, state)| *state != State::RolledBack);
+    let open = open.map(|(generation, _)| generation);
+    match id {
+        Some(id) => open.take_while(|generation| generation.id >= id).collect(),
+        None => open.take(1).collect(),
+    }
+}
+
+/// Undoes the steps of one generation: backwards, and then what is made from files (grub.cfg, the initramfs) anew.
+pub(super) fn undo_steps(
+    host: &Host,
+    generation: &Generation,
+    why: &str,
+    options: &RollbackOptions,
+    progress: &mut dyn Progress,
+) -> Result<Rollback> {
+    let events = generation.events(host)?;
+    let retry = match super::generation::state(&events) {
+        State::PartlyRolledBack { kept } => Some(kept),
+        _ => None,
+    };
+    let mut outcome = Rollback { generation: generation.id, ..Rollback::default() };
+    if options.keep && retry.is_some() {
+        generation.note(host, &Event::Closed)?;
+        return Ok(outcome);
+    }
+    generation.note(host, &Event::Undoing { why: why.to_owned() })?;
+    let order = order(&generation.changes, &events, retry.as_deref());
+    let total = order.len();
+    for (number, step) in order.into_iter().enumerate() {
+        let change = &generation.changes[step];
+        progress.begin(number + 1, total, change);
+        let aside = options.force.then(|| generation.kept_path(step));
+        // A step that can't be undone must not keep the others from it.
+        let undone = acts::undo(host, &change.act, aside.as_deref(), progress)
+            .unwrap_or_else(|error| Undone::Kept(error.to_string()));
+        match undone {
+            Undone::Restored => {
+                generation.note(host, &Event::Undone { step })?;
+                outcome.restored.push(change.id.clone());
+                progress.done(change);
+            }
+            Undone::Kept(why) => {
+                progress.say(&format!("left as it is: {why}"));
+                if !options.keep {
+                    generation.note(host, &Event::Kept { step, why: why.clone() })?;
+                    outcome.kept.push(Kept { id: change.id.clone(), why });
+                }
+            }
+        }
+    }
+    generation.note(host, &Event::RolledBack)?;
+    Ok(outcome)
+}
+
+/// Which steps to undo, in which order. A command that never began has made nothing out of our files.
+fn order(changes: &[Change], events: &[Event], retry: Option<&[usize]>) -> Vec<usize> {
+    let wanted = |step: &usize| retry.is_none_or(|kept| kept.contains(step));
+    let began = |step: &usize| {
+        let step = *step;
+        events.iter().any(|e| matches!(e, Event::Begun { step: s } | Event::Done { step: s } if *s == step))
+    };
+    let all = 0..changes.len();
+    let files = all.clone().rev().filter(|step| !changes[*step].act.settles());
+    let settling = all.filter(|step| changes[*step].act.settles() && (retry.is_some() || began(step)));
+    files.filter(wanted).chain(settling).collect()
+}

@@ -1,0 +1,88 @@
+//! `history`: what was applied and taken back.
+
+use clap::Args;
+use serde_json::json;
+
+use super::output::Out;
+use super::session::open_host;
+use super::{Answer, Global, Outcome};
+use crate::apply::{Generation, Generations, State};
+
+#[derive(Debug, Args)]
+pub(super) struct History {
+    /// Show the changes of this generation
+    id: Option<u32>,
+}
+
+impl History {
+    pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
+        let host = open_host(global)?;
+        let generations = Generations::read(&host)?;
+        if let Some(id) = self.id {
+            let found = generations.0.iter().find(|(generation, _)| generation.id == id);
+            let Some((generation, state)) = found else {
+                anyhow::bail!("there is no generation {id}; `civicum-tune history` lists them");
+            };
+            if out.json {
+                let mut document = one(generation, state);
+                document["schema"] = json!("civicum-tune/generation/1");
+                out.document(&document);
+            } else {
+                let plan = crate::plan::Plan {
+                    profile: generation.settings.name.clone(),
+                    host: format!("generation {id}, {}, {}", generation.created, in_words(state)),
+                    changes: generation.changes.clone(),
+                    ..crate::plan::Plan::default()
+                };
+                out.data(&crate::render::plan::human(&plan, out.style));
+            }
+            return Ok(Answer::Yes);
+        }
+        if out.json {
+            let all: Vec<_> =
+                generations.0.iter().map(|(generation, state)| one(generation, state)).collect();
+            out.document(&json!({ "schema": "civicum-tune/history/1", "generations": all }));
+            return Ok(Answer::Yes);
+        }
+        if generations.0.is_empty() {
+            out.data("Nothing was applied here yet.\n");
+            return Ok(Answer::Yes);
+        }
+        out.data(&out.style.bold("  ID  WHEN (UTC)            CHANGES  PROFILE          STATE"));
+        out.data("\n");
+        for (generation, state) in &generations.0 {
+            out.data(&format!(
+                "{:>4}  {:<20}  {:>7}  {:<15}  {}\n",
+                generation.id,
+                generation.created,
+                generation.changes.len(),
+                generation.settings.name,
+                in_words(state)
+            ));
+        }
+        Ok(Answer::Yes)
+    }
+}
+
+fn one(generation: &Generation, state: &State) -> serde_json::Value {
+    json!({
+        "id": generation.id,
+        "created": generation.created,
+        "program": generation.program,
+        "profile": generation.settings.name,
+        "changes": generation.changes.iter().map(|change| &change.id).collect::<Vec<_>>(),
+        "status": state,
+    })
+}
+
+fn in_words(state: &State) -> String {
+    match state {
+        State::Applied => "applied".to_owned(),
+        State::Cut => "cut off; the next apply or rollback ends it".to_owned(),
+        State::CutWhileUndoing => "cut off while undone; the next apply or rollback ends it".to_owned(),
+        State::RolledBack => "rolled back".to_owned(),
+        State::PartlyRolledBack { kept } => {
+            format!("rolled back but for {}; see rollback --help", kept.len())
+        }
+    }
+}

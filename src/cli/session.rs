@@ -1,0 +1,150 @@
+//! What nearly every command needs first: the host, its facts, and the profile that counts.
+
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+
+use super::Global;
+use crate::facts::Facts;
+use crate::host::{Host, HostError, MAX_FILE};
+use crate::plan::{self, Plan, SavedPlan};
+use crate::profile::{self, Finding, Numbers, Profile, Settings};
+
+/// Where a host's own profile is kept.
+pub(super) const OWN_PROFILE: &str = "/etc/civicum-tune/profile.toml";
+
+/// A host and what is wanted of it.
+pub(super) struct Session {
+    /// The host.
+    pub host: Host,
+    /// What it is.
+    pub facts: Facts,
+    /// What is wanted.
+    pub settings: Settings,
+    /// The text that `apply` leaves in the host's own profile; `None` where it came from there.
+    pub remember: Option<String>,
+    root: Option<std::path::PathBuf>,
+    profile: Option<String>,
+}
+
+impl Session {
+    /// Looks at the host and chooses the profile: the one named, else the host's own, else the bundled one that fits.
+    pub(super) fn open(global: &Global, record_seen: bool) -> anyhow::Result<Self> {
+        let host = open_host(global)?;
+        if record_seen {
+            host.record_seen();
+        }
+        let facts = Facts::read(&host)?;
+        let (profile, is_own) = chosen(global, &host, &facts)?;
+        let settings = settle(&profile, &host, &facts)?;
+        let remember = (!is_own).then(|| keepsake(&profile));
+        Ok(Self {
+            host,
+            facts,
+            settings,
+            remember,
+            root: global.root.clone(),
+            profile: global.profile.clone(),
+        })
+    }
+
+    /// The host as it is now, with what a saved plan wanted.
+    pub(super) fn of(global: &Global, saved: &SavedPlan) -> anyhow::Result<Self> {
+        let host = open_host(global)?;
+        host.record_seen();
+        let facts = Facts::read(&host)?;
+        let (settings, remember) = (saved.settings.clone(), saved.remember.clone());
+        Ok(Self { host, facts, settings, remember, root: global.root.clone(), profile: None })
+    }
+
+    /// Compares the host with what is wanted.
+    pub(super) fn plan(&self) -> Result<Plan, HostError> {
+        plan::build(&self.settings, &self.facts, &self.host, self.remember.as_deref())
+    }
+
+    /// The same with fresh facts.
+    pub(super) fn look_again(self) -> anyhow::Result<Self> {
+        let facts = Facts::read(&self.host)?;
+        Ok(Self { facts, ..self })
+    }
+
+    /// The command line that does `command` to the same host with the same profile.
+    pub(super) fn again(&self, command: &str) -> String {
+        let mut line = format!("civicum-tune {command}");
+        if let Some(root) = &self.root {
+            line += &format!(" --root {}", root.display());
+        }
+        if let Some(profile) = &self.profile {
+            line += &format!(" --profile {profile}");
+        }
+        line
+    }
+}
+
+/// The live host, or the tree that `--root` names.
+pub(super) fn open_host(global: &Global) -> Result<Host, HostError> {
+    match &global.root {
+        // `--root /` is the running machine's own files, and it is the machine that is meant.
+        Some(root) if root != Path::new("/") => Host::at(root),
+        _ => Host::live(),
+    }
+}
+
+/// The profile that counts, and whether it is the host's own.
+pub(super) fn chosen(global: &Global, host: &Host, facts: &Facts) -> anyhow::Result<(Profile, bool)> {
+    let here = Host::live()?;
+    if let Some(name) = &global.profile {
+        return Ok((Profile::load(name, &profile::reader(&here)).map_err(|f| refused(&f))?, false));
+    }
+    if let Some(bytes) = host.read(OWN_PROFILE)? {
+        let shown = host.shown(OWN_PROFILE);
+        let read_own = |_: &Path| Ok(bytes.clone());
+        let own = Profile::load(&shown.to_string_lossy(), &read_own).map_err(|f| refused(&f))?;
+        return Ok((own, true));
+    }
+    let name = profile::best_for(facts.memory.total_bytes);
+    Ok((Profile::load(name, &profile::reader(&here)).map_err(|f| refused(&f))?, false))
+}
+
+/// Evaluates the sizing rules for this host.
+pub(super) fn settle(profile: &Profile, host: &Host, facts: &Facts) -> anyhow::Result<Settings> {
+    profile.settle(&numbers(profile, host, facts)).map_err(|findings| refused(&findings))
+}
+
+/// The figures that sizing rules may use.
+pub(super) fn numbers(profile: &Profile, host: &Host, facts: &Facts) -> Numbers {
+    let disk = host.space(profile.swap_path()).map_or(0, |space| space.total);
+    let threads = u64::try_from(facts.cpu.threads).unwrap_or(0);
+    let nominal = profile.nominal();
+    // A tree without /proc does not tell; then the host that the profile is made for stands in.
+    let or = |told: u64, nominal: u64| if told == 0 { nominal } else { told };
+    Numbers {
+        ram_bytes: or(facts.memory.total_bytes, nominal.ram_bytes),
+        cores: or(threads, nominal.cores),
+        disk_bytes: or(disk, nominal.disk_bytes),
+    }
+}
+
+/// All findings as one error.
+pub(super) fn refused(findings: &[Finding]) -> anyhow::Error {
+    let count = findings.iter().filter(|finding| finding.is_error()).count();
+    let s = if count == 1 { "" } else { "s" };
+    anyhow!(
+        "the profile can't be used ({count} error{s})\n{}",
+        profile::excerpt::render_all(findings).trim_end()
+    )
+}
+
+/// A file that the user named on the command line, on this machine whatever `--root` says.
+pub(super) fn read_here(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let absolute = std::path::absolute(path)?;
+    let found = Host::live()?.read(&absolute.to_string_lossy())?;
+    found.with_context(|| {
+        format!("there is no file {} (files of up to {MAX_FILE} bytes are read)", path.display())
+    })
+}
+
+/// The text that stays in the host's own profile.
+fn keepsake(profile: &Profile) -> String {
+    format!("extends = \"{}\"\n", profile.name())
+}

@@ -1,0 +1,135 @@
+//! A plan on paper: `plan --out FILE` writes it, `apply FILE` carries out exactly that or refuses.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Plan;
+use crate::host::sha256_hex;
+use crate::profile::Settings;
+
+/// The version of the format.
+const SCHEMA: &str = "civicum-tune/saved-plan/1";
+
+/// A plan with all that it rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedPlan {
+    schema: String,
+    /// What was planned.
+    pub plan: Plan,
+    /// What was wanted, every rule evaluated.
+    pub settings: Settings,
+    /// The text that goes into the host's own profile.
+    pub remember: Option<String>,
+    /// Everything that the plan saw: path to SHA-256.
+    pub saw: BTreeMap<String, String>,
+    /// Over all of the above; a plan that was edited is no plan.
+    hash: String,
+}
+
+/// Why a saved plan is not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedPlanError {
+    /// It is not one.
+    #[error("it is no plan of `civicum-tune plan --out`: {0}")]
+    NotAPlan(String),
+    /// It was changed after it was written.
+    #[error(
+        "it was changed after it was written (its hash does not fit); make a new one with `civicum-tune plan --out FILE`"
+    )]
+    Edited,
+    /// The host is not what it was.
+    #[error("the host has changed since the plan was made:\n{}\nmake a new one with `civicum-tune plan --out FILE`, and read it", .0.join("\n"))]
+    HostMoved(Vec<String>),
+}
+
+impl SavedPlan {
+    /// Binds a plan to what it saw.
+    pub fn new(
+        plan: Plan,
+        settings: Settings,
+        remember: Option<String>,
+        saw: BTreeMap<String, String>,
+    ) -> Self {
+        let mut saved =
+            Self { schema: SCHEMA.to_owned(), plan, settings, remember, saw, hash: String::new() };
+        saved.hash = saved.compute_hash();
+        saved
+    }
+
+    /// As it is written to the file.
+    pub fn to_json(&self) -> String {
+        // The types hold nothing that JSON can't: no float that is not finite, no key that is not a string.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// Reads one and makes sure that it is whole.
+    pub fn from_json(text: &[u8]) -> Result<Self, SavedPlanError> {
+        let saved: Self =
+            serde_json::from_slice(text).map_err(|e| SavedPlanError::NotAPlan(e.to_string()))?;
+        if saved.schema != SCHEMA {
+            return Err(SavedPlanError::NotAPlan(format!(
+                "its schema is `{}`, not `{SCHEMA}`",
+                saved.schema
+            )));
+        }
+        if saved.hash != saved.compute_hash() {
+            return Err(SavedPlanError::Edited);
+        }
+        Ok(saved)
+    }
+
+    /// Compares with a plan made just now from the same settings: it is carried out only if not one change differs.
+    pub fn still_holds(&self, now: &Plan, saw: &BTreeMap<String, String>) -> Result<(), SavedPlanError> {
+        let mut moved: Vec<String> = self
+            .saw
+            .iter()
+            .filter(|(path, hash)| saw.get(*path).is_some_and(|current| current != *hash))
+            .map(|(path, hash)| match (hash.as_str(), saw.get(path).map(String::as_str)) {
+                ("absent", _) => format!("  {path} is there now"),
+                (_, Some("absent")) => format!("  {path} is gone"),
+                _ => format!("  {path} has another content"),
+            })
+            .collect();
+        moved.extend(
+            saw.keys().filter(|path| !self.saw.contains_key(*path)).map(|path| format!("  {path} is new")),
+        );
+        if moved.is_empty() && self.plan.changes != now.changes {
+            moved.push("  the changes that are needed are not the same any more".to_owned());
+        }
+        if moved.is_empty() { Ok(()) } else { Err(SavedPlanError::HostMoved(moved)) }
+    }
+
+    fn compute_hash(&self) -> String {
+        let parts = (&self.schema, &self.plan, &self.settings, &self.remember, &self.saw);
+        sha256_hex(&serde_json::to_vec(&parts).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved() -> SavedPlan {
+        let saw = BTreeMap::from([("/etc/fstab".to_owned(), "00".to_owned())]);
+        SavedPlan::new(Plan { profile: "p".into(), ..Plan::default() }, Settings::default(), None, saw)
+    }
+
+    #[test]
+    fn reads_back_and_notices_every_edit() {
+        let text = saved().to_json();
+        assert_eq!(SavedPlan::from_json(text.as_bytes()).unwrap(), saved());
+        let edited = text.replace("\"profile\": \"p\"", "\"profile\": \"q\"");
+        assert!(matches!(SavedPlan::from_json(edited.as_bytes()), Err(SavedPlanError::Edited)));
+        assert!(matches!(SavedPlan::from_json(b"[]"), Err(SavedPlanError::NotAPlan(_))));
+    }
+
+    #[test]
+    fn names_what_moved() {
+        let now = saved();
+        assert!(now.still_holds(&now.plan, &now.saw).is_ok());
+        let saw = BTreeMap::from([("/etc/fstab".to_owned(), "absent".to_owned())]);
+        let said = saved().still_holds(&now.plan, &saw).unwrap_err().to_string();
+        assert!(said.contains("/etc/fstab is gone"), "{said}");
+    }
+}

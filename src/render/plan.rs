@@ -1,0 +1,175 @@
+//! A plan as a person reads it.
+
+use std::collections::BTreeMap;
+
+use super::style::{Style, printable, wrap};
+use super::{diff, style};
+use crate::plan::{Act, Change, Plan, Risk};
+use crate::tunable::ALL;
+
+/// How wide a line gets at most.
+const WIDTH: usize = 96;
+
+/// The whole plan: every change grouped by tunable, what to know, and a summary in a line.
+pub fn human(plan: &Plan, style: Style) -> String {
+    let mut out = format!("{} {}\n{}\n", style.bold("Profile"), plan.profile, style.dim(&plan.host));
+    for tunable in tunables(plan) {
+        let title = ALL.iter().map(|t| t.doc()).find(|doc| doc.id == tunable).map_or("", |doc| doc.title);
+        out += &format!("\n{}  {}\n", style.bold(tunable), title);
+        let mut reason = "";
+        for change in plan.changes.iter().filter(|change| change.tunable == tunable) {
+            if change.reason != reason && !is_a_value(change) {
+                reason = &change.reason;
+                for line in wrap(reason, WIDTH - 2) {
+                    out += &format!("  {}\n", style.dim(&line));
+                }
+            }
+            out += &one(change, style);
+        }
+    }
+    out += &remarks("To know", &plan.notes, style, Style::cyan);
+    out += &remarks("Not possible here", &plan.blocked, style, Style::yellow);
+    for obstacle in &plan.obstacles {
+        out += &format!("\n{}\n", style.bold(&style.red("This host can't be changed")));
+        for line in wrap(obstacle, WIDTH - 2) {
+            out += &format!("  {line}\n");
+        }
+    }
+    out + "\n" + &summary(plan, style) + "\n"
+}
+
+/// One line: how many changes of what kind, the highest risk, whether a reboot is due.
+pub fn summary(plan: &Plan, style: Style) -> String {
+    if plan.is_empty() {
+        let text = if plan.blocked.is_empty() {
+            "Nothing differs: the host is as its profile says."
+        } else {
+            "Nothing differs but for what is not possible here."
+        };
+        return style.green(text);
+    }
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for change in &plan.changes {
+        *kinds.entry(words_for(&change.act)).or_default() += 1;
+    }
+    let kinds: Vec<String> =
+        kinds.iter().map(|(kind, n)| format!("{n} {kind}{}", if *n == 1 { "" } else { "s" })).collect();
+    let count = plan.changes.len();
+    let risk = plan.changes.iter().map(|change| change.risk).max().unwrap_or(Risk::Low);
+    let reboot = if plan.needs_reboot() { "; a reboot completes them" } else { "" };
+    let s = if count == 1 { "" } else { "s" };
+    format!(
+        "{} ({}); highest risk: {}{reboot}.",
+        style.bold(&format!("{count} change{s}")),
+        kinds.join(", "),
+        risk_word(risk)
+    )
+}
+
+fn words_for(act: &Act) -> &'static str {
+    match act.kind() {
+        "sysctl" | "runtime" => "kernel value",
+        "swap-file" => "swap file",
+        "swap-on" | "swap-off" => "swap switch",
+        "folder" => "folder",
+        "unit" => "service",
+        "command" => "command",
+        _ => "file",
+    }
+}
+
+fn risk_word(risk: Risk) -> &'static str {
+    match risk {
+        Risk::Low => "low",
+        Risk::Medium => "medium",
+        Risk::High => "high",
+    }
+}
+
+/// The tunables of the plan in the order in which they are named first.
+fn tunables(plan: &Plan) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for change in &plan.changes {
+        if !names.contains(&change.tunable.as_str()) {
+            names.push(&change.tunable);
+        }
+    }
+    names
+}
+
+fn is_a_value(change: &Change) -> bool {
+    change.act.kind() == "sysctl"
+}
+
+fn one(change: &Change, style: Style) -> String {
+    let tags = tags(change, style);
+    match &change.act {
+        Act::PutFile { path, before, after, .. } => {
+            let verb = if before.is_absent() {
+                "new file"
+            } else if after.is_absent() {
+                "remove"
+            } else {
+                "change"
+            };
+            let head = format!("  {} {}{tags}\n", style.bold(path), style.dim(verb));
+            head + &diff::coloured(&diff::unified(path, before, after), style, "    ")
+        }
+        act => {
+            let (before, after) = act.before_and_after();
+            let (before, after) = (printable(&before), printable(&after));
+            let line =
+                format!("  {:<34} {} → {}{tags}\n", short(act), style.red(&before), style.green(&after));
+            if is_a_value(change) {
+                let why: String = wrap(&change.reason, WIDTH - 6)
+                    .iter()
+                    .map(|l| format!("      {}\n", style.dim(l)))
+                    .collect();
+                return line + &why;
+            }
+            line
+        }
+    }
+}
+
+/// `/proc/sys/vm/swappiness` is `vm.swappiness` to people.
+fn short(act: &Act) -> String {
+    match act.target().strip_prefix("/proc/sys/") {
+        Some(key) => key.replace('/', "."),
+        None => act.target().replacen("/sys/module/zswap/parameters/", "zswap.", 1),
+    }
+}
+
+fn tags(change: &Change, style: Style) -> String {
+    let mut tags = Vec::new();
+    if change.risk > Risk::Low {
+        tags.push(format!("{} risk", risk_word(change.risk)));
+    }
+    if change.reboot {
+        tags.push("reboot".to_owned());
+    }
+    if tags.is_empty() {
+        String::new()
+    } else {
+        format!("  {}", style.yellow(&format!("[{}]", tags.join(", "))))
+    }
+}
+
+fn remarks(
+    title: &str,
+    notes: &[crate::plan::Note],
+    style: Style,
+    paint: fn(Style, &str) -> String,
+) -> String {
+    if notes.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n{}\n", style.bold(title));
+    for note in notes {
+        for (at, line) in style::wrap(&printable(&note.text), WIDTH - 14).iter().enumerate() {
+            let name = if at == 0 { note.tunable.as_str() } else { "" };
+            out += &format!("  {} {line}\n", paint(style, &format!("{name:<10}")));
+        }
+    }
+    out
+}

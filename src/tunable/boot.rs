@@ -1,0 +1,140 @@
+//! The kernel command line, through a GRUB drop-in.
+
+use super::gap::Because;
+use super::{Context, Doc, Gap, Tunable};
+use crate::facts::Loader;
+use crate::host::{HostError, sha256_hex};
+use crate::plan::{Act, Risk};
+use crate::units::{Bytes, MIB};
+
+/// `/etc/default/grub.d/zz-civicum-tune.cfg`.
+pub(super) struct BootLine;
+
+/// Named `zz-` because cloud images' `50-cloudimg-settings.cfg` sets the variable anew.
+pub(super) const DROP_IN: &str = "/etc/default/grub.d/zz-civicum-tune.cfg";
+
+impl Tunable for BootLine {
+    fn doc(&self) -> &'static Doc {
+        &Doc {
+            id: "boot",
+            title: "Kernel command line",
+            why: "zswap is to work from the first second, not only after a service ran. Cloud images set the command line in a \
+                  file of their own that is read after /etc/default/grub, so that an edit there is lost; this drop-in comes last.",
+            cost: "One small file; grub.cfg is generated anew once.",
+            risk: "A broken grub.cfg would keep the host from booting: the new one is generated beside the old one, checked with \
+                   grub-script-check, and takes its place in one step.",
+            source: "grub-mkconfig(8); /etc/default/grub.d of Debian's and Ubuntu's cloud images",
+            undo: "`civicum-tune rollback` removes the drop-in and generates grub.cfg again; then reboot.",
+        }
+    }
+
+    fn gap(&self, cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
+        if !cx.wish.boot.manage && cx.wish.boot.kernel_args.is_empty() {
+            return Ok(());
+        }
+        let args = cx.kernel_args();
+        if cx.facts.boot.loader != Loader::Grub {
+            if !args.is_empty() {
+                gap.note(no_grub(cx.facts.boot.loader, &args));
+            }
+            return Ok(());
+        }
+        let because = Because {
+            summary: &format!("boot with {}", args.join(" ")),
+            reason: "from the first second, and behind every other file that sets the command line",
+            risk: Risk::High,
+            reboot: true,
+        };
+        let differs = if args.is_empty() {
+            gap.no_file(cx, DROP_IN, &Because { summary: "nothing to add to the boot line", ..because })?
+        } else {
+            gap.file(cx, DROP_IN, &drop_in(&args), &because)?
+        };
+        let Some(path) = cx.facts.boot.grub_cfg.clone() else { return Ok(()) };
+        let outdated = match cx.host.read_text(&path) {
+            Ok(text) => text.is_some_and(|text| !boots_with(&text, &args)),
+            Err(e) => {
+                gap.note(format!("can't tell whether {path} is current: {e}"));
+                false
+            }
+        };
+        if !(differs || outdated) {
+            return Ok(());
+        }
+        if !cx.host.is_live() {
+            gap.note("inside the image, run: update-grub");
+            return Ok(());
+        }
+        if let Some(obstacle) = no_room(cx, &path) {
+            gap.block(obstacle);
+            gap.changes.retain(|change| change.act.target() != DROP_IN);
+            return Ok(());
+        }
+        let because =
+            Because { summary: "generate grub.cfg anew, check it, put it in place in one step", ..because };
+        let before = cx.host.image(&path)?.bytes().map(sha256_hex).unwrap_or_default();
+        gap.act(Act::MakeGrubConfig { path, expect: args, before }, &because);
+        Ok(())
+    }
+}
+
+fn drop_in(args: &[String]) -> String {
+    format!(
+        "# Written by civicum-tune; `civicum-tune rollback` takes it back.\n\
+         # It is read last (zz-), so that no other file's command line wins over it.\n\
+         GRUB_CMDLINE_LINUX_DEFAULT=\"${{GRUB_CMDLINE_LINUX_DEFAULT:-}} {}\"\n",
+        args.join(" ")
+    )
+}
+
+fn no_grub(loader: Loader, args: &[String]) -> String {
+    let who = match loader {
+        Loader::SystemdBoot => "systemd-boot boots this host; add to its kernel command line",
+        Loader::FlashKernel => "flash-kernel boots this host; add to its kernel command line",
+        Loader::None => "this host has no boot loader of its own; its owner would add",
+        Loader::Grub | Loader::Unknown => {
+            "no GRUB here, so the provider may boot a kernel of its own; in its panel you could add"
+        }
+    };
+    format!("{who}: {}. civicum-tune-zswap.service sets the same soon after each boot", args.join(" "))
+}
+
+/// Does some `linux` line of this grub.cfg carry all the arguments?
+pub(crate) fn boots_with(grub_cfg: &str, args: &[String]) -> bool {
+    kernel_lines(grub_cfg).any(|line| args.iter().all(|arg| line.split_whitespace().any(|word| word == arg)))
+}
+
+/// The lines that load a kernel.
+pub(crate) fn kernel_lines(grub_cfg: &str) -> impl Iterator<Item = &str> {
+    grub_cfg.lines().map(str::trim).filter(|line| {
+        let mut words = line.split_whitespace();
+        matches!(words.next(), Some("linux" | "linux16" | "linuxefi")) && words.next().is_some()
+    })
+}
+
+fn no_room(cx: &Context<'_>, grub_cfg: &str) -> Option<String> {
+    let needed = cx.host.size(grub_cfg)? * 2 + MIB;
+    let free = cx.host.space(grub_cfg).ok()?.free;
+    (free < needed).then(|| {
+        format!(
+            "the file system of {grub_cfg} has {} free, {} are needed; make room and run this again",
+            Bytes(free),
+            Bytes(needed)
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_looked_for_as_whole_words_on_kernel_lines() {
+        let cfg = "# zswap.enabled=1\n\tlinux /vmlinuz root=/dev/vda1 zswap.enabled=10 quiet\n\
+                   \tlinux\t/vmlinuz zswap.enabled=1 zswap.compressor=lz4\n";
+        let args = |list: &[&str]| list.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>();
+        assert!(boots_with(cfg, &args(&["zswap.enabled=1", "zswap.compressor=lz4"])));
+        assert!(!boots_with(cfg, &args(&["zswap.enabled=1", "quiet"])));
+        assert_eq!(kernel_lines(cfg).count(), 2);
+    }
+}

@@ -1,0 +1,49 @@
+//! The multi-generational LRU's thrash guard.
+
+use super::gap::Because;
+use super::{Context, Doc, Gap, Tunable};
+use crate::host::HostError;
+use crate::plan::Risk;
+
+/// `/sys/kernel/mm/lru_gen/min_ttl_ms`.
+pub(super) struct Mglru;
+
+const KNOB: &str = "/sys/kernel/mm/lru_gen/min_ttl_ms";
+const FILE: &str = "/etc/tmpfiles.d/zz-civicum-tune.conf";
+
+impl Tunable for Mglru {
+    fn doc(&self) -> &'static Doc {
+        &Doc {
+            id: "mglru",
+            title: "MGLRU thrash guard",
+            why: "With min_ttl_ms the kernel does not evict what was used within that time. A host that would otherwise crawl for \
+                  minutes, swapping its own working set, gets an OOM kill at once, and the scores decide whom it hits.",
+            cost: "None while there is memory.",
+            risk: "Under sustained pressure an OOM kill comes earlier than without it.",
+            source: "Linux Documentation/admin-guide/mm/multigen_lru.rst",
+            undo: "`civicum-tune rollback`; takes effect at once.",
+        }
+    }
+
+    fn gap(&self, cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
+        let Some(ttl) = cx.wish.mglru.min_ttl_ms else { return Ok(()) };
+        if cx.host.is_live() && cx.facts.mglru.is_none() {
+            gap.note("this kernel has no multi-generational LRU (CONFIG_LRU_GEN, Linux 6.1); left out");
+            return Ok(());
+        }
+        let because = Because {
+            summary: &format!("protect the working set of the last {ttl} ms"),
+            reason: "a host that thrashes answers nobody; an early OOM kill of the right process is better",
+            risk: Risk::Low,
+            reboot: false,
+        };
+        gap.poke(cx, KNOB, &ttl.to_string(), Vec::new(), &because);
+        let text = format!(
+            "# Written by civicum-tune; `civicum-tune rollback` takes it back.\n\
+             # Type Path Mode User Group Age Argument (tmpfiles.d(5)); - ignores a kernel that has no such file.\n\
+             w- {KNOB} - - - - {ttl}\n"
+        );
+        gap.file(cx, FILE, &text, &because)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,172 @@
+//! Kernel parameters by their sysctl names.
+
+use std::fmt::Write as _;
+
+use super::gap::{Because, tidy};
+use super::{Context, Doc, Gap, Tunable};
+use crate::facts::sysctl::SysctlFiles;
+use crate::host::HostError;
+use crate::plan::{Risk, Setting};
+
+/// `/etc/sysctl.d/99-zz-civicum-tune.conf` and `/proc/sys`.
+pub(super) struct Sysctl;
+
+/// `99-zz-`: files are read in the order of their names, and `99-civicum…` would come before `99-sysctl.conf`.
+const FILE: &str = "/etc/sysctl.d/99-zz-civicum-tune.conf";
+
+/// Two names for one knob: setting one zeroes the other, and a 0 can't be written back.
+const COUPLED: [(&str, &str); 4] = [
+    ("vm.dirty_bytes", "vm.dirty_ratio"),
+    ("vm.dirty_background_bytes", "vm.dirty_background_ratio"),
+    ("vm.dirty_ratio", "vm.dirty_bytes"),
+    ("vm.dirty_background_ratio", "vm.dirty_background_bytes"),
+];
+
+impl Tunable for Sysctl {
+    fn doc(&self) -> &'static Doc {
+        &Doc {
+            id: "sysctl",
+            title: "Kernel parameters",
+            why: "With a compressed cache in front of the disk the kernel may swap earlier, one page at a time, and must start to \
+                  reclaim before it is too late. The file's name makes it the last one, so that no provider's file wins over it.",
+            cost: "Some memory is kept free on purpose (min_free_kbytes, watermark_scale_factor).",
+            risk: "A value that is too high (min_free_kbytes) leaves no memory to work with; profiles are checked against the host.",
+            source: "Linux Documentation/admin-guide/sysctl/vm.rst; sysctl.d(5)",
+            undo: "`civicum-tune rollback` writes the earlier values back and removes the file.",
+        }
+    }
+
+    fn gap(&self, cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
+        let files = SysctlFiles::read(cx.host)?;
+        let mut text = String::from("# Written by civicum-tune; `civicum-tune rollback` takes it back.\n");
+        let mut written = 0;
+        for (key, value) in &cx.wish.sysctl {
+            let path = live_path(key);
+            if cx.host.is_live() && !cx.host.exists(&path) {
+                gap.note(format!("kernel {} has no {key}; left out", cx.facts.kernel.release));
+                continue;
+            }
+            written += 1;
+            let _ = writeln!(text, "{key} = {value}");
+            let because = Because {
+                summary: &format!("{key} = {value}"),
+                reason: reason(key),
+                risk: if key == "vm.min_free_kbytes" { Risk::Medium } else { Risk::Low },
+                reboot: false,
+            };
+            gap.poke(cx, &path, &tidy(value), restore(cx, key), &because);
+            for other in files
+                .assignments(key)
+                .iter()
+                .filter(|a| a.wins && a.file != FILE && comes_after_ours(&a.file))
+            {
+                if tidy(&other.value) != tidy(value) {
+                    gap.note(format!(
+                        "at boot {}:{} sets {key} = {} after our file and wins; remove that line, or ask for {key} = {} in the profile",
+                        other.file, other.line, other.value, other.value
+                    ));
+                }
+            }
+        }
+        for problem in &files.problems {
+            gap.note(format!("{problem}; can't tell whether it sets a key of ours"));
+        }
+        let because = Because {
+            summary: "the same values after each boot",
+            reason: "read last, so that no other file wins over it",
+            risk: Risk::Low,
+            reboot: false,
+        };
+        if written > 0 {
+            gap.file(cx, FILE, &text, &because)?;
+        } else {
+            gap.no_file(cx, FILE, &Because { summary: "the profile sets no kernel parameter", ..because })?;
+        }
+        Ok(())
+    }
+}
+
+fn comes_after_ours(file: &str) -> bool {
+    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    name(file) > name(FILE)
+}
+
+/// `vm.swappiness` lives in `/proc/sys/vm/swappiness`. In a name that starts with a slashed part, dots stay dots.
+fn live_path(key: &str) -> String {
+    let separator_is_slash = key.find('/').is_some_and(|slash| key.find('.').is_none_or(|dot| slash < dot));
+    let below = if separator_is_slash {
+        key.to_owned()
+    } else {
+        key.chars()
+            .map(|c| {
+                if c == '.' {
+                    '/'
+                } else if c == '/' {
+                    '.'
+                } else {
+                    c
+                }
+            })
+            .collect()
+    };
+    format!("/proc/sys/{below}")
+}
+
+fn restore(cx: &Context<'_>, key: &str) -> Vec<Setting> {
+    let Some((_, twin)) = COUPLED.iter().find(|(name, _)| *name == key) else { return Vec::new() };
+    let value = |name: &str| cx.host.value(&live_path(name));
+    match (value(key).as_deref(), value(twin)) {
+        (Some("0"), Some(value)) => vec![Setting { path: live_path(twin), value }],
+        _ => Vec::new(),
+    }
+}
+
+fn reason(key: &str) -> &'static str {
+    match key {
+        "vm.swappiness" => {
+            "with zswap a page that leaves RAM is cheap to get back, so idle ones may leave early"
+        }
+        "vm.vfs_cache_pressure" => {
+            "the kernel's own default, made sure of: names and inodes are given back as readily as pages"
+        }
+        "vm.page-cluster" => {
+            "zswap hands out single pages; reading eight at a time would decompress seven for nothing"
+        }
+        "vm.watermark_scale_factor" => {
+            "reclaim starts earlier and in the background, so that an allocation seldom has to wait"
+        }
+        "vm.min_free_kbytes" => {
+            "room for the kernel's own needs (network, interrupts) while the rest is full"
+        }
+        "vm.overcommit_memory" => {
+            "strict accounting breaks LLM runtimes and containers, which reserve more than they touch"
+        }
+        "vm.dirty_bytes" | "vm.dirty_background_bytes" => {
+            "a fixed amount of unwritten data, since a share of RAM is seconds of disk time"
+        }
+        "vm.max_map_count" => "model runtimes and databases map many files",
+        "fs.inotify.max_user_watches" | "fs.inotify.max_user_instances" => {
+            "each container and worker watches files"
+        }
+        _ => "the profile asks for it",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_paths_as_sysctl_d_says() {
+        assert_eq!(live_path("vm.swappiness"), "/proc/sys/vm/swappiness");
+        assert_eq!(live_path("net.ipv4.conf.eth0/1.rp_filter"), "/proc/sys/net/ipv4/conf/eth0.1/rp_filter");
+        assert_eq!(live_path("net/ipv4/conf/eth0.1/rp_filter"), "/proc/sys/net/ipv4/conf/eth0.1/rp_filter");
+    }
+
+    #[test]
+    fn ours_comes_after_the_usual_ones() {
+        assert!(!comes_after_ours("/etc/sysctl.d/99-sysctl.conf"));
+        assert!(!comes_after_ours("/usr/lib/sysctl.d/50-default.conf"));
+        assert!(comes_after_ours("/etc/sysctl.d/zz-provider.conf"));
+    }
+}

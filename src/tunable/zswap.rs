@@ -1,0 +1,245 @@
+//! zswap: a compressed cache in RAM in front of the swap file.
+
+use std::fmt::Write as _;
+
+use super::gap::Because;
+use super::{Context, Doc, Gap, Tunable};
+use crate::facts::{Initramfs, Loader, ModuleKind};
+use crate::host::HostError;
+use crate::plan::Risk;
+
+/// The module parameters, live and at each boot.
+pub(super) struct Zswap;
+
+const PARAMETERS: &str = "/sys/module/zswap/parameters";
+const UNIT: &str = "/etc/systemd/system/civicum-tune-zswap.service";
+const WANTS: &str = "/etc/systemd/system/swap.target.wants/civicum-tune-zswap.service";
+
+/// z3fold as the report asks where a kernel has it; zsmalloc is what took its place; zbud is always there.
+const DEFAULT_ZPOOLS: [&str; 3] = ["z3fold", "zsmalloc", "zbud"];
+
+/// A choice and, where it is not the first wish, the reason.
+#[derive(Debug, PartialEq, Eq)]
+struct Choice {
+    name: Option<String>,
+    because: Option<String>,
+}
+
+impl Tunable for Zswap {
+    fn doc(&self) -> &'static Doc {
+        &Doc {
+            id: "zswap",
+            title: "Compressed swap cache",
+            why: "Pages on their way to disk are compressed and kept in RAM; only when the pool is full do the oldest go to the swap \
+                  file. A burst of OCR is absorbed at the speed of memory, and cold data does not hold RAM for ever as in zram.",
+            cost: "CPU time for each page (lz4: about a microsecond), and up to max_pool_percent of RAM under pressure.",
+            risk: "Without a swap file behind it zswap does nothing. Incompressible pages go to disk.",
+            source: "Linux Documentation/admin-guide/mm/zswap.rst",
+            undo: "`civicum-tune rollback`; the parameters go back at once, the pool drains as pages are used or swap is turned off.",
+        }
+    }
+
+    fn gap(&self, cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
+        let wish = &cx.wish.zswap;
+        if !wish.manage {
+            return Ok(());
+        }
+        if !has_zswap(cx) {
+            if wish.enabled {
+                gap.block(format!(
+                    "kernel {} has no zswap (the cloud flavours are built without it); install the generic kernel \
+                     (Debian: linux-image-amd64, Ubuntu: linux-generic), reboot, and run this again",
+                    cx.facts.kernel.release
+                ));
+            }
+            return Ok(());
+        }
+        let (compressor, zpool) = (compressor(cx), zpool(cx));
+        for choice in [&compressor, &zpool] {
+            if let Some(because) = choice.because.as_ref().filter(|_| wish.enabled) {
+                gap.note(because.clone());
+            }
+        }
+        let wanted = wanted(cx, compressor.name.as_deref(), zpool.name.as_deref());
+        let because = Because {
+            summary: "",
+            reason: "compressed in RAM a page comes back in microseconds, from disk in a tenth of a millisecond or more",
+            risk: Risk::Medium,
+            reboot: false,
+        };
+        for (name, value) in &wanted {
+            let summary = format!("zswap {name}: {value}");
+            let path = format!("{PARAMETERS}/{name}");
+            gap.poke(cx, &path, value, Vec::new(), &Because { summary: &summary, ..because });
+        }
+        if cx.has_systemd() {
+            let because = Because {
+                summary: "set zswap again after each boot, whatever the boot line said",
+                reason: "works with every boot loader, and catches what the kernel could not do that early",
+                risk: Risk::Low,
+                reboot: false,
+            };
+            gap.file(cx, UNIT, &unit(&wanted), &because)?;
+            gap.link(
+                cx,
+                WANTS,
+                "../civicum-tune-zswap.service",
+                &Because { summary: "start it at boot", ..because },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn kernel_args(&self, cx: &Context<'_>) -> Vec<String> {
+        if !cx.wish.zswap.manage || !cx.wish.boot.manage || !has_zswap(cx) {
+            return Vec::new();
+        }
+        let wanted = wanted(cx, compressor(cx).name.as_deref(), zpool(cx).name.as_deref());
+        let boolean = |value: &str| match value {
+            "Y" => "1".to_owned(),
+            "N" => "0".to_owned(),
+            other => other.to_owned(),
+        };
+        let mut args: Vec<String> = wanted.iter().map(|(n, v)| format!("zswap.{n}={}", boolean(v))).collect();
+        // On the command line people look for `enabled` first; through sysfs it must come last.
+        args.sort_by_key(|arg| !arg.starts_with("zswap.enabled"));
+        args
+    }
+
+    fn early_modules(&self, cx: &Context<'_>) -> Vec<String> {
+        if !cx.wish.zswap.manage
+            || !cx.wish.zswap.enabled
+            || cx.facts.boot.loader != Loader::Grub
+            || !has_zswap(cx)
+        {
+            return Vec::new();
+        }
+        if cx.facts.boot.initramfs == Initramfs::None {
+            return Vec::new();
+        }
+        let loadable = |name: &String| cx.facts.kernel.modules.get(name) == Some(&ModuleKind::Loadable);
+        let mut modules = Vec::new();
+        if let Some(name) = compressor(cx).name.filter(|name| loadable(name)) {
+            // lz4 is the crypto interface; what compresses is a module of its own.
+            let library = (name == "lz4").then(|| "lz4_compress".to_owned());
+            modules.push(name);
+            modules.extend(library);
+        }
+        modules.extend(zpool(cx).name.filter(loadable));
+        modules
+    }
+}
+
+/// The parameters in the order in which they are written: `enabled` last, because the kernel checks names only when the
+/// pool is made, and the pool is made when it is enabled.
+fn wanted(cx: &Context<'_>, compressor: Option<&str>, zpool: Option<&str>) -> Vec<(&'static str, String)> {
+    let wish = &cx.wish.zswap;
+    if !wish.enabled {
+        return vec![("enabled", "N".to_owned())];
+    }
+    let mut wanted = Vec::new();
+    if let Some(name) = compressor {
+        wanted.push(("compressor", name.to_owned()));
+    }
+    if let Some(name) = zpool {
+        wanted.push(("zpool", name.to_owned()));
+    }
+    wanted.push(("max_pool_percent", wish.max_pool_percent.to_string()));
+    if let (Some(on), true) = (wish.shrinker, cx.facts.kernel.version >= (6, 8)) {
+        wanted.push(("shrinker_enabled", if on { "Y" } else { "N" }.to_owned()));
+    }
+    wanted.push(("enabled", "Y".to_owned()));
+    wanted
+}
+
+fn has_zswap(cx: &Context<'_>) -> bool {
+    cx.facts.zswap.available || cx.facts.kernel.has_zswap == Some(true)
+}
+
+/// Is it there? Where the host does not tell (no `/lib/modules`), only what runs already counts as there.
+fn has(cx: &Context<'_>, module: &str, running: Option<&str>) -> bool {
+    match cx.facts.kernel.modules.get(module) {
+        Some(ModuleKind::Builtin | ModuleKind::Loadable) => true,
+        Some(ModuleKind::Absent) | None => running == Some(module),
+    }
+}
+
+fn compressor(cx: &Context<'_>) -> Choice {
+    let wish = cx.wish.zswap.compressor.as_str();
+    let running = cx.facts.zswap.compressor.as_deref();
+    if has(cx, wish, running) || cx.facts.kernel.modules.is_empty() {
+        return Choice { name: Some(wish.to_owned()), because: None };
+    }
+    let other = ["lz4", "lzo-rle", "lzo", "zstd"].into_iter().find(|name| has(cx, name, running));
+    let name = other.map(str::to_owned).or_else(|| running.map(str::to_owned));
+    let instead = name.clone().unwrap_or_else(|| "the kernel's default".to_owned());
+    Choice {
+        name,
+        because: Some(format!("kernel {} has no {wish}; {instead} is used", cx.facts.kernel.release)),
+    }
+}
+
+/// The first allocator of the profile's list that this kernel has and that suits it.
+fn zpool(cx: &Context<'_>) -> Choice {
+    let kernel = &cx.facts.kernel;
+    let running = cx.facts.zswap.zpool.as_deref();
+    let gone =
+        kernel.version >= (6, 18) || (cx.host.is_live() && cx.facts.zswap.available && running.is_none());
+    if gone {
+        return Choice {
+            name: None,
+            because: Some(format!(
+                "kernel {} always uses zsmalloc: the zpool parameter went in Linux 6.18",
+                kernel.release
+            )),
+        };
+    }
+    let auto = || DEFAULT_ZPOOLS.map(str::to_owned).to_vec();
+    let wish = if cx.wish.zswap.zpool.is_empty() { auto() } else { cx.wish.zswap.zpool.clone() };
+    let mut passed = Vec::new();
+    for name in &wish {
+        if !has(cx, name, running) {
+            let why = match (name.as_str(), kernel.version) {
+                ("z3fold", v) if v >= (6, 15) => "was removed in Linux 6.15".to_owned(),
+                ("z3fold", v) if v >= (6, 12) => {
+                    "is deprecated since Linux 6.12 and not built here".to_owned()
+                }
+                _ => format!("is not in kernel {}", kernel.release),
+            };
+            passed.push(format!("{name} {why}"));
+        } else if name == "zsmalloc" && kernel.version < (6, 3) && wish.len() > 1 {
+            passed.push("zsmalloc can't write back to disk before Linux 6.3".to_owned());
+        } else {
+            let because = (!passed.is_empty()).then(|| format!("zpool {name}: {}", passed.join("; ")));
+            return Choice { name: Some(name.clone()), because };
+        }
+    }
+    let because = Some(format!(
+        "none of the allocators {} suits this kernel; it keeps {}",
+        wish.join(", "),
+        running.unwrap_or("its own")
+    ));
+    Choice { name: None, because }
+}
+
+fn unit(wanted: &[(&str, String)]) -> String {
+    let mut text = String::from(
+        "# Written by civicum-tune; `civicum-tune rollback` takes it back.\n\
+         [Unit]\n\
+         Description=zswap parameters of civicum-tune\n\
+         Documentation=man:civicum-tune(1)\n\
+         ConditionPathIsReadWrite=/sys/module/zswap/parameters\n\
+         DefaultDependencies=no\n\
+         After=systemd-modules-load.service local-fs.target\n\
+         Before=swap.target shutdown.target\n\
+         Conflicts=shutdown.target\n\
+         \n\
+         [Service]\n\
+         Type=oneshot\n\
+         RemainAfterExit=yes\n",
+    );
+    for (name, value) in wanted {
+        let _ = writeln!(text, "ExecStart=-/bin/sh -c 'echo {value} >{PARAMETERS}/{name}'");
+    }
+    text + "\n[Install]\nWantedBy=swap.target\n"
+}
