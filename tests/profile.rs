@@ -222,3 +222,38 @@ proptest! {
         prop_assert_eq!(size(format!("max(ram, 2 * {cap}MiB) - {cap}MiB + 1MiB")), twice - cap + 1);
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What `show` writes is read back as the same profile, whatever stands in its texts.
+    #[test]
+    fn what_is_shown_is_read_back(
+        description in "\\PC{0,40}",
+        value in "\\PC{0,40}|[\"'\\\\#\\[\\]{}= ]{0,20}",
+        parameter in "[ -~]{1,20}|-?[0-9]{1,19}|0[0-9]",
+        size in "[1-9][0-9]{0,3}(MiB|GiB|MB)|[1-9][0-9]{7,9}|[1-9]% of ram|min\\(ram / [1-9], [1-9]GiB\\)",
+        cpus in "[1-9]|0\\.[1-9]{1,6}|'cores / [1-9]'",
+        ttl in 1_u64..60_000,
+        flag in any::<bool>(),
+    ) {
+        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        let text = format!(
+            "description = {}\nzswap.shrinker = {flag}\nmglru.min_ttl = '{ttl}ms'\nsysctl.\"kernel.x\" = {}\n\
+             [services.a]\nmemory = {}\ncpus = {cpus}\nenvironment.X = {}\n",
+            quoted(&description), quoted(&parameter), quoted(&size), quoted(&value),
+        );
+        let Ok(profile) = Profile::parse(&text, "x.toml") else {
+            return Err(TestCaseError::reject("refused"));
+        };
+        let shown = profile.show(None).join("\n");
+        let again = Profile::parse(&shown, "y.toml")
+            .map_err(|f| TestCaseError::fail(format!("{shown}\n{}", excerpt::render_all(&f))))?;
+        let host = profile.nominal();
+        let (first, second) = (profile.settle(&host), again.settle(&host));
+        prop_assert_eq!(first.is_ok(), second.is_ok());
+        if let (Ok(first), Ok(second)) = (first, second) {
+            prop_assert_eq!(first, second, "{}", shown);
+        }
+    }
+}

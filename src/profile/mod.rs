@@ -6,6 +6,7 @@
 
 mod budget;
 pub mod bundled;
+pub mod code;
 mod decode;
 pub mod excerpt;
 pub mod finding;
@@ -13,6 +14,8 @@ mod init;
 pub mod keys;
 mod layer;
 pub mod load;
+mod lookup;
+mod numbers;
 pub mod rule;
 pub mod schema;
 pub mod settings;
