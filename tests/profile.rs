@@ -1,4 +1,5 @@
 //! Profiles from outside: bad files against golden texts, hostile input.
+#![allow(clippy::disallowed_methods, clippy::format_collect, missing_docs)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -215,8 +216,8 @@ proptest! {
     fn sensible_rules_are_right(ram in 1_u64 << 20..1 << 45, percent in 0_u64..=100, part in 1_u64..100, cap in 1_u64..1 << 20) {
         let vars = Vars { ram, cores: 4, disk: 0, memory: None };
         let size = |text: String| Rule::parse(&text, Dimension::Size, &Var::ALL).unwrap().size(&vars).unwrap().as_mib();
-        prop_assert_eq!(size(format!("{percent}% of ram")), ram * percent / 100 >> 20);
-        prop_assert_eq!(size(format!("ram / {part}")), ram / part >> 20);
+        prop_assert_eq!(size(format!("{percent}% of ram")), (ram * percent / 100) >> 20);
+        prop_assert_eq!(size(format!("ram / {part}")), (ram / part) >> 20);
         prop_assert_eq!(size(format!("min(ram, {cap}MiB)")), (ram >> 20).min(cap));
         let twice = (ram >> 20).max(2 * cap);
         prop_assert_eq!(size(format!("max(ram, 2 * {cap}MiB) - {cap}MiB + 1MiB")), twice - cap + 1);
