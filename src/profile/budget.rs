@@ -1,10 +1,9 @@
 //! What a profile's values say together: the memory arithmetic, pairs that undo each other, what could leave the host.
 
 use super::Profile;
-use super::finding::{Code, Finding};
+use super::finding::{Code, Finding, part};
 use super::settings::Settings;
 use super::settle::Numbers;
-use super::source::Place;
 use super::{bundled, sovereignty, sysctl};
 use crate::units::{Bytes, MIB};
 
@@ -27,7 +26,7 @@ fn sum(profile: &Profile, settings: &Settings, numbers: &Numbers, findings: &mut
     let Some((largest, _)) = limits.first() else { return };
     let Some(place) = profile.place(&["services", largest, "memory"]) else { return };
     let reserve = settings.memory.reserve.0;
-    if reserve == 0 {
+    if profile.place(&["memory", "reserve"]).is_none() {
         let message = "the services have memory limits, but nothing is kept for the system";
         findings.push(
             Finding::warning(Code::MemoryBudget, place, message)
@@ -164,26 +163,5 @@ fn boot(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) {
             findings
                 .push(Finding::error(Code::Conflict, &part(place, argument), message).help("set it there"));
         }
-    }
-    if settings.zswap.manage && settings.zswap.enabled && settings.swap.size.0 == 0 {
-        if let Some(place) = profile.first_place(&["zswap"]) {
-            let message = "zswap does nothing without swap behind it, and [swap] asks for none";
-            findings.push(
-                Finding::warning(Code::Conflict, place, message)
-                    .help("set swap.size, unless every host that uses the profile has swap already"),
-            );
-        }
-    }
-}
-
-/// The place of a word inside a list.
-fn part(place: &Place, word: &str) -> Place {
-    let text = place.source.text().get(place.bytes.clone()).unwrap_or("");
-    match text.find(word) {
-        Some(at) => {
-            let start = place.bytes.start + at;
-            super::finding::within(place, start..start + word.len())
-        }
-        None => place.clone(),
     }
 }

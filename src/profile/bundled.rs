@@ -25,10 +25,10 @@ macro_rules! bundled {
 pub const BUNDLED: [Bundled; 6] = [
     bundled!("minimal", None),
     bundled!("civicum-base", None),
-    bundled!("civicum-8g", Some(7200)),
-    bundled!("civicum-12g", Some(10_500)),
-    bundled!("civicum-16g", Some(14_700)),
-    bundled!("civicum-32g", Some(29_500)),
+    bundled!("civicum-8g", Some(6800)),
+    bundled!("civicum-12g", Some(10_400)),
+    bundled!("civicum-16g", Some(14_000)),
+    bundled!("civicum-32g", Some(28_500)),
 ];
 
 /// The bundled profile of that name.
@@ -60,11 +60,13 @@ mod tests {
         for (mib, name) in [
             (0, "minimal"),
             (3900, "minimal"),
-            (7199, "minimal"),
-            // 8 GB and 8 GiB, less what a kernel keeps for itself.
+            (6799, "minimal"),
+            // 8 GB and 8 GiB, less what a kernel keeps for itself; the first with a crash kernel.
+            (6850, "civicum-8g"),
             (7350, "civicum-8g"),
             (7950, "civicum-8g"),
-            // 12 GB and 12 GiB.
+            // 12 GB and 12 GiB; the first with a crash kernel.
+            (10_480, "civicum-12g"),
             (11_160, "civicum-12g"),
             (11_980, "civicum-12g"),
             (14_900, "civicum-16g"),

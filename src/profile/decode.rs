@@ -17,9 +17,22 @@ const MAX_ITEMS: usize = 100;
 
 type Decoded = Result<Value, Finding>;
 
-/// The value, or what is wrong with it. `name` is the last part of its path.
-pub(super) fn decode(key: &Key, name: &str, value: &Spanned<DeValue<'_>>, place: &Place) -> Decoded {
+/// The value, or all that is wrong with it. `name` is the last part of its path.
+pub(super) fn decode(
+    key: &Key,
+    name: &str,
+    value: &Spanned<DeValue<'_>>,
+    place: &Place,
+) -> Result<Value, Vec<Finding>> {
     let raw = value.get_ref();
+    match key.kind {
+        Kind::List(shape) => list(key, raw, shape, place).map(Value::List),
+        Kind::Preference(shape) => preference(key, raw, shape, place),
+        _ => single(key, name, raw, place).map_err(|finding| vec![finding]),
+    }
+}
+
+fn single(key: &Key, name: &str, raw: &DeValue<'_>, place: &Place) -> Decoded {
     match key.kind {
         Kind::Bool => match raw {
             DeValue::Boolean(value) => Ok(Value::Bool(*value)),
@@ -33,25 +46,9 @@ pub(super) fn decode(key: &Key, name: &str, value: &Spanned<DeValue<'_>>, place:
         Kind::Count { min, max } => count(raw, min, max, place).map(Value::Count),
         Kind::Duration { max_ms } => duration(raw, max_ms, place),
         Kind::Choice(words) => choice(raw, words, place),
-        Kind::Text(shape) => {
+        Kind::List(shape) | Kind::Preference(shape) | Kind::Text(shape) => {
             text(raw, place).and_then(|text| shaped(key, text, shape, place)).map(Value::Text)
         }
-        Kind::List(shape) => list(key, raw, shape, place).map(Value::List),
-        Kind::Preference(shape) => match raw {
-            DeValue::Array(_) => {
-                let names = list(key, raw, shape, place)?;
-                match names.as_slice() {
-                    [] => Err(Finding::error(Code::Value, place, "the list is empty").help("write \"auto\"")),
-                    [_, .., _] if names.iter().any(|n| n == "auto") => {
-                        Err(Finding::error(Code::Value, place, "`auto` can't be one of several")
-                            .help("write \"auto\" alone"))
-                    }
-                    _ => Ok(Value::List(names)),
-                }
-            }
-            DeValue::String(text) => Ok(Value::List(vec![shaped(key, text, shape, place)?])),
-            _ => Err(mismatch("a name or a list of names", raw, place)),
-        },
         Kind::Scalar(shape) => match raw {
             DeValue::Integer(_) => Ok(Value::Text(whole(raw, place)?.to_string())),
             DeValue::Boolean(value) => Ok(Value::Text(value.to_string())),
@@ -233,28 +230,45 @@ pub(super) fn names_for(key: &Key) -> Vec<&'static str> {
     }
 }
 
-fn list(key: &Key, raw: &DeValue<'_>, shape: Shape, place: &Place) -> Result<Vec<String>, Finding> {
+fn list(key: &Key, raw: &DeValue<'_>, shape: Shape, place: &Place) -> Result<Vec<String>, Vec<Finding>> {
     let DeValue::Array(items) = raw else {
         let help = match raw {
             DeValue::String(text) => Some(format!("put it in brackets: [\"{text}\"]")),
             _ => None,
         };
-        return Err(mismatch("a list of texts", raw, place).maybe_help(help));
+        return Err(vec![mismatch("a list of texts", raw, place).maybe_help(help)]);
     };
     if items.len() > MAX_ITEMS {
         let message = format!("the list has {} entries, and at most {MAX_ITEMS} are taken", items.len());
-        return Err(Finding::error(Code::Value, place, message));
+        return Err(vec![Finding::error(Code::Value, place, message)]);
     }
     let mut words = Vec::new();
+    let mut findings = Vec::new();
     for item in items {
         let place = within(place, item.span());
-        let word = shaped(key, text(item.get_ref(), &place)?, shape, &place)?;
-        if words.contains(&word) {
-            return Err(Finding::error(Code::Value, &place, format!("`{word}` is in the list twice")));
+        match text(item.get_ref(), &place).and_then(|text| shaped(key, text, shape, &place)) {
+            Ok(word) if words.contains(&word) => {
+                findings.push(Finding::error(Code::Value, &place, format!("`{word}` is in the list twice")));
+            }
+            Ok(word) => words.push(word),
+            Err(finding) => findings.push(finding),
         }
-        words.push(word);
     }
-    Ok(words)
+    if findings.is_empty() { Ok(words) } else { Err(findings) }
+}
+
+fn preference(key: &Key, raw: &DeValue<'_>, shape: Shape, place: &Place) -> Result<Value, Vec<Finding>> {
+    let names = match raw {
+        DeValue::Array(_) => list(key, raw, shape, place)?,
+        DeValue::String(text) => vec![shaped(key, text, shape, place).map_err(|finding| vec![finding])?],
+        _ => return Err(vec![mismatch("a name or a list of names", raw, place)]),
+    };
+    let objection = match names.as_slice() {
+        [] => "the list is empty",
+        [_, _, ..] if names.iter().any(|name| name == "auto") => "`auto` can't be one of several",
+        _ => return Ok(Value::List(names)),
+    };
+    Err(vec![Finding::error(Code::Value, place, objection).help("write \"auto\" alone")])
 }
 
 fn kernel_parameter(name: &str, raw: &DeValue<'_>, place: &Place) -> Decoded {

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::decode::{decode, names_for, type_of};
-use super::finding::{Code, Finding};
+use super::finding::{Code, Finding, Severity, part};
 use super::keys::{KEYS, Lookup, lookup, name_shape, siblings};
 use super::source::{Place, Source};
 use super::value::{KeyPath, Leaf, Value, toml_key};
@@ -104,6 +104,20 @@ impl Reader<'_> {
             );
             return;
         }
+        let written = self.source.text().get(span).unwrap_or("").trim();
+        if message.starts_with("string values must be quoted") {
+            let finding = match written {
+                "" => Finding::error(Code::Syntax, &place, "the value is missing")
+                    .help("each line is: key = value"),
+                text if text.starts_with(|c: char| c.is_alphabetic()) => {
+                    Finding::error(Code::Syntax, &place, "a text must be in quotes")
+                        .help(format!("write \"{text}\""))
+                }
+                _ => Finding::error(Code::Syntax, &place, "this is neither a number nor a text in quotes"),
+            };
+            self.findings.push(finding);
+            return;
+        }
         let help = match message {
             m if m.contains("recursion") || m.contains("recurse") => "a profile nests three levels at most",
             m if m.contains("quote") || m.contains("string") => "a text stands in double quotes on one line",
@@ -144,8 +158,10 @@ impl Reader<'_> {
                     other => {
                         let place = self.place(value.span());
                         let message = format!("`{path}` is a section, and this is {}", type_of(other));
+                        let double =
+                            self.source.text().get(value.span()).is_some_and(|t| t.starts_with("[["));
                         let help = match other {
-                            DeValue::Array(_) => format!("write [{path}] with single brackets"),
+                            DeValue::Array(_) if double => format!("write [{path}] with single brackets"),
                             _ => format!("write [{path}] on a line of its own, and its keys below"),
                         };
                         self.findings.push(Finding::error(Code::Type, &place, message).help(help));
@@ -161,7 +177,7 @@ impl Reader<'_> {
                         self.unfamiliar(format, &value, &place);
                         self.layer.leaves.insert(path.clone(), Leaf { key: format, value, place });
                     }
-                    Err(finding) => self.findings.push(finding),
+                    Err(findings) => self.findings.extend(findings),
                 }
             }
         }
@@ -185,12 +201,19 @@ impl Reader<'_> {
             }
             let name = sysctl::normalised(&name);
             path.0[1].clone_from(&name);
-            if let Some(first) = self.layer.leaves.get(&path) {
-                let line = first.place.span().line;
-                let message = format!("`{name}` is given twice, first on line {line}");
-                let finding = Finding::error(Code::DuplicateKey, &self.place(key.span()), message);
+            if let Some(other) = self.layer.leaves.get(&path) {
+                // The parser hands keys over by name: which of the two comes first, their places tell.
+                let (mut first, mut second) = (other.place.clone(), self.place(value.span()));
+                if first.bytes.start > second.bytes.start {
+                    std::mem::swap(&mut first, &mut second);
+                }
+                let message = format!("`{name}` is given twice, first on line {}", first.span().line);
+                let finding = Finding::error(Code::DuplicateKey, &second, message);
+                let stays = first == other.place;
                 self.findings.push(finding.help("remove one of the two"));
-                continue;
+                if stays {
+                    continue;
+                }
             }
             if sysctl::of(&name).is_none() {
                 if let Some(near) = suggest::nearest(&name, sysctl::KNOWN.iter().map(|k| k.name)) {
@@ -222,16 +245,18 @@ impl Reader<'_> {
             _ => return,
         };
         for word in words.iter().filter(|word| !names.is_empty() && !names.contains(&word.as_str())) {
-            let finding = Finding::warning(
-                Code::Value,
-                place,
-                format!("`{word}` is not a name that we know from a kernel"),
+            let place = part(place, word);
+            let message = format!("`{word}` is not a name that we know from a kernel");
+            let near = suggest::nearest(word, names.iter().copied());
+            let help = near.map_or_else(
+                || format!("kernels have: {}", names.join(", ")),
+                |near| format!("did you mean \"{near}\"?"),
             );
-            let help = match suggest::nearest(word, names.iter().copied()) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("kernels have: {}", names.join(", ")),
-            };
-            self.findings.push(finding.help(help));
+            // What is nearly a known name is a slip; anything else may be of a kernel to come.
+            let severity = if near.is_some() { Severity::Error } else { Severity::Warning };
+            let mut finding = Finding::error(Code::Value, &place, message).help(help);
+            finding.severity = severity;
+            self.findings.push(finding);
         }
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::finding::{Code, Finding, any_error, sort};
+use super::finding::{Code, Finding, any_error, part, sort};
 use super::layer::{self, Layer};
 use super::shape::is_file;
 use super::source::{Place, Source};
@@ -29,10 +29,21 @@ enum Origin {
     Text,
 }
 
-/// The chain of files, the outermost first, and whatever is wrong in any of them.
+/// What could be read, and whatever is wrong in any of the files.
 pub(super) struct Loaded {
+    /// Of use only where no finding is an error.
     pub(super) profile: Option<Profile>,
     pub(super) findings: Vec<Finding>,
+}
+
+impl Loaded {
+    /// The profile, if no finding is an error; else all findings.
+    pub(super) fn usable(self) -> Result<Profile, Vec<Finding>> {
+        match self.profile {
+            Some(profile) if !any_error(&self.findings) => Ok(profile),
+            _ => Err(self.findings),
+        }
+    }
 }
 
 /// Loads by name or path.
@@ -151,7 +162,7 @@ impl Chain<'_> {
         let findings = &mut self.findings;
         sort(findings);
         let profile = match self.sources.first() {
-            Some(first) if !any_error(findings) => {
+            Some(first) => {
                 let text = |key: &str| match own.leaves.get(&KeyPath::of(&[key])) {
                     Some(Leaf { value: Value::Text(text), .. }) => Some(text.clone()),
                     _ => None,
@@ -160,7 +171,7 @@ impl Chain<'_> {
                 let description = text("description").unwrap_or_default();
                 Some(Profile { name, description, sources: self.sources, leaves, warnings: findings.clone() })
             }
-            _ => None,
+            None => None,
         };
         Loaded { profile, findings: self.findings }
     }
@@ -182,7 +193,7 @@ fn drop_unwanted(leaves: &mut BTreeMap<KeyPath, Leaf>, layer: &Layer, findings: 
         if leaves.len() == before {
             let message = format!("nothing called `{path}` is inherited");
             let help = "name a key or a section, as in \"sysctl.vm.dirty_bytes\" or \"services.proxy\"";
-            findings.push(Finding::warning(Code::Extends, place, message).help(help));
+            findings.push(Finding::warning(Code::Extends, &part(place, path), message).help(help));
         }
     }
 }

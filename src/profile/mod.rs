@@ -6,6 +6,7 @@
 
 mod budget;
 pub mod bundled;
+pub mod code;
 mod decode;
 pub mod excerpt;
 pub mod finding;
@@ -13,6 +14,8 @@ mod init;
 pub mod keys;
 mod layer;
 pub mod load;
+mod lookup;
+mod numbers;
 pub mod rule;
 pub mod schema;
 pub mod settings;
@@ -60,15 +63,13 @@ impl Profile {
     /// The bundled profile of that name, or the file at that path (a name with a slash or ending in `.toml`).
     /// On failure all errors at once.
     pub fn load(what: &str, read: Reader<'_>) -> Result<Self, Vec<Finding>> {
-        let loaded = load::load(what, read);
-        loaded.profile.ok_or(loaded.findings)
+        load::load(what, read).usable()
     }
 
     /// Reads a profile's text, known as `origin`. It may extend bundled profiles, but no files.
     pub fn parse(text: &str, origin: &str) -> Result<Self, Vec<Finding>> {
         let no_files = |_: &Path| Err(io::Error::other("there is no folder to look in"));
-        let loaded = load::parse(text, origin, &no_files);
-        loaded.profile.ok_or(loaded.findings)
+        load::parse(text, origin, &no_files).usable()
     }
 
     /// The profile's name.

@@ -4,43 +4,15 @@ use std::collections::BTreeMap;
 
 use super::budget;
 use super::decode::inside;
-use super::finding::{Code, Finding, any_error, sort};
+use super::finding::{Code, Finding, Severity, any_error, sort};
 use super::keys::Kind;
-use super::rule::{Quantity, Rule, RuleError, Vars};
+pub use super::numbers::Numbers;
+use super::rule::{Quantity, Rule, RuleError, Var, Vars};
 use super::settings::{Persist, Service, Settings};
+use super::source::Place;
 use super::value::{KeyPath, Leaf, Value};
 use super::{Profile, sysctl};
-use crate::facts::Facts;
-use crate::host::Host;
 use crate::units::{Bytes, GIB, MIB};
-
-/// The figures of a host that rules may speak of. 0 stands for "not known".
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Numbers {
-    /// `MemTotal`, in bytes.
-    pub ram_bytes: u64,
-    /// Logical CPUs online.
-    pub cores: u64,
-    /// Size of the file system that holds the swap file, in bytes.
-    pub disk_bytes: u64,
-}
-
-impl Numbers {
-    /// A host that nobody has seen: so much RAM, four CPUs and 100 GB of disk. `validate` uses it.
-    pub const fn nominal(ram_bytes: u64) -> Self {
-        Self { ram_bytes, cores: 4, disk_bytes: 100_000_000_000 }
-    }
-
-    /// The figures of a host that we can look at. The file system is that of the profile's swap file.
-    pub fn of(facts: &Facts, host: &Host, profile: &Profile) -> Self {
-        let disk_bytes = host.space(profile.swap_path()).map_or(0, |space| space.total);
-        Self { ram_bytes: facts.memory.total_bytes, cores: facts.cpu.threads as u64, disk_bytes }
-    }
-
-    pub(super) const fn vars(self) -> Vars {
-        Vars { ram: self.ram_bytes, cores: self.cores, disk: self.disk_bytes, memory: None }
-    }
-}
 
 /// The path of our swap file where the profile names none.
 pub const SWAP_PATH: &str = "/civicum.swap";
@@ -97,11 +69,29 @@ impl Profile {
         Some(rule.evaluate(&vars))
     }
 
+    /// Rules and ranges of a profile that has errors already. What its values say together is left out, and so
+    /// is every rule that hangs on another value: the errors could be the cause.
+    pub(super) fn check_rules(&self, numbers: &Numbers) -> Vec<Finding> {
+        let mut settler = Settler { profile: self, numbers, findings: Vec::new() };
+        for (path, leaf) in &self.leaves {
+            if let Some(rule) = leaf.value.rule().filter(|rule| !rule.uses(Var::Memory)) {
+                settler.evaluate(path, leaf, rule);
+            }
+        }
+        settler.findings
+    }
+
     fn evaluate(&self, numbers: &Numbers) -> (Settings, Vec<Finding>) {
         let mut settler = Settler { profile: self, numbers, findings: Vec::new() };
         let settings = settler.settings();
         let mut findings = settler.findings;
         findings.extend(budget::check(self, &settings, numbers));
+        if any_error(&findings) {
+            // On a host that is too small that is the reason for all the rest, and belongs among the errors.
+            let least = self.place(&["memory", "at_least"]).map(Place::span);
+            let too_small = |f: &&mut Finding| f.code == Code::Host && f.span == least;
+            findings.iter_mut().filter(too_small).for_each(|f| f.severity = Severity::Error);
+        }
         sort(&mut findings);
         (settings, findings)
     }
@@ -269,7 +259,8 @@ impl Settler<'_> {
             Ok(quantity) => quantity,
             Err(error) => {
                 let place = inside(&leaf.place, rule.text(), &error.span);
-                self.findings.push(Finding::error(Code::Rule, &place, error.message).maybe_help(error.help));
+                let message = format!("{}{}", error.message, self.numbers.figures(rule));
+                self.findings.push(Finding::error(Code::Rule, &place, message).maybe_help(error.help));
                 return None;
             }
         };
@@ -300,4 +291,84 @@ impl Settler<'_> {
 
 fn parts(path: &KeyPath) -> Vec<&str> {
     path.0.iter().map(String::as_str).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::excerpt::render_all;
+    use super::*;
+
+    fn settle(text: &str, numbers: &Numbers) -> Settings {
+        Profile::parse(text, "x.toml").unwrap().settle(numbers).unwrap()
+    }
+
+    #[test]
+    fn defaults_are_filled_in() {
+        let settings = settle("zswap.shrinker = false\nboot.psi = true", &Numbers::nominal(4 * GIB));
+        assert!(settings.zswap.manage && settings.zswap.enabled);
+        assert_eq!((settings.zswap.compressor.as_str(), settings.zswap.max_pool_percent), ("lz4", 20));
+        assert_eq!((settings.zswap.zpool.len(), settings.zswap.shrinker), (0, Some(false)));
+        assert_eq!(
+            (settings.swap.size.0, settings.swap.path.as_str(), settings.swap.priority),
+            (0, SWAP_PATH, -1)
+        );
+        assert!(settings.boot.psi && !settings.boot.manage && !settings.boot.cgroup_v2);
+        assert_eq!(settings.mglru.min_ttl_ms, None);
+        assert!(!settings.sovereignty.egress);
+        assert_eq!(settings.sovereignty.publish_address, "127.0.0.1");
+    }
+
+    #[test]
+    fn parameters_become_what_the_kernel_reads() {
+        let text = "[sysctl]\n\"vm.min_free_kbytes\" = '1% of ram'\n\"vm.dirty_bytes\" = '256MiB'\n\
+                    vm.swappiness = 0x3c\n\"kernel.sysrq\" = false\n\"vm/admin_reserve_kbytes\" = '8192'\n\
+                    \"net.ipv4.ip_local_port_range\" = ' 1024 65000 '";
+        let settings = settle(text, &Numbers::nominal(12 * GIB));
+        let expected = [
+            ("kernel.sysrq", "0"),
+            ("net.ipv4.ip_local_port_range", "1024 65000"),
+            ("vm.admin_reserve_kbytes", "8192"),
+            ("vm.dirty_bytes", "268435456"),
+            ("vm.min_free_kbytes", "124928"),
+            ("vm.swappiness", "60"),
+        ];
+        assert_eq!(settings.sysctl, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
+    }
+
+    #[test]
+    fn a_host_that_is_too_small_is_named_first_and_the_right_profile_with_it() {
+        let profile = Profile::load("civicum-12g", &|_| Err(std::io::ErrorKind::NotFound.into())).unwrap();
+        let findings = profile.settle(&Numbers::nominal(7400 * MIB)).unwrap_err();
+        assert_eq!(
+            findings[0].message,
+            "the profile is made for at least 10400MiB of RAM, and the host has 7400MiB",
+            "{}",
+            render_all(&findings)
+        );
+        assert_eq!(findings[0].help.as_deref(), Some("the bundled profile for this host is civicum-8g"));
+    }
+
+    #[test]
+    fn an_unknown_host_is_an_error_where_a_rule_asks_for_it() {
+        let unknown = Numbers::default();
+        assert_eq!(settle("swap.size = '4GiB'", &unknown).swap.size, Bytes(4 * GIB));
+        let findings =
+            Profile::parse("swap.size = 'ram / 3'", "x.toml").unwrap().settle(&unknown).unwrap_err();
+        assert!(findings[0].message.starts_with("it is not known how much memory the host has"));
+        assert_eq!(findings[0].span.map(|s| (s.column, s.end_column)), Some((14, 17)));
+    }
+
+    #[test]
+    fn the_digest_covers_what_is_extended() {
+        let read = |path: &std::path::Path| match path.to_str() {
+            Some("a.toml") => Ok(b"extends = 'b.toml'".to_vec()),
+            Some("b.toml") => Ok(b"".to_vec()),
+            Some("c.toml") => Ok(b"extends = './d.toml'".to_vec()),
+            _ => Ok(b"# other".to_vec()),
+        };
+        let digest = |name: &str| Profile::load(name, &read).unwrap().source_sha256();
+        assert_eq!(digest("b.toml"), crate::host::sha256_hex(b""));
+        let digests = [digest("a.toml"), digest("b.toml"), digest("c.toml"), digest("d.toml")];
+        assert!((0..4).all(|i| (0..i).all(|j| digests[i] != digests[j])));
+    }
 }

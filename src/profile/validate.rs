@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::finding::{Finding, any_error, sort};
+use super::finding::{Code, Finding, Severity, any_error, sort};
 use super::load::{self, Reader};
 
 /// The contract's `civicum-tune/validate/1`.
@@ -46,9 +46,19 @@ pub fn validate<'f>(files: impl IntoIterator<Item = &'f str>, read: Reader<'_>) 
 pub fn check_file(file: &str, read: Reader<'_>) -> Vec<Finding> {
     let loaded = load::load(file, read);
     let mut findings = loaded.findings;
-    if let Some(profile) = loaded.profile {
-        findings.extend(profile.check(&profile.nominal()));
-        sort(&mut findings);
+    let Some(profile) = loaded.profile else { return findings };
+    let unread = [Code::Syntax, Code::Extends, Code::Unreadable, Code::TooLarge, Code::NotUtf8];
+    if !any_error(&findings) {
+        let mut on_host = profile.check(&profile.nominal());
+        if profile.at_least().is_none() {
+            // The host is a guess then, and what does not fit it may fit the user's.
+            let guess = |f: &&mut Finding| matches!(f.code, Code::MemoryBudget | Code::Rule | Code::Host);
+            on_host.iter_mut().filter(guess).for_each(|f| f.severity = Severity::Warning);
+        }
+        findings.extend(on_host);
+    } else if !findings.iter().any(|f| unread.contains(&f.code)) {
+        findings.extend(profile.check_rules(&profile.nominal()));
     }
+    sort(&mut findings);
     findings
 }

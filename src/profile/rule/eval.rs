@@ -112,7 +112,7 @@ fn binary(op: Op, a: Amount, b: Amount, node: &Node, divisor: &Node) -> Result<A
     match op {
         Op::Add => a.raw().checked_add(b.raw()).map(|n| a.like(n)).ok_or_else(overflow),
         Op::Subtract => a.raw().checked_sub(b.raw()).map(|n| a.like(n)).ok_or_else(|| {
-            RuleError::new(node.span.clone(), "the result is negative on this host")
+            RuleError::new(node.span.clone(), "the result would be negative")
                 .help("take the larger of two, as in max(ram - 8GiB, 1GiB)")
         }),
         Op::Multiply => {
@@ -123,9 +123,9 @@ fn binary(op: Op, a: Amount, b: Amount, node: &Node, divisor: &Node) -> Result<A
         Op::Divide => {
             // Millionths cancel out, or are what a size by a size gives: in all cases one factor is to be put back.
             let scaled = a.raw().checked_mul(MILLION).ok_or_else(overflow)?;
-            let n = scaled
-                .checked_div(b.raw())
-                .ok_or_else(|| RuleError::new(divisor.span.clone(), "division by zero on this host"))?;
+            let n = scaled.checked_div(b.raw()).ok_or_else(|| {
+                RuleError::new(divisor.span.clone(), "this is zero, and nothing can be divided by it")
+            })?;
             Ok(if matches!(b, Amount::Size(_)) { Amount::Number(n) } else { a.like(n) })
         }
     }
@@ -234,8 +234,8 @@ mod tests {
             ("ram)", 3..4, "should have ended"),
             ("-1GiB", 0..1, "negative"),
             ("ram; reboot", 3..4, "no meaning"),
-            ("1GiB - ram", 0..10, "negative on this host"),
-            ("ram / (cores - 4)", 7..16, "division by zero"),
+            ("1GiB - ram", 0..10, "would be negative"),
+            ("ram / (cores - 4)", 7..16, "this is zero"),
             ("0.1234567 * ram", 0..9, "six decimals"),
             ("18446744073709551616 * ram", 0..20, "too large"),
             ("ram * 18446744073709551615 * 18446744073709551615", 0..49, "too large"),
