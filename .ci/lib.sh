@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154,SC2034  # `top` comes from the script that reads this, `CARGO` goes to it
 # What install.sh and test.sh share: short words, packages, a Rust toolchain that is new enough.
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
@@ -121,5 +122,5 @@ candidate() {
 }
 
 need_linker() {
-  command -v cc >/dev/null && [ -e /usr/include/stdio.h ] || packages gcc libc6-dev
+  if ! command -v cc >/dev/null || [ ! -e /usr/include/stdio.h ]; then packages gcc libc6-dev; fi
 }

@@ -1,10 +1,11 @@
 //! Cut at every single operation: whatever was cut, the next run ends it, and rollback gives the tree back.
-#![allow(clippy::disallowed_methods, missing_docs)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
 mod trees;
 
 use std::cell::Cell;
 use std::io;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
 
 use civicum_tune::apply::{self, ApplyError, Generations, RollbackOptions, Silent, State};
@@ -70,7 +71,6 @@ fn killed(tree: &Tree, mode: &str, cut: usize) -> bool {
         .stdout(std::process::Stdio::null())
         .status()
         .unwrap();
-    use std::os::unix::process::ExitStatusExt as _;
     assert!(status.success() || status.signal() == Some(9), "{mode} cut at {cut}: {status}");
     !status.success()
 }
@@ -179,7 +179,7 @@ fn an_error_at_every_operation_leaves_the_host_as_it_was() {
                     match error {
                         ApplyError::NotBegun(_) => assert!(words.contains("nothing was changed")),
                         ApplyError::TakenBack { rollback, .. } => {
-                            assert!(rollback.is_complete(), "{what}: {rollback:?}")
+                            assert!(rollback.is_complete(), "{what}: {rollback:?}");
                         }
                         // The journal itself could not be written: the next run ends it.
                         ApplyError::Cut { .. } => {

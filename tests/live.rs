@@ -1,7 +1,7 @@
 //! The live path (kernel values, commands, locks, signals) on a host of the test's own: a mount namespace and a chroot
 //! in which `/proc` and `/sys` are plain files and the host's programs are small scripts that note their calls. A real
 //! kernel's answers are the virtual machine's part.
-#![allow(clippy::disallowed_methods, missing_docs)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
 mod trees;
 

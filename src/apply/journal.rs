@@ -78,7 +78,7 @@ pub(super) fn read(host: &Host, path: &str) -> Result<Vec<Event>> {
 }
 
 /// The events of a journal's text.
-pub fn parse(text: &str) -> Vec<Event> {
+fn parse(text: &str) -> Vec<Event> {
     text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()).map(|line| line.event).collect()
 }
 

@@ -88,7 +88,7 @@ fn may_go_on(out: &Out) -> anyhow::Result<bool> {
 
 fn nothing_to_do(plan: &Plan, recovered: Option<&Recovered>, out: &Out) -> Answer {
     if out.json {
-        let mut document = document(None, &[], None, false);
+        let mut document = document(None, &[], &Value::Null, false);
         document["recovered"] = json!(recovered);
         document["blocked"] = json!(plan.blocked);
         out.document(&document);
@@ -98,7 +98,7 @@ fn nothing_to_do(plan: &Plan, recovered: Option<&Recovered>, out: &Out) -> Answe
     if plan.blocked.is_empty() { Answer::Yes } else { Answer::Trouble }
 }
 
-fn document(generation: Option<u32>, applied: &[&str], failed: Option<Value>, reboot: bool) -> Value {
+fn document(generation: Option<u32>, applied: &[&str], failed: &Value, reboot: bool) -> Value {
     json!({
         "schema": "civicum-tune/apply/1",
         "generation": generation,
@@ -111,7 +111,7 @@ fn document(generation: Option<u32>, applied: &[&str], failed: Option<Value>, re
 fn failed(error: ApplyError, out: &Out) -> Outcome {
     if let (true, ApplyError::TakenBack { step, error: why, rollback }) = (out.json, &error) {
         let mut document =
-            document(Some(rollback.generation), &[], Some(json!({ "id": step, "error": why })), false);
+            document(Some(rollback.generation), &[], &json!({ "id": step, "error": why }), false);
         document["rollback"] = json!(rollback);
         out.document(&document);
         return Ok(Answer::Trouble);
@@ -123,7 +123,7 @@ fn report(generation: &Generation, left: &Plan, out: &Out) {
     let applied: Vec<&str> = generation.changes.iter().map(|change| change.id.as_str()).collect();
     let reboot = generation.changes.iter().any(|change| change.reboot);
     if out.json {
-        let mut document = document(Some(generation.id), &applied, None, reboot);
+        let mut document = document(Some(generation.id), &applied, &Value::Null, reboot);
         document["not_taken"] = json!(left.changes.iter().map(|change| &change.id).collect::<Vec<_>>());
         document["blocked"] = json!(left.blocked);
         out.document(&document);

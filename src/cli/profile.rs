@@ -96,10 +96,16 @@ fn init(file: Option<&PathBuf>, global: &Global, out: &Out) -> Outcome {
         out.data(&text);
         return Ok(Answer::Yes);
     };
-    if std::path::absolute(path).is_ok_and(|path| Host::live().is_ok_and(|here| here.exists(&path.to_string_lossy()))) {
+    if std::path::absolute(path)
+        .is_ok_and(|path| Host::live().is_ok_and(|here| here.exists(&path.to_string_lossy())))
+    {
         anyhow::bail!("{} is there already; give another name, or move it away", path.display());
     }
     put_here(path, &text, 0o644)?;
-    out.say(&format!("Wrote {}. Next: edit it, then civicum-tune plan --profile {}", path.display(), path.display()));
+    out.say(&format!(
+        "Wrote {}. Next: edit it, then civicum-tune plan --profile {}",
+        path.display(),
+        path.display()
+    ));
     Ok(Answer::Yes)
 }

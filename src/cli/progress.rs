@@ -28,7 +28,7 @@ impl<'a> Steps<'a> {
         Self { out, bar, place: String::new() }
     }
 
-    fn line(&self, text: &str) {
+    fn print(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
             None => self.out.say(text),
@@ -57,7 +57,7 @@ impl Progress for Steps<'_> {
 
     fn line(&mut self, line: &str) {
         if self.out.verbose {
-            Steps::line(self, &format!("      {}", crate::render::style::printable(line)));
+            self.print(&format!("      {}", crate::render::style::printable(line)));
         } else if let Some(bar) = &self.bar {
             bar.set_message(crate::render::style::printable(line));
         }
@@ -65,12 +65,12 @@ impl Progress for Steps<'_> {
 
     fn done(&mut self, change: &Change) {
         let style = self.out.err_style;
-        self.line(&format!("{} {} {}", style.green("✓"), style.dim(&self.place), change.act.target()));
+        self.print(&format!("{} {} {}", style.green("✓"), style.dim(&self.place), change.act.target()));
     }
 
     fn say(&mut self, text: &str) {
         let text = crate::render::style::printable(text);
-        self.line(&format!("  {}", text.trim()));
+        self.print(&format!("  {}", text.trim()));
     }
 }
 

@@ -43,9 +43,9 @@ impl RollbackCommand {
         if targets.is_empty() {
             let document = json!({ "schema": "civicum-tune/rollback/1", "rolled_back": [] });
             if out.json {
-                out.document(&document)
+                out.document(&document);
             } else {
-                out.data("There is nothing to take back.\n")
+                out.data("There is nothing to take back.\n");
             }
             return Ok(Answer::Yes);
         }

@@ -96,10 +96,9 @@ pub(super) fn chosen(global: &Global, host: &Host, facts: &Facts) -> anyhow::Res
     if let Some(name) = &global.profile {
         return Ok((Profile::load(name, &profile::reader(&here)).map_err(|f| refused(&f))?, false));
     }
-    if let Some(bytes) = host.read(OWN_PROFILE)? {
-        let shown = host.shown(OWN_PROFILE);
-        let read_own = |_: &Path| Ok(bytes.clone());
-        let own = Profile::load(&shown.to_string_lossy(), &read_own).map_err(|f| refused(&f))?;
+    if host.exists(OWN_PROFILE) {
+        // The host's own file and what it extends lie in the host's tree.
+        let own = Profile::load(OWN_PROFILE, &profile::reader(host)).map_err(|f| refused(&f))?;
         return Ok((own, true));
     }
     let name = profile::best_for(facts.memory.total_bytes);

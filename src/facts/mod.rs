@@ -137,13 +137,13 @@ pub struct Cpu {
 /// `/proc/meminfo`, in bytes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Memory {
-    /// MemTotal.
+    /// `MemTotal`.
     pub total_bytes: u64,
-    /// MemAvailable.
+    /// `MemAvailable`.
     pub available_bytes: u64,
-    /// SwapTotal.
+    /// `SwapTotal`.
     pub swap_total_bytes: u64,
-    /// SwapFree.
+    /// `SwapFree`.
     pub swap_free_bytes: u64,
     /// Bytes per page.
     pub page_bytes: u64,

@@ -79,6 +79,7 @@ fn spawn_and_wait(
     deadline: Duration,
     heard: &mut dyn FnMut(&str),
 ) -> io::Result<Output> {
+    #[allow(clippy::disallowed_methods)] // this is the door
     // Its own process group: Ctrl-C at our terminal reaches us alone, and the deadline reaches all that it started.
     let mut child = Command::new(path)
         .args(args)

@@ -72,14 +72,18 @@ impl Image {
     /// Is this what was wanted? Attributes that a security module or an inherited ACL added by itself don't count.
     pub fn is_as(&self, wanted: &Self) -> bool {
         match (self, wanted) {
-            (
-                Self::File { content: a, mode: b, uid: c, gid: d, xattrs },
-                Self::File { content: e, mode: f, uid: g, gid: h, xattrs: must },
-            ) => {
-                (a, b, c, d) == (e, f, g, h)
-                    && must.iter().all(|(name, value)| xattrs.get(name) == Some(value))
+            (Self::File { xattrs, .. }, Self::File { xattrs: wanted_xattrs, .. }) => {
+                let all_there = wanted_xattrs.iter().all(|(name, value)| xattrs.get(name) == Some(value));
+                all_there && self.without_xattrs() == wanted.without_xattrs()
             }
             _ => self == wanted,
+        }
+    }
+
+    fn without_xattrs(&self) -> Option<(&Content, u32, u32, u32)> {
+        match self {
+            Self::File { content, mode, uid, gid, .. } => Some((content, *mode, *uid, *gid)),
+            _ => None,
         }
     }
 

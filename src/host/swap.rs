@@ -214,19 +214,24 @@ fn allocate(file: &mut std::fs::File, offset: u64, length: u64) -> io::Result<()
     }
 }
 
-nix::ioctl_read!(get_flags, b'f', 1, libc::c_long);
-nix::ioctl_write_ptr!(set_flags, b'f', 2, libc::c_long);
+mod flags {
+    //! `FS_IOC_GETFLAGS` and `FS_IOC_SETFLAGS`.
+    #![allow(missing_docs)]
+    use nix::libc;
+    nix::ioctl_read!(get, b'f', 1, libc::c_long);
+    nix::ioctl_write_ptr!(set, b'f', 2, libc::c_long);
+}
 
 /// btrfs: a swap file must not be copied on write, which can be said only while the file is empty.
 fn no_copy_on_write(fd: &OwnedFd) -> io::Result<()> {
     const FS_NOCOW_FL: libc::c_long = 0x0080_0000;
-    let mut flags: libc::c_long = 0;
+    let mut attributes: libc::c_long = 0;
     // SAFETY: both calls pass a valid descriptor and a pointer to a `c_long` that lives through the call.
     #[allow(unsafe_code)]
     unsafe {
-        get_flags(fd.as_raw_fd(), &raw mut flags)?;
-        flags |= FS_NOCOW_FL;
-        set_flags(fd.as_raw_fd(), &raw const flags)?;
+        flags::get(fd.as_raw_fd(), &raw mut attributes)?;
+        attributes |= FS_NOCOW_FL;
+        flags::set(fd.as_raw_fd(), &raw const attributes)?;
     }
     Ok(())
 }

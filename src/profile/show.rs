@@ -58,7 +58,9 @@ impl Profile {
     pub fn keepsake(&self) -> String {
         let head = "# The profile of this host, as `civicum-tune apply` left it. Yours to edit: `civicum-tune plan` compares\n\
                     # the host with it, `civicum-tune validate` checks it.\n";
-        self.write(|_, _| String::new()).into_iter().fold(head.to_owned(), |text, line| text + line.trim_end() + "\n")
+        self.write(|_, _| String::new())
+            .into_iter()
+            .fold(head.to_owned(), |text, line| text + line.trim_end() + "\n")
     }
 
     fn write(&self, comment: impl Fn(&KeyPath, &Leaf) -> String) -> Vec<String> {
@@ -131,10 +133,16 @@ impl Profile {
     }
 }
 
-fn section_lines(leaves: &[(&KeyPath, &Leaf)], comment: &impl Fn(&KeyPath, &Leaf) -> String, lines: &mut Vec<String>) {
+fn section_lines(
+    leaves: &[(&KeyPath, &Leaf)],
+    comment: &impl Fn(&KeyPath, &Leaf) -> String,
+    lines: &mut Vec<String>,
+) {
     let written: Vec<String> = leaves
         .iter()
-        .map(|(path, leaf)| format!("{} = {}", toml_key(path.0.last().map_or("", String::as_str)), leaf.to_toml()))
+        .map(|(path, leaf)| {
+            format!("{} = {}", toml_key(path.0.last().map_or("", String::as_str)), leaf.to_toml())
+        })
         .collect();
     let width = |line: &String| line.chars().count();
     let indent = written.iter().map(width).filter(|w| *w <= MOST_INDENT).max().unwrap_or(0);

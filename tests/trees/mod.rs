@@ -1,5 +1,5 @@
 //! Host trees made for a test: built from a description, compared as a whole.
-#![allow(dead_code, unreachable_pub, clippy::disallowed_methods, missing_docs)]
+#![allow(dead_code, unreachable_pub, clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
 use std::collections::BTreeMap;
 use std::fs;

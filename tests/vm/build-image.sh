@@ -4,6 +4,7 @@
 #   key       the ssh key that opens it
 # The folder is named after all that goes in, so that an image is built once. The package mirror is the system's own.
 set -euo pipefail
+# shellcheck disable=SC2016  # what stands in single quotes is for other programs
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 suite=bookworm

@@ -10,7 +10,7 @@ mkdir -p "$root/etc/systemd/network"
 printf '[Match]\nName=en* eth*\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n' >"$root/etc/systemd/network/10-dhcp.network"
 chroot "$root" systemctl enable systemd-networkd >/dev/null 2>&1
 
-mkdir -p -m700 "$root/root/.ssh"
+install -d -m700 "$root/root/.ssh"
 install -m600 "$key" "$root/root/.ssh/authorized_keys"
 printf 'UseDNS no\nPermitRootLogin prohibit-password\nHostKey /etc/ssh/ssh_host_ed25519_key\n' >"$root/etc/ssh/sshd_config.d/test.conf"
 rm -f "$root"/etc/ssh/ssh_host_rsa_key* "$root"/etc/ssh/ssh_host_ecdsa_key*
