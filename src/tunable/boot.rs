@@ -1,6 +1,7 @@
 //! The kernel command line, through a GRUB drop-in.
 
 use super::gap::Because;
+use super::template::fill;
 use super::{Context, Doc, Gap, Tunable};
 use crate::facts::Loader;
 use crate::host::{HostError, sha256_hex};
@@ -79,12 +80,7 @@ impl Tunable for BootLine {
 }
 
 fn drop_in(args: &[String]) -> String {
-    format!(
-        "# Written by civicum-tune; `civicum-tune rollback` takes it back.\n\
-         # It is read last (zz-), so that no other file's command line wins over it.\n\
-         GRUB_CMDLINE_LINUX_DEFAULT=\"${{GRUB_CMDLINE_LINUX_DEFAULT:-}} {}\"\n",
-        args.join(" ")
-    )
+    fill(include_str!("../../templates/grub.cfg"), &[("arguments", &args.join(" "))])
 }
 
 fn no_grub(loader: Loader, args: &[String]) -> String {

@@ -1,6 +1,7 @@
 //! The multi-generational LRU's thrash guard.
 
 use super::gap::Because;
+use super::template::fill;
 use super::{Context, Doc, Gap, Tunable};
 use crate::host::HostError;
 use crate::plan::Risk;
@@ -38,11 +39,8 @@ impl Tunable for Mglru {
             reboot: false,
         };
         gap.poke(cx, KNOB, &ttl.to_string(), Vec::new(), &because);
-        let text = format!(
-            "# Written by civicum-tune; `civicum-tune rollback` takes it back.\n\
-             # Type Path Mode User Group Age Argument (tmpfiles.d(5)); - ignores a kernel that has no such file.\n\
-             w- {KNOB} - - - - {ttl}\n"
-        );
+        let values = [("path", KNOB), ("value", &ttl.to_string())];
+        let text = fill(include_str!("../../templates/tmpfiles.conf"), &values);
         gap.file(cx, FILE, &text, &because)?;
         Ok(())
     }

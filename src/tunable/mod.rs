@@ -11,6 +11,7 @@ mod own_profile;
 mod psi;
 mod swapfile;
 mod sysctl;
+mod template;
 mod zram;
 mod zswap;
 

@@ -1,6 +1,7 @@
 //! The swap file behind zswap.
 
 use super::gap::Because;
+use super::template::fill;
 use super::{Context, Doc, Gap, Tunable};
 use crate::host::swap::{LABEL, PAGE, parse_uuid};
 use crate::host::{HostError, sha256_hex};
@@ -232,19 +233,8 @@ fn persist(cx: &Context<'_>, gap: &mut Gap, path: &str) -> Result<(), HostError>
 }
 
 fn unit_text(path: &str, priority: i32) -> String {
-    let priority = if priority < 0 { String::new() } else { format!("Priority={priority}\n") };
-    format!(
-        "# Written by civicum-tune; `civicum-tune rollback` takes it back.\n\
-         [Unit]\n\
-         Description=Swap file of civicum-tune\n\
-         Documentation=man:civicum-tune(1)\n\
-         \n\
-         [Swap]\n\
-         What={path}\n\
-         {priority}\n\
-         [Install]\n\
-         WantedBy=swap.target\n"
-    )
+    let priority = if priority < 0 { String::new() } else { format!("Priority={priority}") };
+    fill(include_str!("../../templates/swapfile.swap"), &[("path", path), ("priority", &priority)])
 }
 
 /// `systemd-escape --path`.

@@ -1,8 +1,7 @@
 //! Kernel parameters by their sysctl names.
 
-use std::fmt::Write as _;
-
 use super::gap::{Because, tidy};
+use super::template::fill;
 use super::{Context, Doc, Gap, Tunable};
 use crate::facts::sysctl::SysctlFiles;
 use crate::host::HostError;
@@ -38,16 +37,14 @@ impl Tunable for Sysctl {
 
     fn gap(&self, cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
         let files = SysctlFiles::read(cx.host)?;
-        let mut text = String::from("# Written by civicum-tune; `civicum-tune rollback` takes it back.\n");
-        let mut written = 0;
+        let mut lines = Vec::new();
         for (key, value) in &cx.wish.sysctl {
             let path = live_path(key);
             if cx.host.is_live() && !cx.host.exists(&path) {
                 gap.note(format!("kernel {} has no {key}; left out", cx.facts.kernel.release));
                 continue;
             }
-            written += 1;
-            let _ = writeln!(text, "{key} = {value}");
+            lines.push(format!("{key} = {value}"));
             let because = Because {
                 summary: &format!("{key} = {value}"),
                 reason: reason(key),
@@ -77,10 +74,11 @@ impl Tunable for Sysctl {
             risk: Risk::Low,
             reboot: false,
         };
-        if written > 0 {
-            gap.file(cx, FILE, &text, &because)?;
-        } else {
+        if lines.is_empty() {
             gap.no_file(cx, FILE, &Because { summary: "the profile sets no kernel parameter", ..because })?;
+        } else {
+            let text = fill(include_str!("../../templates/sysctl.conf"), &[("lines", &lines.join("\n"))]);
+            gap.file(cx, FILE, &text, &because)?;
         }
         Ok(())
     }

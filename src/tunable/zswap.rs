@@ -1,8 +1,7 @@
 //! zswap: a compressed cache in RAM in front of the swap file.
 
-use std::fmt::Write as _;
-
 use super::gap::Because;
+use super::template::fill;
 use super::{Context, Doc, Gap, Tunable};
 use crate::facts::{Initramfs, Loader, ModuleKind};
 use crate::host::HostError;
@@ -223,23 +222,8 @@ fn zpool(cx: &Context<'_>) -> Choice {
 }
 
 fn unit(wanted: &[(&str, String)]) -> String {
-    let mut text = String::from(
-        "# Written by civicum-tune; `civicum-tune rollback` takes it back.\n\
-         [Unit]\n\
-         Description=zswap parameters of civicum-tune\n\
-         Documentation=man:civicum-tune(1)\n\
-         ConditionPathIsReadWrite=/sys/module/zswap/parameters\n\
-         DefaultDependencies=no\n\
-         After=systemd-modules-load.service local-fs.target\n\
-         Before=swap.target shutdown.target\n\
-         Conflicts=shutdown.target\n\
-         \n\
-         [Service]\n\
-         Type=oneshot\n\
-         RemainAfterExit=yes\n",
-    );
-    for (name, value) in wanted {
-        let _ = writeln!(text, "ExecStart=-/bin/sh -c 'echo {value} >{PARAMETERS}/{name}'");
-    }
-    text + "\n[Install]\nWantedBy=swap.target\n"
+    let command =
+        |(name, value): &(&str, String)| format!("ExecStart=-/bin/sh -c 'echo {value} >{PARAMETERS}/{name}'");
+    let commands: Vec<String> = wanted.iter().map(command).collect();
+    fill(include_str!("../../templates/zswap.service"), &[("commands", &commands.join("\n"))])
 }
