@@ -1,6 +1,8 @@
 //! Host trees made for a test: built from a description, compared as a whole.
 #![allow(dead_code, unreachable_pub, clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
+pub mod live;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};

@@ -1,0 +1,141 @@
+//! A host of the test's own: a mount namespace and a chroot in which `/proc` and `/sys` are plain files and the host's
+//! programs are small scripts that note their calls.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Output, Stdio};
+
+use nix::unistd::geteuid;
+
+use super::Tree;
+
+pub const PROFILE: &str = r#"
+name = "live"
+[zswap]
+enabled = true
+compressor = "lz4"
+max_pool_percent = 25
+[boot]
+manage = true
+[sysctl]
+"vm.swappiness" = 61
+"vm.page-cluster" = 0
+"#;
+
+/// Prints a configuration as grub-mkconfig does: from the defaults and the drop-ins, in order.
+const MKCONFIG: &str = "#!/bin/sh\nset -e\necho grub-mkconfig >>/calls\n. /etc/default/grub\nfor f in /etc/default/grub.d/*.cfg; do . \"$f\"; done\n\
+    echo \"menuentry 'Linux' {\"\necho \"  linux /boot/vmlinuz root=/dev/vda1 $GRUB_CMDLINE_LINUX_DEFAULT\"\necho '}'\n";
+
+pub struct Live {
+    pub tree: Tree,
+}
+
+impl Live {
+    /// `None`, and a word on why, where there is no way to have a mount namespace.
+    pub fn new() -> Option<Self> {
+        if !geteuid().is_root() {
+            eprintln!("skipped: a mount namespace of our own needs root");
+            return None;
+        }
+        let tree = Tree::base();
+        let live = Self { tree };
+        let release = nix::sys::utsname::uname().unwrap().release().to_string_lossy().into_owned();
+        let t = &live.tree;
+        t.put(
+            &format!("usr/lib/modules/{release}/modules.dep"),
+            "kernel/crypto/lz4.ko: kernel/lib/lz4/lz4_compress.ko\nkernel/mm/zsmalloc.ko:\n",
+        );
+        t.put(&format!("boot/initrd.img-{release}"), "old");
+        t.put("root/live.toml", PROFILE);
+        t.put("calls", "");
+        t.put("proc/swaps", "Filename Type Size Used Priority\n");
+        t.put("proc/self/mountinfo", "22 1 254:1 / / rw - ext4 /dev/vda1 rw\n");
+        t.put("proc/sys/kernel/random/boot_id", "11111111-1111-1111-1111-111111111111\n");
+        t.put("proc/sys/vm/swappiness", "10\n");
+        t.put("proc/sys/vm/page-cluster", "3\n");
+        for (name, value) in
+            [("enabled", "N\n"), ("compressor", "lzo\n"), ("max_pool_percent", "20\n"), ("zpool", "zbud\n")]
+        {
+            t.put(&format!("sys/module/zswap/parameters/{name}"), value);
+        }
+        live.script("usr/sbin/grub-mkconfig", MKCONFIG);
+        live.script("usr/bin/grub-script-check", "#!/bin/sh\necho grub-script-check >>/calls\n");
+        live.script("usr/sbin/update-initramfs", "#!/bin/sh\necho update-initramfs \"$@\" >>/calls\nfor i in /boot/initrd.img-*; do echo new >\"$i\"; done\n");
+        live.script("usr/bin/systemctl", "#!/bin/sh\necho systemctl \"$@\" >>/calls\n");
+        for program in ["/bin/sh", "/bin/sleep"] {
+            let to = t.at(program);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(program, to).unwrap();
+        }
+        for folder in
+            ["lib64", "usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/local/bin", "tmp", "dev"]
+        {
+            fs::create_dir_all(t.at(folder)).unwrap();
+        }
+        t.put("dev/null", "");
+        fs::copy(env!("CARGO_BIN_EXE_civicum-tune"), t.at("usr/local/bin/civicum-tune")).unwrap();
+        Some(live)
+    }
+
+    pub fn script(&self, path: &str, text: &str) {
+        self.tree.put(path, text);
+        fs::set_permissions(self.tree.at(path), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new("unshare");
+        let script = "set -e; t=$1; shift\n\
+            for d in /lib64 /usr/lib/x86_64-linux-gnu /usr/lib/aarch64-linux-gnu; do [ -d $d ] && [ -d \"$t$d\" ] && mount --bind $d \"$t$d\"; done\n\
+            mount --bind /dev/null \"$t/dev/null\"\n\
+            exec chroot \"$t\" /usr/local/bin/civicum-tune \"$@\"";
+        command.args(["--mount", "sh", "-c", script, "sh"]).arg(self.tree.path()).args(args);
+        command
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("TERM", "dumb")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Runs it and expects this status; all it printed.
+    pub fn expect(&self, status: i32, args: &[&str]) -> String {
+        let output = self.run(args);
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(status), "{args:?} said:\n{said}");
+        said
+    }
+
+    pub fn start(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn().unwrap()
+    }
+
+    pub fn value(&self, path: &str) -> String {
+        self.tree.text(path).trim().to_owned()
+    }
+
+    /// The calls so far, and a clean sheet.
+    pub fn calls(&self) -> Vec<String> {
+        let calls = self.tree.text("calls").lines().map(str::to_owned).collect();
+        self.tree.put("calls", "");
+        calls
+    }
+
+    /// The tree without what the stand-ins and the lock leave behind.
+    pub fn snapshot(&self) -> std::collections::BTreeMap<String, String> {
+        let mut all = self.tree.snapshot();
+        all.retain(|path, _| path != "calls" && !path.starts_with("run") && !path.starts_with("boot/initrd"));
+        // A plain file keeps what was written without a newline; the kernel's files do not.
+        for (path, what) in &mut all {
+            if path.starts_with("proc/") || path.starts_with("sys/") {
+                *what = what.replace("\\n\"", "\"");
+            }
+        }
+        all
+    }
+}
