@@ -44,7 +44,6 @@ left_out() {
 need_linker
 need_rust
 suite "cargo test" "$CARGO" test --locked --quiet
-suite "fuzz, bounded" "$CARGO" test --locked --quiet --test fuzz -- --ignored
 
 if ! $clean; then
   left_out "install on a clean Debian" "--quick"

@@ -9,6 +9,9 @@ use crate::host::Host;
 const MODULES: [&str; 11] =
     ["lz4", "lz4hc", "zstd", "lzo", "lzo-rle", "deflate", "842", "z3fold", "zbud", "zsmalloc", "zram"];
 
+/// Where modules lie; on today's systems the first is a link to the second.
+const MODULE_FOLDERS: [&str; 2] = ["/lib/modules", "/usr/lib/modules"];
+
 /// The build options that decide the same.
 const OPTIONS: [&str; 13] = [
     "CONFIG_ZSWAP",
@@ -71,9 +74,10 @@ pub(super) fn read(host: &Host) -> Kernel {
     let release = host
         .running_kernel()
         .or_else(|| host.value("/proc/sys/kernel/osrelease"))
-        .or_else(|| newest(&host.list("/lib/modules").unwrap_or_default()))
+        .or_else(|| MODULE_FOLDERS.iter().find_map(|folder| newest(&host.list(folder).unwrap_or_default())))
         .unwrap_or_default();
-    let folder = format!("/lib/modules/{release}");
+    let folders = MODULE_FOLDERS.map(|folder| format!("{folder}/{release}"));
+    let folder = folders.iter().find(|folder| host.exists(folder)).unwrap_or(&folders[0]);
     let mut modules = BTreeMap::new();
     let builtin = host.read_text(&format!("{folder}/modules.builtin")).ok().flatten();
     let loadable = host.read_text(&format!("{folder}/modules.dep")).ok().flatten();

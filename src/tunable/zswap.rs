@@ -151,8 +151,9 @@ fn wanted(cx: &Context<'_>, compressor: Option<&str>, zpool: Option<&str>) -> Ve
     wanted
 }
 
+/// A tree need not tell; then nothing speaks against it.
 fn has_zswap(cx: &Context<'_>) -> bool {
-    cx.facts.zswap.available || cx.facts.kernel.has_zswap == Some(true)
+    cx.facts.zswap.available || cx.facts.kernel.has_zswap.unwrap_or(!cx.host.is_live())
 }
 
 /// Is it there? Where the host does not tell (no `/lib/modules`), only what runs already counts as there.
