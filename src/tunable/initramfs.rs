@@ -91,13 +91,19 @@ fn block(path: &str, modules: &[String]) -> String {
 /// The file with our block as it shall be: put where the old one was, else behind the last line. Other bytes are left
 /// as they are, whatever they are.
 fn with_block(file: &[u8], block: &str) -> Vec<u8> {
-    let find = |needle: &str, from: usize| {
-        let place = file[from..].windows(needle.len()).position(|w| w == needle.as_bytes());
-        place.map(|at| from + at)
+    let places = |needle: &str| -> Vec<usize> {
+        file.windows(needle.len())
+            .enumerate()
+            .filter(|(_, w)| *w == needle.as_bytes())
+            .map(|(at, _)| at)
+            .collect()
     };
-    let old = find(BEGIN, 0).and_then(|begin| {
-        let end = find(END, begin)? + END.len();
-        Some((begin, end + usize::from(file.get(end) == Some(&b'\n'))))
+    // The nearest beginning before an end: a block that somebody tore open must not swallow what follows it.
+    let begins = places(BEGIN);
+    let old = places(END).into_iter().find_map(|end| {
+        let begin = begins.iter().rev().find(|begin| **begin < end)?;
+        let end = end + END.len();
+        Some((*begin, end + usize::from(file.get(end) == Some(&b'\n'))))
     });
     let (begin, end) = old.unwrap_or((file.len(), file.len()));
     let mut out = file[..begin].to_vec();
