@@ -1,0 +1,66 @@
+#!/bin/bash
+# Carries out the two commands of the README on a clean Debian made for the purpose: a minimal root file system, in a
+# mount, process and host name namespace of its own. /proc and /sys are read-only there, so that nothing in it can
+# change the machine below. Mirror, certificates and name servers are the system's own.
+set -euo pipefail
+# shellcheck disable=SC2016  # what stands in single quotes is for other programs
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+suite=${1:-bookworm}
+cache=${CIVICUM_TUNE_CACHE:-$HOME/.cache/civicum-tune}/clean-$suite
+
+if [ "$(id -u)" -ne 0 ]; then
+  echo "skipped: a chroot in a mount namespace needs root"
+  exit 0
+fi
+if ! command -v mmdebstrap >/dev/null; then
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap qemu-utils >/dev/null
+fi
+
+mkdir -p "$cache"
+if [ ! -e "$cache/root.tar" ]; then
+  # shellcheck disable=SC2016
+  mirror=$(apt-get indextargets --format '$(SITE)' | sort -u | grep -m1 -E '/debian/?$')
+  # shellcheck disable=SC2016
+  security=$(apt-get indextargets --format '$(SITE)' | sort -u | grep -m1 -E '/debian-security/?$' || true)
+  sources=("deb $mirror $suite main")
+  if [ -n "$security" ]; then sources+=("deb $security $suite-security main"); fi
+  mmdebstrap --quiet --variant=minbase --mode=root "$suite" "$cache/root.tar.new" "${sources[@]}"
+  mv "$cache/root.tar.new" "$cache/root.tar"
+fi
+
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+tar -xpf "$cache/root.tar" -C "$root"
+mkdir -p "$root/root/civicum-tune" "$root/run/outside"
+(cd "$top" && git ls-files -z | tar --null -cf - -T -) | tar -xf - -C "$root/root/civicum-tune"
+cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
+[ ! -e /etc/ssl/certs/ca-certificates.crt ] || cp -L /etc/ssl/certs/ca-certificates.crt "$root/run/outside/ca.crt"
+# What was fetched once need not be fetched again; the clean host has its own copy all the same.
+for part in registry/index registry/cache; do
+  if [ -d "${CARGO_HOME:-$HOME/.cargo}/$part" ]; then
+    mkdir -p "$root/root/.cargo/$part"
+    cp -a "${CARGO_HOME:-$HOME/.cargo}/$part/." "$root/root/.cargo/$part/"
+  fi
+done
+cp "$top/tests/install/inside.sh" "$root/root/inside.sh"
+
+unshare --mount --pid --uts --fork --kill-child bash -euc '
+  root=$1
+  hostname clean
+  mount -t proc -o ro proc "$root/proc"
+  mount --bind /sys "$root/sys" && mount -o remount,ro,bind "$root/sys"
+  mount -t tmpfs -o mode=755 tmpfs "$root/dev"
+  mkdir "$root/dev/shm"
+  for device in null zero full random urandom tty; do
+    touch "$root/dev/$device" && mount --bind "/dev/$device" "$root/dev/$device"
+  done
+  ln -s /proc/self/fd "$root/dev/fd"
+  certificates=()
+  if [ -e "$root/run/outside/ca.crt" ]; then
+    certificates=(SSL_CERT_FILE=/run/outside/ca.crt CARGO_HTTP_CAINFO=/run/outside/ca.crt CURL_CA_BUNDLE=/run/outside/ca.crt)
+  fi
+  chroot "$root" env -i HOME=/root TERM=dumb PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    "${certificates[@]}" bash /root/inside.sh
+' bash "$root"
