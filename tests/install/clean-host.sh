@@ -2,8 +2,8 @@
 # Carries out the two commands of the README on a clean Debian made for the purpose: a minimal root file system, in a
 # mount, process and host name namespace of its own. /proc and /sys are read-only there, so that nothing in it can
 # change the machine below. Mirror, certificates and name servers are the system's own.
-set -euo pipefail
 # shellcheck disable=SC2016  # what stands in single quotes is for other programs
+set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 suite=${1:-bookworm}
@@ -20,14 +20,12 @@ fi
 
 mkdir -p "$cache"
 if [ ! -e "$cache/root.tar" ]; then
-  # shellcheck disable=SC2016
   mirror=$(apt-get indextargets --format '$(SITE)' | sort -u | grep -m1 -E '/debian/?$')
-  # shellcheck disable=SC2016
   security=$(apt-get indextargets --format '$(SITE)' | sort -u | grep -m1 -E '/debian-security/?$' || true)
   sources=("deb $mirror $suite main")
   if [ -n "$security" ]; then sources+=("deb $security $suite-security main"); fi
-  mmdebstrap --quiet --variant=minbase --mode=root "$suite" "$cache/root.tar.new" "${sources[@]}"
-  mv "$cache/root.tar.new" "$cache/root.tar"
+  mmdebstrap --quiet --variant=minbase --mode=root "$suite" "$cache/new.tar" "${sources[@]}"
+  mv "$cache/new.tar" "$cache/root.tar"
 fi
 
 root=$(mktemp -d)

@@ -3,8 +3,8 @@
 #   disk.img  Debian with GRUB, systemd, initramfs-tools and a generic kernel (the cloud flavour has no zswap)
 #   key       the ssh key that opens it
 # The folder is named after all that goes in, so that an image is built once. The package mirror is the system's own.
-set -euo pipefail
 # shellcheck disable=SC2016  # what stands in single quotes is for other programs
+set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 suite=bookworm
