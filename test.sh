@@ -43,6 +43,7 @@ left_out() {
 
 need_linker
 need_rust
+command -v strace >/dev/null || packages strace
 suite "cargo test" "$CARGO" test --locked --quiet
 
 if ! $clean; then

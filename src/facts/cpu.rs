@@ -101,7 +101,7 @@ fn remarks(cpu: &Cpu, should_have: Option<bool>) -> Vec<String> {
             "{name} has AVX-512, but the hypervisor masks it; ask the provider for CPU type `host`"
         )),
         (false, _, Some(false)) => {
-            remarks.push(format!("{name} has no AVX-512: a model's prompts run on AVX2, at about half the speed"));
+            remarks.push(format!("{name} has no AVX-512: a model's prompts run on AVX2, which is slower"));
         }
         (false, _, None) => remarks.push("no AVX-512: a model's prompts run on AVX2".to_owned()),
     }

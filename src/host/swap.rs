@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, OFlag, fallocate, openat, renameat};
 use nix::libc;
 use nix::sys::stat::Mode;
+use nix::sys::statfs::{BTRFS_SUPER_MAGIC, fstatfs};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::write::temporary;
@@ -123,7 +124,8 @@ impl Host {
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let fd =
             self.act("create", path, || Ok(openat(folder, new, flags, Mode::from_bits_truncate(0o600))?))?;
-        if nocow {
+        // The tree's story of its mounts need not be that of the disk it lies on now.
+        if nocow && fstatfs(&fd)?.filesystem_type() == BTRFS_SUPER_MAGIC {
             no_copy_on_write(&fd)?;
         }
         let mut file = file_of(fd);

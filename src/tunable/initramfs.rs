@@ -24,7 +24,7 @@ impl Tunable for EarlyModules {
             title: "Early modules",
             why: "zswap starts before the root file system is mounted. A compressor or allocator that is a module and not in the \
                   initramfs is replaced by the built-in default without another word: the command line says lz4, the kernel runs lzo.",
-            cost: "About 50 KiB in each initramfs, and the time to make it once.",
+            cost: "A few small files in each initramfs, and the time to make it once.",
             risk: "Making an initramfs needs room in /boot; civicum-tune checks it first.",
             source: "mm/zswap.c; initramfs-tools(7); dracut.conf(5); seen on Linux 6.1.192",
             undo: "`civicum-tune rollback` takes the lines out and makes the initramfs again.",

@@ -16,7 +16,7 @@ impl Tunable for Psi {
             title: "Pressure stall information",
             why: "PSI says for how long work has been waiting for memory. It is the earliest honest sign that a host runs short, \
                   seconds before the OOM killer; the supervisor acts on it.",
-            cost: "Well under 1 % of CPU time.",
+            cost: "A little bookkeeping when tasks wait.",
             risk: "None known.",
             source: "Linux Documentation/accounting/psi.rst",
             undo: "`civicum-tune rollback`, then reboot.",

@@ -31,7 +31,7 @@ impl Tunable for Zswap {
             title: "Compressed swap cache",
             why: "Pages on their way to disk are compressed and kept in RAM; only when the pool is full do the oldest go to the swap \
                   file. A burst of OCR is absorbed at the speed of memory, and cold data does not hold RAM for ever as in zram.",
-            cost: "CPU time for each page (lz4: about a microsecond), and up to max_pool_percent of RAM under pressure.",
+            cost: "CPU time for each page, and up to max_pool_percent of RAM under pressure.",
             risk: "Without a swap file behind it zswap does nothing. Incompressible pages go to disk.",
             source: "Linux Documentation/admin-guide/mm/zswap.rst",
             undo: "`civicum-tune rollback`; the parameters go back at once, the pool drains as pages are used or swap is turned off.",
@@ -62,7 +62,7 @@ impl Tunable for Zswap {
         let wanted = wanted(cx, compressor.name.as_deref(), zpool.name.as_deref());
         let because = Because {
             summary: "",
-            reason: "compressed in RAM a page comes back in microseconds, from disk in a tenth of a millisecond or more",
+            reason: "a page that is compressed in RAM comes back much sooner than one from the disk",
             risk: Risk::Medium,
             reboot: false,
         };

@@ -47,6 +47,8 @@ cp "$top/tests/install/inside.sh" "$root/root/inside.sh"
 unshare --mount --pid --uts --fork --kill-child bash -euc '
   root=$1
   hostname clean
+  # A root that is a mount of its own, as on any host: the tests make further namespaces on it.
+  mount --bind "$root" "$root"
   mount -t proc -o ro proc "$root/proc"
   mount --bind /sys "$root/sys" && mount -o remount,ro,bind "$root/sys"
   mount -t tmpfs -o mode=755 tmpfs "$root/dev"

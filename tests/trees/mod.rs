@@ -136,6 +136,8 @@ fn walk(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
                 continue;
             }
             format!("folder {owner}")
+        } else if !meta.is_file() {
+            format!("other {owner}")
         } else if meta.len() > 1 << 20 {
             format!("{owner} {} bytes", meta.len())
         } else {

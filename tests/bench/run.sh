@@ -1,0 +1,96 @@
+#!/bin/bash
+# Measures civicum-tune beside others that do comparable work, and writes docs/benchmarks.md. Nothing of this machine is
+# changed: the program works on a tree, the others in their dry-run modes.
+# Needs root only to install what is missing (hyperfine, strace, a C compiler, python3-venv).
+# shellcheck disable=SC2016  # what stands in single quotes is for other programs
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+here=$top/tests/bench
+cache=${CIVICUM_TUNE_CACHE:-$HOME/.cache/civicum-tune}/bench
+program=${1:-$top/target/release/civicum-tune}
+[ -x "$program" ] || (cd "$top" && cargo build --release --locked --quiet)
+
+missing=()
+for pair in hyperfine:hyperfine strace:strace cc:gcc; do
+  command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+mkdir -p "$cache"
+if [ ! -x "$cache/venv/bin/pyinfra" ] || [ ! -x "$cache/venv/bin/ansible-playbook" ]; then
+  python3 -m venv "$cache/venv"
+  "$cache/venv/bin/pip" install --quiet pyinfra ansible-core
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+echo 'int main(void) { return 0; }' >"$work/nothing.c"
+cc -O2 -static -o "$work/nothing" "$work/nothing.c"
+
+# The tree: what `cargo test` uses as its small cloud server, tuned already, so that a plan finds nothing to do.
+(cd "$top" && CIVICUM_TUNE_BENCH_TREE="$work/tree" cargo test --quiet --locked --test tree_for_bench -- --ignored >/dev/null)
+"$program" apply --yes --quiet --root "$work/tree" --profile minimal
+
+measure() { # NAME COMMAND…: the median and the spread in ms
+  local name=$1
+  shift
+  hyperfine -N --warmup 5 --min-runs "${runs:-50}" --ignore-failure --export-json "$work/$name.json" "$*" >/dev/null 2>&1
+  python3 -c '
+import json, sys
+r = json.load(open(sys.argv[1]))["results"][0]
+print(f"{r[\"median\"]*1000:.2f} {r[\"min\"]*1000:.2f} {r[\"max\"]*1000:.2f}")' "$work/$name.json"
+}
+
+read -r nothing nothing_min nothing_max < <(measure nothing "$work/nothing")
+read -r plan plan_min plan_max < <(measure plan "$program" plan --root "$work/tree" --quiet)
+read -r live live_min live_max < <(measure live "$program" plan --quiet)
+read -r detect detect_min detect_max < <(measure detect "$program" detect --format json)
+cp "$here"/deploy.py "$here"/playbook.yml "$work/"
+export ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_INVENTORY_UNPARSED_WARNING=false
+cd "$work"
+read -r pyinfra pyinfra_min pyinfra_max < <(runs=5 measure pyinfra "$cache/venv/bin/pyinfra" -y --dry @local deploy.py)
+read -r ansible ansible_min ansible_max < <(runs=5 measure ansible "$cache/venv/bin/ansible-playbook" --check -c local -i localhost, playbook.yml)
+cd "$top"
+
+applies=()
+for _ in 1 2 3 4 5 6 7; do
+  rm -rf "$work/fresh" && (cd "$top" && CIVICUM_TUNE_BENCH_TREE="$work/fresh" cargo test --quiet --locked --test tree_for_bench -- --ignored >/dev/null)
+  begin=$(date +%s%N)
+  "$program" apply --yes --quiet --root "$work/fresh" --profile minimal
+  applies+=($((($(date +%s%N) - begin) / 10000)))
+done
+apply=$(printf '%s\n' "${applies[@]}" | sort -n | sed -n 4p)
+rm -rf "$work/fresh" && CIVICUM_TUNE_BENCH_TREE="$work/fresh" cargo test --quiet --locked --test tree_for_bench -- --ignored >/dev/null
+strace -f -c -e trace=fsync,fdatasync -o "$work/fsyncs" "$program" apply --yes --quiet --root "$work/fresh" --profile minimal
+fsyncs=$(awk '$NF ~ /^f(data)?sync$/ {n += $4} END {print n}' "$work/fsyncs")
+fsync_ms=$(awk '$NF ~ /^f(data)?sync$/ {n += $2} END {printf "%.1f", n * 1000}' "$work/fsyncs")
+size=$(stat -c %s "$program")
+
+ratio() { python3 -c "print(f'{$1 / $2:.0f}')"; }
+{
+  echo '# How long it takes'
+  echo
+  echo 'Written by `tests/bench/run.sh`, which measures all of it again: medians of whole processes (hyperfine), in ms, with the'
+  echo 'shortest and the longest run.'
+  echo
+  echo "Machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) CPUs, Linux $(uname -r | cut -d- -f1). civicum-tune $("$program" --version | cut -d' ' -f2), $(python3 -c "print(f'{$size / 1048576:.1f}')") MiB stripped."
+  echo
+  echo '| what | median | shortest | longest |'
+  echo '| --- | --- | --- | --- |'
+  echo "| a static program that does nothing | $nothing | $nothing_min | $nothing_max |"
+  echo "| \`civicum-tune plan --root\` on a tuned tree: nothing differs | $plan | $plan_min | $plan_max |"
+  echo "| \`civicum-tune plan\` on this live machine | $live | $live_min | $live_max |"
+  echo "| \`civicum-tune detect --format json\` on this live machine | $detect | $detect_min | $detect_max |"
+  echo "| \`pyinfra --dry @local\`, the same parameters and files | $pyinfra | $pyinfra_min | $pyinfra_max |"
+  echo "| \`ansible-playbook --check -c local\`, the same parameters and files | $ansible | $ansible_min | $ansible_max |"
+  echo
+  echo "A plan that finds nothing costs $(python3 -c "print(f'{$plan - $nothing:.2f}')") ms more than the start of a program; pyinfra takes $(ratio "$pyinfra" "$plan") times as long, Ansible $(ratio "$ansible" "$plan") times."
+  echo "The others compare the same kernel parameters and the same file; they know nothing of the boot chain, of who overrides whom,"
+  echo 'or of a way back.'
+  echo
+  echo "A first \`apply --root\` of the profile \`minimal\` takes $(python3 -c "print(f'{$apply / 100:.1f}')") ms (median of 7). It waits for the disk $fsyncs times (\`strace -c\`), $fsync_ms ms in all under strace."
+} >"$top/docs/benchmarks.md"
+cat "$top/docs/benchmarks.md"
