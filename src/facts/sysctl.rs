@@ -102,7 +102,7 @@ impl SysctlFiles {
             let names = match host.list(folder) {
                 Ok(names) => names,
                 Err(e) => {
-                    found.problems.push(e.to_string());
+                    found.problems.push(format!("{folder} can't be read: {}", e.reason()));
                     continue;
                 }
             };
@@ -116,7 +116,7 @@ impl SysctlFiles {
             }
             match host.read_text(&path) {
                 Ok(text) => found.files.push((path, parse(&text.unwrap_or_default()))),
-                Err(e) => found.problems.push(e.to_string()),
+                Err(e) => found.problems.push(format!("{path} can't be read: {}", e.reason())),
             }
         }
         Ok(found)

@@ -31,6 +31,11 @@ impl HostError {
         Self::new(action, path, io::Error::other(reason.into()))
     }
 
+    /// Why, and what to do, without the path.
+    pub fn reason(&self) -> String {
+        reason(&self.source) + &hint(&self.source).map(|hint| format!("; {hint}")).unwrap_or_default()
+    }
+
     /// The kernel's error number, if it was the kernel that refused.
     pub fn errno(&self) -> Option<Errno> {
         self.source.raw_os_error().map(Errno::from_raw)

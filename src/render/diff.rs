@@ -9,11 +9,18 @@ use crate::host::Image;
 /// The unified diff from one image of a file to another, three lines of context; empty where the text is the same.
 pub fn unified(path: &str, before: &Image, after: &Image) -> String {
     let name = |image: &Image| if image.is_absent() { "/dev/null".to_owned() } else { path.to_owned() };
-    if let (Image::Link { target }, _) | (_, Image::Link { target }) = (before, after) {
-        let old =
-            if let Image::Link { target } = before { format!("-link to {target}\n") } else { String::new() };
-        let new = if let Image::Link { .. } = after { format!("+link to {target}\n") } else { String::new() };
-        return format!("--- {}\n+++ {}\n{old}{new}", name(before), name(after));
+    if matches!((before, after), (Image::Link { .. }, _) | (_, Image::Link { .. })) {
+        let lines = |image: &Image, sign: char| match image {
+            Image::Link { target } => format!("{sign}link to {target}\n"),
+            other => other.text().lines().map(|line| format!("{sign}{line}\n")).collect(),
+        };
+        return format!(
+            "--- {}\n+++ {}\n{}{}",
+            name(before),
+            name(after),
+            lines(before, '-'),
+            lines(after, '+')
+        );
     }
     let (old, new) = (before.text(), after.text());
     TextDiff::from_lines(old.as_ref(), new.as_ref())

@@ -52,6 +52,12 @@ impl Tunable for SwapFile {
         if have + MIB > wanted {
             return Ok(());
         }
+        for tuner in cx.facts.tuners.iter().filter(|tuner| tuner.name == "cloud-init-swap") {
+            gap.note(format!(
+                "cloud-init makes a swap file of its own ({}); take those lines out, or count on both",
+                tuner.evidence
+            ));
+        }
         let missing = if have == 0 { wanted } else { (wanted - have).div_ceil(MIB) * MIB };
         let Some(path) = free_name(cx, gap) else { return Ok(()) };
         let nocow = match suits(cx, &path, missing) {

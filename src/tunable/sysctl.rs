@@ -65,6 +65,13 @@ impl Tunable for Sysctl {
                 }
             }
         }
+        for tuner in cx.facts.tuners.iter().filter(|tuner| tuner.active && tuner.name == "tuned") {
+            gap.note(format!(
+                "TuneD is active ({}) and sets its own values again whenever it starts; `systemctl disable --now tuned`, or take \
+                 these keys out of its profile",
+                tuner.evidence
+            ));
+        }
         for problem in &files.problems {
             gap.note(format!("{problem}; can't tell whether it sets a key of ours"));
         }
