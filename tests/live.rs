@@ -210,3 +210,26 @@ fn nobody_to_ask_and_no_root() {
     let said = live.expect(2, APPLY);
     assert!(said.contains("this is a lxc container"), "{said}");
 }
+
+#[test]
+fn after_a_reboot_the_boot_line_is_proved_and_what_the_boot_made_is_nobodys_wish() {
+    let Some(live) = Live::new() else { return };
+    live.expect(0, APPLY);
+    live.tree.put("proc/sys/kernel/random/boot_id", "22222222-2222-2222-2222-222222222222\n");
+    live.tree.put("proc/cmdline", "BOOT_IMAGE=/vmlinuz quiet\n");
+    let said = live.expect(0, &["plan"]);
+    assert!(said.contains("did not reach the boot line") && said.contains("zswap.enabled=1"), "{said}");
+    live.tree.put(
+        "proc/cmdline",
+        "BOOT_IMAGE=/vmlinuz zswap.enabled=1 zswap.compressor=lz4 zswap.max_pool_percent=25\n",
+    );
+    // The kernel of this test's machine decides whether there is a zpool to ask for.
+    let said = live.expect(0, &["plan"]);
+    assert!(said.contains("is proved") || said.contains("zswap.zpool="), "{said}");
+    // The boot gave this one another value than before or after: there is nothing of ours to take back.
+    live.tree.put("proc/sys/vm/swappiness", "33\n");
+    live.expect(0, &["rollback", "--yes"]);
+    assert_eq!(live.value("proc/sys/vm/swappiness"), "33");
+    assert_eq!(live.value("proc/sys/vm/page-cluster"), "3");
+    assert!(!live.tree.at("etc/sysctl.d/99-zz-civicum-tune.conf").exists());
+}

@@ -24,7 +24,7 @@ fn examples(readme: &str) -> Vec<Example> {
             ("```console", _) => inside = true,
             ("```", _) => inside = false,
             (_, Some(command)) if inside => {
-                found.push(Example { command: command.to_owned(), shown: Vec::new() })
+                found.push(Example { command: command.to_owned(), shown: Vec::new() });
             }
             _ if inside && line != "…" => found.last_mut().unwrap().shown.push(line.to_owned()),
             _ => {}

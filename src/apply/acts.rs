@@ -40,8 +40,17 @@ pub(super) enum Undone {
     Kept(String),
 }
 
+/// Looks, as one who knows whether the host was booted since the plan was made: a kernel value that is neither the one
+/// nor the other then is what the boot made it, and nobody's wish.
+pub(super) fn look_after_boot(host: &Host, act: &Act, rebooted: bool) -> Result<Sight> {
+    match (act, look(host, act)?) {
+        (Act::Poke { .. }, Sight::Other(_)) if rebooted => Ok(Sight::Before),
+        (_, sight) => Ok(sight),
+    }
+}
+
 /// Looks.
-pub(super) fn look(host: &Host, act: &Act) -> Result<Sight> {
+fn look(host: &Host, act: &Act) -> Result<Sight> {
     Ok(match act {
         Act::MakeFolder { path } if host.exists(path) => Sight::After,
         Act::MakeFolder { .. } => Sight::Before,
@@ -105,13 +114,14 @@ pub(super) fn carry_out(host: &Host, act: &Act, progress: &mut dyn Progress) -> 
 pub(super) fn undo(
     host: &Host,
     act: &Act,
+    rebooted: bool,
     overwrite: Option<&str>,
     progress: &mut dyn Progress,
 ) -> Result<Undone> {
     if let Act::PutFile { path, .. } | Act::MakeSwapFile { path, .. } = act {
         host.sweep(path)?;
     }
-    let sight = look(host, act)?;
+    let sight = look_after_boot(host, act, rebooted)?;
     match (act, sight) {
         (_, Sight::Before) => Ok(Undone::Restored),
         (Act::MakeFolder { path }, _) => {
@@ -162,6 +172,7 @@ pub(super) fn undo(
             Ok(Undone::Restored)
         }
         (Act::MakeGrubConfig { path, before, .. }, _) => {
+            host.replace(&candidate(path), &Image::Absent)?;
             if host.image(path)?.bytes().is_some_and(|now| sha256_hex(now) == *before) {
                 return Ok(Undone::Restored);
             }
@@ -247,6 +258,11 @@ fn swap_off(host: &Host, path: &str) -> Result<()> {
     host.swap_off(path)
 }
 
+/// Where a new grub.cfg is read by grub-script-check before it takes its place.
+fn candidate(path: &str) -> String {
+    format!("{path}.civicum-tune-check")
+}
+
 /// Generates grub.cfg beside the old one, checks it, and replaces the old one in one step. (`update-grub` copies the new
 /// one over the old one; a power cut in the middle of that leaves a host that does not boot.)
 fn make_grub_config(host: &Host, path: &str, expect: &[String], progress: &mut dyn Progress) -> Result<()> {
@@ -273,7 +289,7 @@ fn make_grub_config(host: &Host, path: &str, expect: &[String], progress: &mut d
     let checker =
         ["grub-script-check", "grub2-script-check"].into_iter().find(|name| host.program(name).is_some());
     if let Some(checker) = checker {
-        let candidate = format!("{path}.civicum-tune-check");
+        let candidate = candidate(path);
         host.replace(&candidate, &new)?;
         let checked = host.run(checker, &[&candidate], GRUB_DEADLINE, &mut |line| progress.line(line));
         host.replace(&candidate, &Image::Absent)?;

@@ -98,7 +98,8 @@ fn one_step(
     progress: &mut dyn Progress,
 ) -> Result<(), String> {
     let words = |e: HostError| e.to_string();
-    match acts::look(host, &change.act).map_err(words)? {
+    let rebooted = generation.rebooted_since(host) == Some(true);
+    match acts::look_after_boot(host, &change.act, rebooted).map_err(words)? {
         Sight::After => {}
         Sight::Other(found) => return Err(format!("{found}, which the plan did not know; run plan again")),
         sight @ (Sight::Before | Sight::Unseen) => {
@@ -106,7 +107,7 @@ fn one_step(
                 generation.note(host, &Event::Begun { step }).map_err(words)?;
             }
             acts::carry_out(host, &change.act, progress).map_err(words)?;
-            match acts::look(host, &change.act).map_err(words)? {
+            match acts::look_after_boot(host, &change.act, false).map_err(words)? {
                 Sight::After | Sight::Unseen => {}
                 Sight::Before => {
                     return Err("the host took it without an error, and kept what it had".to_owned());

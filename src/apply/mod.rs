@@ -25,8 +25,13 @@ pub const STATE: &str = "/var/lib/civicum-tune";
 
 /// Takes the lock that keeps a second run out.
 pub fn lock(host: &Host) -> Result<Lock, HostError> {
+    if host.is_live() {
+        return host.lock("/run/civicum-tune.lock");
+    }
     // A tree has no /run of its own that means anything.
-    host.lock(if host.is_live() { "/run/civicum-tune.lock" } else { "/var/lib/civicum-tune/lock" })
+    host.make_folders(STATE)?;
+    host.make_folder(STATE, 0o700)?;
+    host.lock(&format!("{STATE}/lock"))
 }
 
 /// Who wants to hear how far it is. Every method has a silent default.

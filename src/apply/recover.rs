@@ -53,8 +53,9 @@ pub fn recover(host: &Host, progress: &mut dyn Progress) -> Result<Option<Recove
 
 /// The first thing that the rest of the plan would meet and did not know.
 fn first_obstacle(host: &Host, generation: &Generation) -> Result<Option<String>> {
+    let rebooted = generation.rebooted_since(host) == Some(true);
     for change in &generation.changes {
-        if let Sight::Other(found) = acts::look(host, &change.act)? {
+        if let Sight::Other(found) = acts::look_after_boot(host, &change.act, rebooted)? {
             return Ok(Some(found));
         }
     }

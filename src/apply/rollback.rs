@@ -106,6 +106,7 @@ pub(super) fn undo_steps(
         return Ok(outcome);
     }
     generation.note(host, &Event::Undoing { why: why.to_owned() })?;
+    let rebooted = generation.rebooted_since(host) == Some(true);
     let order = order(&generation.changes, &events, retry.as_deref());
     let total = order.len();
     for (number, step) in order.into_iter().enumerate() {
@@ -113,7 +114,7 @@ pub(super) fn undo_steps(
         progress.begin(number + 1, total, change);
         let aside = options.force.then(|| generation.kept_path(step));
         // A step that can't be undone must not keep the others from it.
-        let undone = acts::undo(host, &change.act, aside.as_deref(), progress)
+        let undone = acts::undo(host, &change.act, rebooted, aside.as_deref(), progress)
             .unwrap_or_else(|error| Undone::Kept(error.to_string()));
         match undone {
             Undone::Restored => {

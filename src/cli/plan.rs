@@ -54,15 +54,18 @@ impl Plan {
         }
         if let Some(generation) = generations.applied() {
             let waits = generation.changes.iter().any(|change| change.reboot);
-            if waits && generation.rebooted_since(&session.host) == Some(false) {
-                out.say(&format!("Generation {} waits for a reboot to be complete.", generation.id));
+            let id = generation.id;
+            match generation.rebooted_since(&session.host).filter(|_| waits) {
+                Some(false) => out.say(&format!("Generation {id} waits for a reboot to be complete.")),
+                Some(true) => out.say(&session.boot_proof(id)),
+                None => {}
             }
         }
         if plan.is_empty() || !plan.obstacles.is_empty() {
             return Ok(());
         }
         let apply = match &self.out {
-            Some(path) => format!("civicum-tune apply {}", path.display()),
+            Some(path) => session.at_root(&format!("apply {}", path.display())),
             None => session.again("apply"),
         };
         out.say(&format!("Next: {}{apply}", if session.host.may_change() { "" } else { "sudo " }));

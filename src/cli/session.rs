@@ -9,6 +9,7 @@ use crate::facts::Facts;
 use crate::host::{Host, HostError, Image, MAX_FILE};
 use crate::plan::{self, Plan, SavedPlan};
 use crate::profile::{self, Finding, Numbers, Profile, Settings};
+use crate::tunable::Context;
 
 /// Where a host's own profile is kept.
 pub(super) const OWN_PROFILE: &str = "/etc/civicum-tune/profile.toml";
@@ -68,12 +69,37 @@ impl Session {
         Ok(Self { facts, ..self })
     }
 
-    /// The command line that does `command` to the same host with the same profile.
-    pub(super) fn again(&self, command: &str) -> String {
+    /// Whether the running kernel was really booted with what is wanted on its command line.
+    pub(super) fn boot_proof(&self, generation: u32) -> String {
+        let context = Context { wish: &self.settings, facts: &self.facts, host: &self.host, remember: None };
+        let booted: Vec<&str> = self.facts.boot.cmdline.split_whitespace().collect();
+        let (there, missing): (Vec<String>, Vec<String>) =
+            context.kernel_args().into_iter().partition(|arg| booted.contains(&arg.as_str()));
+        if missing.is_empty() {
+            return format!(
+                "Generation {generation} is proved: the running kernel was booted with {}.",
+                there.join(" ")
+            );
+        }
+        format!(
+            "Generation {generation} did not reach the boot line: the running kernel was booted without {}. \
+             The host may boot another way than through its own GRUB.",
+            missing.join(" ")
+        )
+    }
+
+    /// A command line for the same host.
+    pub(super) fn at_root(&self, command: &str) -> String {
         let mut line = format!("civicum-tune {command}");
         if let Some(root) = &self.root {
             line += &format!(" --root {}", root.display());
         }
+        line
+    }
+
+    /// The command line that does `command` to the same host with the same profile.
+    pub(super) fn again(&self, command: &str) -> String {
+        let mut line = self.at_root(command);
         if let Some(profile) = &self.profile {
             line += &format!(" --profile {profile}");
         }

@@ -44,6 +44,10 @@ impl Tunable for EarlyModules {
         };
         let (path, tool) = match cx.facts.boot.initramfs {
             Initramfs::InitramfsTools => (MODULES, InitramfsTool::UpdateInitramfs),
+            // Debian and Ubuntu wrap dracut, and the wrapper knows where their kernels look for the image.
+            Initramfs::Dracut if cx.host.program("update-initramfs").is_some() => {
+                (DRACUT, InitramfsTool::UpdateInitramfs)
+            }
             Initramfs::Dracut => (DRACUT, InitramfsTool::Dracut),
             Initramfs::None => return Ok(()),
         };

@@ -50,6 +50,7 @@ checks.has("after the reboot: command line", vm.output("cat /proc/cmdline"),
            "mitigations=off zswap.enabled=1 zswap.compressor=lz4 zswap.zpool=z3fold zswap.max_pool_percent=20")
 checks.has("after the reboot: kernel log", vm.output("dmesg | grep zswap"), "loaded using pool lz4/z3fold")
 tuned("after the reboot")
+checks.has("the plan proves the boot line", tune("plan", 0), "Generation 1 is proved")
 checks.equal("no failed unit", vm.output("systemctl --failed --no-legend"), "")
 checks.equal("the unit ran", vm.output("systemctl is-active civicum-tune-zswap.service swapfile.swap"), "active\nactive")
 tune("plan", 0)
