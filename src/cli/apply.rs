@@ -130,6 +130,9 @@ fn report(generation: &Generation, left: &Plan, out: &Out) {
         return;
     }
     let style = out.style;
+    if out.quiet && left.is_empty() && left.blocked.is_empty() {
+        return;
+    }
     if left.is_empty() {
         let text = format!("Generation {} is in place: looked again, and nothing differs.", generation.id);
         out.data(&format!("\n{}\n", style.green(&text)));

@@ -68,7 +68,7 @@ impl RollbackCommand {
         let complete = done.iter().all(apply::Rollback::is_complete);
         if out.json {
             out.document(&json!({ "schema": "civicum-tune/rollback/1", "rolled_back": done }));
-        } else {
+        } else if !(out.quiet && complete) {
             for outcome in &done {
                 let words = outcome.in_words();
                 let painted =

@@ -40,8 +40,8 @@ measure() { # NAME COMMAND…: the median and the spread in ms
   hyperfine -N --warmup 5 --min-runs "${runs:-50}" --ignore-failure --export-json "$work/$name.json" "$*" >/dev/null 2>&1
   python3 -c '
 import json, sys
-r = json.load(open(sys.argv[1]))["results"][0]
-print(f"{r[\"median\"]*1000:.2f} {r[\"min\"]*1000:.2f} {r[\"max\"]*1000:.2f}")' "$work/$name.json"
+run = json.load(open(sys.argv[1]))["results"][0]
+print(*("%.2f" % (run[key] * 1000) for key in ("median", "min", "max")))' "$work/$name.json"
 }
 
 read -r nothing nothing_min nothing_max < <(measure nothing "$work/nothing")
@@ -64,7 +64,7 @@ for _ in 1 2 3 4 5 6 7; do
 done
 apply=$(printf '%s\n' "${applies[@]}" | sort -n | sed -n 4p)
 rm -rf "$work/fresh" && CIVICUM_TUNE_BENCH_TREE="$work/fresh" cargo test --quiet --locked --test tree_for_bench -- --ignored >/dev/null
-strace -f -c -e trace=fsync,fdatasync -o "$work/fsyncs" "$program" apply --yes --quiet --root "$work/fresh" --profile minimal
+strace -f -c -w -e trace=fsync,fdatasync -o "$work/fsyncs" "$program" apply --yes --quiet --root "$work/fresh" --profile minimal
 fsyncs=$(awk '$NF ~ /^f(data)?sync$/ {n += $4} END {print n}' "$work/fsyncs")
 fsync_ms=$(awk '$NF ~ /^f(data)?sync$/ {n += $2} END {printf "%.1f", n * 1000}' "$work/fsyncs")
 size=$(stat -c %s "$program")
@@ -91,6 +91,6 @@ ratio() { python3 -c "print(f'{$1 / $2:.0f}')"; }
   echo "The others compare the same kernel parameters and the same file; they know nothing of the boot chain, of who overrides whom,"
   echo 'or of a way back.'
   echo
-  echo "A first \`apply --root\` of the profile \`minimal\` takes $(python3 -c "print(f'{$apply / 100:.1f}')") ms (median of 7). It waits for the disk $fsyncs times (\`strace -c\`), $fsync_ms ms in all under strace."
+  echo "A first \`apply --root\` of the profile \`minimal\` takes $(python3 -c "print(f'{$apply / 100:.1f}')") ms (median of 7). It waits for the disk $fsyncs times (\`strace -c\`), $fsync_ms ms of waiting in all, under strace."
 } >"$top/docs/benchmarks.md"
 cat "$top/docs/benchmarks.md"
