@@ -11,5 +11,6 @@ pub mod host;
 pub mod plan;
 pub mod profile;
 pub mod render;
+pub mod sysctl_name;
 pub mod tunable;
 pub mod units;

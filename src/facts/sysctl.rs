@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::host::{Host, Image, Result};
+use crate::sysctl_name::dotted;
 
 /// The folders, in the order in which a name in one masks the same name in a later one.
 const FOLDERS: [&str; 5] =
@@ -57,25 +58,6 @@ pub fn parse(text: &str) -> Vec<Line> {
                 key: dotted(key),
                 value: value.trim().to_owned(),
             })
-        })
-        .collect()
-}
-
-/// With `/` as the first separator the two kinds change places: `net/ipv4/conf/eth0.1` is `net.ipv4.conf.eth0/1`.
-fn dotted(key: &str) -> String {
-    let slashed = key.find('/').is_some_and(|slash| key.find('.').is_none_or(|dot| slash < dot));
-    if !slashed {
-        return key.to_owned();
-    }
-    key.chars()
-        .map(|c| {
-            if c == '/' {
-                '.'
-            } else if c == '.' {
-                '/'
-            } else {
-                c
-            }
         })
         .collect()
 }

@@ -199,7 +199,7 @@ impl Reader<'_> {
                 self.parameters(value, &path);
                 continue;
             }
-            let name = sysctl::normalised(&name);
+            let name = crate::sysctl_name::dotted(&name);
             path.0[1].clone_from(&name);
             if let Some(other) = self.layer.leaves.get(&path) {
                 // The parser hands keys over by name: which of the two comes first, their places tell.
@@ -282,7 +282,7 @@ impl Reader<'_> {
 
 /// Where a key of this name does belong.
 fn elsewhere(name: &str) -> Option<String> {
-    let plain = sysctl::normalised(name);
+    let plain = crate::sysctl_name::dotted(name);
     let known = sysctl::KNOWN.iter().find(|k| k.name == plain || k.name.rsplit('.').next() == Some(name));
     if let Some(known) = known {
         return Some(format!("kernel parameters belong to [sysctl]: \"{}\" = …", known.name));

@@ -81,37 +81,10 @@ pub fn of(name: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.name == name)
 }
 
-/// The name with dots as separators. As sysctl.d has it: where the first separator is a slash, dots are part of the
-/// names, and the two change places (`net/ipv4/conf/eth0.100/forwarding`).
-pub fn normalised(name: &str) -> String {
-    if name.find('/').unwrap_or(usize::MAX) > name.find('.').unwrap_or(usize::MAX) || !name.contains('/') {
-        return name.to_owned();
-    }
-    name.chars()
-        .map(|c| {
-            if c == '/' {
-                '.'
-            } else if c == '.' {
-                '/'
-            } else {
-                c
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::shape::Shape;
     use super::*;
-
-    #[test]
-    fn names() {
-        assert_eq!(normalised("vm.swappiness"), "vm.swappiness");
-        assert_eq!(normalised("vm/swappiness"), "vm.swappiness");
-        assert_eq!(normalised("net/ipv4/conf/eth0.100/forwarding"), "net.ipv4.conf.eth0/100.forwarding");
-        assert_eq!(normalised("net.ipv4.conf.eth0/100.forwarding"), "net.ipv4.conf.eth0/100.forwarding");
-    }
 
     #[test]
     fn the_table_is_in_order() {

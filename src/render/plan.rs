@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::style::{Style, printable, wrap};
 use super::{diff, style};
 use crate::plan::{Act, Change, Plan, Risk};
+use crate::sysctl_name;
 use crate::tunable::ALL;
 
 /// How wide a line gets at most.
@@ -134,10 +135,8 @@ fn one(change: &Change, style: Style) -> String {
 
 /// `/proc/sys/vm/swappiness` is `vm.swappiness` to people.
 fn short(act: &Act) -> String {
-    match act.target().strip_prefix("/proc/sys/") {
-        Some(key) => key.replace('/', "."),
-        None => act.target().replacen("/sys/module/zswap/parameters/", "zswap.", 1),
-    }
+    let shorter = || act.target().replacen("/sys/module/zswap/parameters/", "zswap.", 1);
+    sysctl_name::of_path(act.target()).unwrap_or_else(shorter)
 }
 
 fn tags(change: &Change, style: Style) -> String {

@@ -1,5 +1,7 @@
 //! Colour where it helps, plain text in a pipe.
 
+use crate::profile::finding::is_harmful;
+
 /// Whether to use colour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Style {
@@ -43,13 +45,14 @@ impl Style {
     }
 }
 
-/// Text that comes from a host's files, made safe for a terminal: control characters are shown, not obeyed.
+/// Text that comes from a host's files, made safe for a terminal: control characters, and those that
+/// reorder text, are shown and not obeyed.
 pub fn printable(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\t' | '\n' => c.to_string(),
             '\r' => "\u{240d}".to_owned(),
-            c if c.is_control() => format!("\\u{{{:x}}}", c as u32),
+            c if is_harmful(c) => c.escape_default().to_string(),
             c => c.to_string(),
         })
         .collect()

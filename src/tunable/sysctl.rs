@@ -6,6 +6,7 @@ use super::{Context, Doc, Gap, Tunable};
 use crate::facts::sysctl::SysctlFiles;
 use crate::host::HostError;
 use crate::plan::{Risk, Setting};
+use crate::sysctl_name;
 
 /// `/etc/sysctl.d/99-zz-civicum-tune.conf` and `/proc/sys`.
 pub(super) struct Sysctl;
@@ -39,7 +40,7 @@ impl Tunable for Sysctl {
         let files = SysctlFiles::read(cx.host)?;
         let mut lines = Vec::new();
         for (key, value) in &cx.wish.sysctl {
-            let path = live_path(key);
+            let path = sysctl_name::path(key);
             if cx.host.is_live() && !cx.host.exists(&path) {
                 gap.note(format!("kernel {} has no {key}; left out", cx.facts.kernel.release));
                 continue;
@@ -96,32 +97,11 @@ fn comes_after_ours(file: &str) -> bool {
     name(file) > name(FILE)
 }
 
-/// `vm.swappiness` lives in `/proc/sys/vm/swappiness`. In a name that starts with a slashed part, dots stay dots.
-fn live_path(key: &str) -> String {
-    let separator_is_slash = key.find('/').is_some_and(|slash| key.find('.').is_none_or(|dot| slash < dot));
-    let below = if separator_is_slash {
-        key.to_owned()
-    } else {
-        key.chars()
-            .map(|c| {
-                if c == '.' {
-                    '/'
-                } else if c == '/' {
-                    '.'
-                } else {
-                    c
-                }
-            })
-            .collect()
-    };
-    format!("/proc/sys/{below}")
-}
-
 fn restore(cx: &Context<'_>, key: &str) -> Vec<Setting> {
     let Some((_, twin)) = COUPLED.iter().find(|(name, _)| *name == key) else { return Vec::new() };
-    let value = |name: &str| cx.host.value(&live_path(name));
+    let value = |name: &str| cx.host.value(&sysctl_name::path(name));
     match (value(key).as_deref(), value(twin)) {
-        (Some("0"), Some(value)) => vec![Setting { path: live_path(twin), value }],
+        (Some("0"), Some(value)) => vec![Setting { path: sysctl_name::path(twin), value }],
         _ => Vec::new(),
     }
 }
@@ -160,13 +140,6 @@ fn reason(key: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_become_paths_as_sysctl_d_says() {
-        assert_eq!(live_path("vm.swappiness"), "/proc/sys/vm/swappiness");
-        assert_eq!(live_path("net.ipv4.conf.eth0/1.rp_filter"), "/proc/sys/net/ipv4/conf/eth0.1/rp_filter");
-        assert_eq!(live_path("net/ipv4/conf/eth0.1/rp_filter"), "/proc/sys/net/ipv4/conf/eth0.1/rp_filter");
-    }
 
     #[test]
     fn ours_comes_after_the_usual_ones() {

@@ -51,8 +51,11 @@ read -r detect detect_min detect_max < <(measure detect "$program" detect --form
 cp "$here"/deploy.py "$here"/playbook.yml "$work/"
 export ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_INVENTORY_UNPARSED_WARNING=false
 cd "$work"
-read -r pyinfra pyinfra_min pyinfra_max < <(runs=5 measure pyinfra "$cache/venv/bin/pyinfra" -y --dry @local deploy.py)
-read -r ansible ansible_min ansible_max < <(runs=5 measure ansible "$cache/venv/bin/ansible-playbook" --check -c local -i localhost, playbook.yml)
+"$cache/venv/bin/pyinfra" --dry @local deploy.py </dev/null >/dev/null 2>&1 || { echo "pyinfra does not work here" >&2; exit 1; }
+"$cache/venv/bin/ansible-playbook" --check -c local -i localhost, -e ansible_python_interpreter=/usr/bin/python3 playbook.yml \
+  >/dev/null 2>&1 || { echo "Ansible does not work here" >&2; exit 1; }
+read -r pyinfra pyinfra_min pyinfra_max < <(runs=5 measure pyinfra "$cache/venv/bin/pyinfra" --dry @local deploy.py)
+read -r ansible ansible_min ansible_max < <(runs=5 measure ansible "$cache/venv/bin/ansible-playbook" --check -c local -i localhost, -e ansible_python_interpreter=/usr/bin/python3 playbook.yml)
 cd "$top"
 
 applies=()

@@ -40,6 +40,10 @@ for unit in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_re
   chroot "$root" systemctl mask "$unit" >/dev/null 2>&1 || true
 done
 
+# For the scenario that retires zram; the others want a host without it.
+chroot "$root" systemctl disable zramswap.service >/dev/null 2>&1
+rm -f "$root/etc/systemd/system/multi-user.target.wants/zramswap.service"
+
 install -m755 "$(dirname "$0")/first-boot.sh" "$root/usr/local/sbin/first-boot"
 cat >"$root/etc/systemd/system/first-boot.service" <<'F'
 [Unit]
