@@ -5,6 +5,7 @@
 //! journal. Only [`host`] touches the machine. [`render`] shows things to people; [`cli`] binds it all.
 
 pub mod apply;
+pub mod change;
 pub mod cli;
 pub mod facts;
 pub mod host;

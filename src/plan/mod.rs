@@ -1,11 +1,10 @@
 //! The plan: an immutable list of typed changes. It decides; the executor obeys.
 
 mod build;
-mod change;
 mod saved;
 
+pub use crate::change::{Act, Change, InitramfsTool, Note, Risk, Setting};
 pub use build::build;
-pub use change::{Act, Change, InitramfsTool, Risk, Setting};
 pub use saved::{SavedPlan, SavedPlanError};
 
 use serde::{Deserialize, Serialize};
@@ -25,15 +24,6 @@ pub struct Plan {
     pub blocked: Vec<Note>,
     /// Why nothing at all can be changed here (a container, no root); empty on a host of its own.
     pub obstacles: Vec<String>,
-}
-
-/// A remark of one tunable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Note {
-    /// Which tunable speaks.
-    pub tunable: String,
-    /// What it says.
-    pub text: String,
 }
 
 impl Plan {

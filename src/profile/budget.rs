@@ -2,8 +2,8 @@
 
 use super::Profile;
 use super::finding::{Code, Finding, part};
+use super::numbers::Numbers;
 use super::settings::Settings;
-use super::settle::Numbers;
 use super::{bundled, sovereignty, sysctl};
 use crate::units::{Bytes, MIB};
 

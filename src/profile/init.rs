@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::finding::printable;
 use super::keys::{KEYS, Key};
-use super::settle::Numbers;
+use super::numbers::Numbers;
 use super::show::{Shown, ShownValue};
 use super::value::{toml_key, toml_string};
 use super::{Profile, best_for};

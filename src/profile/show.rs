@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use super::numbers::Numbers;
 use super::rule::Quantity;
-use super::settle::Numbers;
 use super::source::Provenance;
 use super::value::{KeyPath, Leaf, toml_key, toml_string};
 use super::{Profile, keys, sysctl};

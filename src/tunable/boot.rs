@@ -3,9 +3,9 @@
 use super::gap::Because;
 use super::template::fill;
 use super::{Context, Doc, Gap, Tunable};
+use crate::change::{Act, Risk};
 use crate::facts::Loader;
 use crate::host::{HostError, sha256_hex};
-use crate::plan::{Act, Risk};
 use crate::units::{Bytes, MIB};
 
 /// `/etc/default/grub.d/zz-civicum-tune.cfg`.

@@ -1,8 +1,8 @@
 //! What a tunable found: the changes that close the gap, and what it has to say.
 
 use super::Context;
+use crate::change::{Act, Change, Note, Risk, Setting};
 use crate::host::{HostError, Image};
-use crate::plan::{Act, Change, Note, Risk, Setting};
 
 /// Collects what the tunables find. Adding a file that is right already, or a value that the kernel has, adds nothing.
 #[derive(Debug, Default)]

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use super::gap::Because;
 use super::{ALL, Context, Doc, Gap, Tunable};
+use crate::change::{Act, InitramfsTool, Risk};
 use crate::facts::Initramfs;
 use crate::host::HostError;
-use crate::plan::{Act, InitramfsTool, Risk};
 use crate::units::{Bytes, MIB};
 
 /// `/etc/initramfs-tools/modules` or a dracut drop-in.

@@ -3,8 +3,8 @@
 use super::gap::Because;
 use super::template::fill;
 use super::{Context, Doc, Gap, Tunable};
+use crate::change::Risk;
 use crate::host::HostError;
-use crate::plan::Risk;
 
 /// `/sys/kernel/mm/lru_gen/min_ttl_ms`.
 pub(super) struct Mglru;

@@ -2,8 +2,8 @@
 
 use super::gap::Because;
 use super::{Context, Doc, Gap, Tunable};
+use crate::change::Risk;
 use crate::host::HostError;
-use crate::plan::Risk;
 
 /// `/etc/civicum-tune/profile.toml`.
 pub(super) struct OwnProfile;

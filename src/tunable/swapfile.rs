@@ -3,9 +3,9 @@
 use super::gap::Because;
 use super::template::fill;
 use super::{Context, Doc, Gap, Tunable};
+use crate::change::{Act, Risk};
 use crate::host::swap::{LABEL, PAGE, parse_uuid};
 use crate::host::{HostError, sha256_hex};
-use crate::plan::{Act, Risk};
 use crate::profile::settings::Persist;
 use crate::units::{Bytes, MIB};
 

@@ -3,9 +3,9 @@
 use super::gap::{Because, tidy};
 use super::template::fill;
 use super::{Context, Doc, Gap, Tunable};
+use crate::change::{Risk, Setting};
 use crate::facts::sysctl::SysctlFiles;
 use crate::host::HostError;
-use crate::plan::{Risk, Setting};
 use crate::sysctl_name;
 
 /// `/etc/sysctl.d/99-zz-civicum-tune.conf` and `/proc/sys`.

@@ -2,8 +2,8 @@
 
 use super::gap::Because;
 use super::{Context, Doc, Gap, Tunable};
+use crate::change::{Act, Risk};
 use crate::host::HostError;
-use crate::plan::{Act, Risk};
 use crate::units::{Bytes, MIB};
 
 /// Stops zram swap and keeps whatever sets it up from doing so again.

@@ -3,9 +3,9 @@
 use super::gap::Because;
 use super::template::fill;
 use super::{Context, Doc, Gap, Tunable};
+use crate::change::Risk;
 use crate::facts::{Initramfs, Loader, ModuleKind};
 use crate::host::HostError;
-use crate::plan::Risk;
 
 /// The module parameters, live and at each boot.
 pub(super) struct Zswap;

@@ -219,3 +219,12 @@ fn image_in_words(image: &Image) -> String {
         Image::Other { what } => what.clone(),
     }
 }
+
+/// A remark of one tunable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// Which tunable speaks.
+    pub tunable: String,
+    /// What it says.
+    pub text: String,
+}
