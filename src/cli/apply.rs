@@ -66,8 +66,9 @@ impl Apply {
             Err(error) => return failed(error, out),
         };
         // Believe the host, not the journal.
-        let left = session.look_again()?.plan()?;
-        report(&generation, &left, out);
+        let session = session.look_again()?;
+        let left = session.plan()?;
+        report(&generation, &left, &session, out);
         Ok(if left.is_empty() && left.blocked.is_empty() { Answer::Yes } else { Answer::Trouble })
     }
 }
@@ -119,7 +120,7 @@ fn failed(error: ApplyError, out: &Out) -> Outcome {
     Err(error.into())
 }
 
-fn report(generation: &Generation, left: &Plan, out: &Out) {
+fn report(generation: &Generation, left: &Plan, session: &Session, out: &Out) {
     let applied: Vec<&str> = generation.changes.iter().map(|change| change.id.as_str()).collect();
     let reboot = generation.changes.iter().any(|change| change.reboot);
     if out.json {
@@ -134,7 +135,9 @@ fn report(generation: &Generation, left: &Plan, out: &Out) {
         return;
     }
     if left.is_empty() {
-        let text = format!("Generation {} is in place: looked again, and nothing differs.", generation.id);
+        let but = if left.blocked.is_empty() { "." } else { " but for what is not possible here:" };
+        let text =
+            format!("Generation {} is in place: looked again, and nothing differs{but}", generation.id);
         out.data(&format!("\n{}\n", style.green(&text)));
     } else {
         let text = format!("Generation {} is in place, but looking again these did not take:", generation.id);
@@ -146,8 +149,9 @@ fn report(generation: &Generation, left: &Plan, out: &Out) {
     for note in &left.blocked {
         out.data(&format!("  {}  {}\n", style.yellow(&note.tunable), note.text));
     }
-    if reboot {
+    if reboot && session.host.is_live() {
         out.data("Reboot when it suits you; `civicum-tune plan` then proves that the boot line took.\n");
     }
-    out.data(&format!("Take it back at any time: civicum-tune rollback {}\n", generation.id));
+    let back = session.at_root(&format!("rollback {}", generation.id));
+    out.data(&format!("Take it back at any time: {back}\n"));
 }

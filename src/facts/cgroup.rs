@@ -22,10 +22,13 @@ pub(super) fn read_psi(host: &Host, kernel: &Kernel) -> Psi {
         Ok(Some(_)) | Err(_) => return Psi::Off,
         Ok(None) => {}
     }
-    match kernel.config.get("CONFIG_PSI").map(String::as_str) {
-        Some("y") => Psi::Off,
-        Some(_) => Psi::Absent,
-        None if host.is_live() => Psi::Absent,
-        None => Psi::Unknown,
+    let built = |option: &str| kernel.config.get(option).map(|value| value == "y");
+    match (built("CONFIG_PSI"), built("CONFIG_PSI_DEFAULT_DISABLED")) {
+        (Some(false), _) => Psi::Absent,
+        (Some(true), Some(true)) => Psi::Off,
+        (Some(true), _) if host.is_live() => Psi::Off,
+        (None, _) if host.is_live() => Psi::Absent,
+        // A tree without /proc does not tell how its kernel will be booted.
+        (Some(true) | None, _) => Psi::Unknown,
     }
 }

@@ -36,8 +36,10 @@ impl Tunable for Zram {
         let used: u64 = areas.iter().map(|area| area.used_bytes).sum();
         if cx.host.is_live() && used + SPARE > cx.facts.memory.available_bytes && used > 0 {
             gap.block(format!(
-                "zram holds {} and only {} of memory are available; stop something large first and run this again",
+                "zram holds {}, which needs that much memory and {} to spare, and {} are available; stop something large first and \
+                 run this again",
                 Bytes(used / MIB * MIB),
+                Bytes(SPARE),
                 Bytes(cx.facts.memory.available_bytes / MIB * MIB)
             ));
             return Ok(());

@@ -18,20 +18,20 @@ checks.equal("zram is the swap of this host", vm.output(zram), "/dev/zram0")
 
 # Pages in it: they must be back in memory, unharmed, before zram may go.
 vm.output("mkdir /t && mount -t tmpfs -o size=1100m t /t")
-vm.run("for i in 1 2 3 4 5 6; do cp -a /usr/lib /t/$i && [ $(awk '/zram/ {print $4}' /proc/swaps) -lt 60000 ] || break; done", timeout=400)
+vm.run("cp -a /usr/bin /t/1; for i in 2 3 4 5 6; do cp -a /usr/lib /t/$i && [ $(awk '/zram/ {print $4}' /proc/swaps) -lt 60000 ] || break; done", timeout=400)
 used = int(vm.output("awk '/zram/ {print $4}' /proc/swaps"))
 checks.equal("pages are in zram", used > 1000, True)
 say(f"zram holds {used} KiB; " + vm.output("grep MemAvailable /proc/meminfo"))
 status, text = vm.run("civicum-tune apply --yes --profile /root/zram.toml", 600)
 print(text)
-if status == 2 and "of memory are available" in text:
+if status == 2 and "zram holds" in text:
     checks.has("zram that does not fit in memory is left alone, and that is said", vm.output(zram), "/dev/zram0")
     vm.output("rm -rf /t/[2-6]")
     status, text = vm.run("civicum-tune apply --yes --profile /root/zram.toml", 600)
     print(text)
 checks.equal("apply", status, 0)
 checks.equal("no zram in /proc/swaps", vm.output(zram), "")
-checks.equal("and nothing was lost", vm.run("diff -r --no-dereference /usr/lib /t/1", timeout=300), (0, ""))
+checks.equal("and nothing was lost", vm.run("diff -r --no-dereference /usr/bin /t/1", timeout=300), (0, ""))
 vm.output("umount /t && rmdir /t")
 checks.equal("its service is stopped", vm.run("systemctl is-active zramswap.service")[1].strip(), "inactive")
 checks.equal("plan", vm.run("civicum-tune plan")[0], 0)
