@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::STATE;
 use super::journal::{self, Event, now};
-use crate::host::{Host, HostError, Image, Result};
+use crate::host::{Host, HostError, Image, MAX_FILE, Result};
 use crate::plan::{Change, Plan};
 use crate::profile::Settings;
 
@@ -80,6 +80,13 @@ impl Generation {
         host.make_folders(&path)?;
         let text = serde_json::to_string_pretty(&generation)
             .map_err(|e| HostError::because("write", &host.shown(&path), e.to_string()))?;
+        if text.len() as u64 >= MAX_FILE {
+            let why = format!(
+                "the files to be changed are too large to be kept ({} bytes with their before-images)",
+                text.len()
+            );
+            return Err(HostError::because("write", &host.shown(&path), why));
+        }
         host.replace(&path, &Image::file(text + "\n", 0o600))?;
         Ok(generation)
     }

@@ -114,8 +114,12 @@ pub(super) fn undo_steps(
         progress.begin(number + 1, total, change);
         let aside = options.force.then(|| generation.kept_path(step));
         // A step that can't be undone must not keep the others from it.
-        let undone = acts::undo(host, &change.act, rebooted, aside.as_deref(), progress)
-            .unwrap_or_else(|error| Undone::Kept(error.to_string()));
+        let undone = match acts::undo(host, &change.act, rebooted, aside.as_deref(), progress) {
+            // What was never done, and is not as we would have left it, is somebody else's.
+            Ok(Undone::Kept(_)) if !is_done(&events, step) => Undone::Restored,
+            Ok(undone) => undone,
+            Err(error) => Undone::Kept(error.to_string()),
+        };
         match undone {
             Undone::Restored => {
                 generation.note(host, &Event::Undone { step })?;
@@ -135,6 +139,10 @@ pub(super) fn undo_steps(
     Ok(outcome)
 }
 
+fn is_done(events: &[Event], step: usize) -> bool {
+    events.iter().any(|event| matches!(event, Event::Done { step: s } if *s == step))
+}
+
 /// Which steps to undo, in which order. A command that never began has made nothing out of our files.
 fn order(changes: &[Change], events: &[Event], retry: Option<&[usize]>) -> Vec<usize> {
     let wanted = |step: &usize| retry.is_none_or(|kept| kept.contains(step));
@@ -142,7 +150,10 @@ fn order(changes: &[Change], events: &[Event], retry: Option<&[usize]>) -> Vec<u
         let step = *step;
         events.iter().any(|e| matches!(e, Event::Begun { step: s } | Event::Done { step: s } if *s == step))
     };
-    let all = 0..changes.len();
+    // Steps are done in order: behind the first one that is not done, nothing was touched.
+    let reached =
+        (0..changes.len()).find(|step| !is_done(events, *step)).map_or(changes.len(), |first| first + 1);
+    let all = 0..reached;
     let files = all.clone().rev().filter(|step| !changes[*step].act.settles());
     let settling = all.filter(|step| changes[*step].act.settles() && (retry.is_some() || began(step)));
     files.filter(wanted).chain(settling).collect()

@@ -10,7 +10,7 @@ use super::output::Out;
 use super::progress::Steps;
 use super::session::{Session, read_here};
 use super::{Answer, Global, Outcome};
-use crate::apply::{self, ApplyError, Generation, Recovered};
+use crate::apply::{self, ApplyError, Generation, Generations, Recovered};
 use crate::host::terminal;
 use crate::plan::{Plan, SavedPlan};
 use crate::render::plan as show;
@@ -41,7 +41,12 @@ impl Apply {
         }
         // From here on nobody else changes it, so what is planned now is what will be met.
         let _lock = apply::lock(&session.host)?;
-        terminal::remember_interrupts();
+        if !global.yes
+            && (out.json || !terminal::can_ask())
+            && Generations::read(&session.host)?.cut().is_some()
+        {
+            bail!("an earlier apply was cut off, and there is nobody to ask; run this again with --yes");
+        }
         let recovered = apply::recover(&session.host, &mut Steps::new(out))?;
         let session = if recovered.is_some() { session.look_again()? } else { session };
         let seen = saved.as_ref().map(|_| session.host.record_seen());
@@ -61,6 +66,7 @@ impl Apply {
             out.say("Nothing was changed.");
             return Ok(Answer::Differs);
         }
+        terminal::remember_interrupts();
         let generation = match apply::apply(&session.host, &plan, &session.settings, &mut Steps::new(out)) {
             Ok(generation) => generation,
             Err(error) => return failed(error, out),

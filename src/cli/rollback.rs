@@ -62,6 +62,14 @@ impl RollbackCommand {
             }
         }
         let _lock = apply::lock(&host)?;
+        let now = Generations::read(&host)?;
+        let ids =
+            |targets: &[&Generation]| targets.iter().map(|generation| generation.id).collect::<Vec<_>>();
+        if ids(&apply::targets(&now, self.id)) != ids(&targets) {
+            bail!(
+                "another civicum-tune changed this host in the meantime; look at `civicum-tune history` and run this again"
+            );
+        }
         terminal::remember_interrupts();
         let options = RollbackOptions { force: self.force, keep: self.keep };
         let done = apply::rollback(&host, self.id, &options, &mut Steps::new(out))?;

@@ -175,5 +175,9 @@ pub(super) fn put_here(path: &Path, text: &str, mode: u32) -> anyhow::Result<()>
     let (Some(folder), Some(name)) = (absolute.parent(), absolute.file_name()) else {
         anyhow::bail!("{} does not name a file", path.display());
     };
-    Ok(Host::at(folder)?.replace(&format!("/{}", name.to_string_lossy()), &Image::file(text, mode))?)
+    let (folder, name) = (Host::at(folder)?, format!("/{}", name.to_string_lossy()));
+    if !matches!(folder.image(&name)?, Image::Absent | Image::File { .. }) {
+        anyhow::bail!("{} is no plain file; name one, or a new one", path.display());
+    }
+    Ok(folder.replace(&name, &Image::file(text, mode))?)
 }

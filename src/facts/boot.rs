@@ -27,7 +27,12 @@ pub(super) fn read(host: &Host, below: &Virtualization) -> Boot {
     };
     // Ubuntu 25.10 and later ship dracut, and an update-initramfs that calls it.
     let dracut = any(&["/usr/bin/dracut", "/usr/sbin/dracut"]);
-    let initramfs = if any(&["/usr/sbin/mkinitramfs"]) && host.exists("/etc/initramfs-tools") {
+    // initramfs-tools-core may stay behind beside dracut; what the kernel packages call decides.
+    let initramfs = if dracut
+        && (host.exists("/etc/kernel/postinst.d/dracut") || !any(&["/usr/sbin/update-initramfs"]))
+    {
+        Initramfs::Dracut
+    } else if any(&["/usr/sbin/mkinitramfs"]) && host.exists("/etc/initramfs-tools") {
         Initramfs::InitramfsTools
     } else if dracut {
         Initramfs::Dracut

@@ -48,8 +48,9 @@ impl Tunable for SwapFile {
         let others: u64 =
             disk_swap(cx).filter(|a| ours.iter().all(|o| o.path != a.path)).map(|a| a.size_bytes).sum();
         let have = ours.iter().map(|file| file.size).sum::<u64>() + others;
-        // The kernel does not count an area's first page, and people round: a mebibyte is no reason for a second file.
-        if have + MIB > wanted {
+        // The kernel does not count an area's first page, people round, and a rule follows a MemTotal that moves a little
+        // with each kernel: a twentieth is no reason for a second file.
+        if have > 0 && have.saturating_add((wanted / 20).max(MIB)) > wanted {
             return Ok(());
         }
         for tuner in cx.facts.tuners.iter().filter(|tuner| tuner.name == "cloud-init-swap") {
@@ -139,6 +140,14 @@ fn free_name(cx: &Context<'_>, gap: &mut Gap) -> Option<String> {
 /// Can this file system hold a swap file of this size? Says whether copy on write must be off, or why not.
 fn suits(cx: &Context<'_>, path: &str, size: u64) -> Result<bool, String> {
     let mut nocow = false;
+    let mut folder = path;
+    while let Some((above, _)) = folder.rsplit_once('/').filter(|(above, _)| !above.is_empty()) {
+        if let Some(target) = cx.host.read_link(above) {
+            // The kernel lists a swap file by its resolved path, and by that it must be known again.
+            return Err(format!("{above} is a symbolic link to {target}; give swap.path the place itself"));
+        }
+        folder = above;
+    }
     if let Some(mount) = cx.mount_of(path) {
         let (fs, target) = (mount.fstype.as_str(), mount.target.as_str());
         if mount.read_only {
@@ -168,7 +177,7 @@ fn suits(cx: &Context<'_>, path: &str, size: u64) -> Result<bool, String> {
     }
     let space = cx.host.space(path).map_err(|e| e.to_string())?;
     let spare = SPARE.max(space.total / 20).min(size.max(64 * MIB));
-    if space.free < size + spare {
+    if space.free < size.saturating_add(spare) {
         return Err(format!(
             "{path} needs {} and {} to spare, but {} are free there; free some room, or ask for less with swap.size",
             Bytes(size),

@@ -56,7 +56,9 @@ impl Tunable for Zram {
                 let (path, priority, used) = (area.path.clone(), area.priority, Bytes(area.used_bytes));
                 gap.act(Act::SwapOff { path, priority, used }, &because);
             }
-            for unit in owners.iter().flat_map(|owner| &owner.units).filter(|_| !areas.is_empty()) {
+            // A unit that is wanted at boot and not masked is what runs; a package that is only installed stays as it is.
+            let runs = |unit: &&String| !areas.is_empty() && (unit.contains('@') || is_wanted(cx, unit));
+            for unit in owners.iter().flat_map(|owner| &owner.units).filter(runs) {
                 let because = Because { summary: "stop what sets zram up", ..because };
                 gap.act(Act::StopUnit { unit: unit.clone() }, &because);
             }
@@ -77,6 +79,14 @@ struct Owner {
     units: Vec<String>,
     /// What becomes a link to `/dev/null`.
     mask: Vec<String>,
+}
+
+fn is_wanted(cx: &Context<'_>, unit: &str) -> bool {
+    let targets = cx.host.list(SYSTEM).unwrap_or_default();
+    targets
+        .iter()
+        .filter(|name| name.ends_with(".wants"))
+        .any(|name| cx.host.read_link(&format!("{SYSTEM}/{name}/{unit}")).is_some())
 }
 
 fn owners(cx: &Context<'_>) -> Vec<Owner> {
