@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 
 START = time.monotonic()
+# A polite kill ends the machines too.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def say(text):
