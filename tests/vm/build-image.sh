@@ -1,6 +1,7 @@
 #!/bin/bash
 # Builds the disk of a fresh virtual server, without mounts or loop devices, and prints the folder that holds it:
-#   disk.img  Debian with GRUB, systemd, initramfs-tools and a generic kernel (the cloud flavour has no zswap)
+#   disk.img  Debian with GRUB, systemd, initramfs-tools, a generic kernel (the cloud flavour has no zswap), Docker Engine
+#             and PostgreSQL, both asleep
 #   key       the ssh key that opens it
 # The folder is named after all that goes in, so that an image is built once. The package mirror is the system's own.
 # shellcheck disable=SC2016  # what stands in single quotes is for other programs
@@ -8,7 +9,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 suite=bookworm
-packages=systemd,systemd-sysv,udev,dbus,kmod,procps,iproute2,util-linux,e2fsprogs,openssh-server,grub-pc,initramfs-tools,zstd,zram-tools,linux-image-amd64
+packages=systemd,systemd-sysv,udev,dbus,kmod,procps,iproute2,util-linux,e2fsprogs,openssh-server,grub-pc,initramfs-tools,zstd,zram-tools,busybox-static,docker.io,iptables,postgresql,python3-minimal,linux-image-amd64
 hash=$(cat "$here/build-image.sh" "$here/customize.sh" "$here/first-boot.sh" | sha256sum | cut -c1-16)
 folder=${CIVICUM_TUNE_CACHE:-$HOME/.cache/civicum-tune}/vm/$suite-$hash
 
@@ -52,7 +53,7 @@ say "laying out the disk"
 mkdir "$work/root"
 tar --numeric-owner --xattrs --xattrs-include='*' -xpf "$work/root.tar" -C "$work/root"
 rm "$work/root.tar"
-disk=$folder/disk.img mib=5120
+disk=$folder/disk.img mib=8192
 rm -f "$disk"
 truncate -s ${mib}M "$disk"
 sfdisk -q "$disk" <<'P'

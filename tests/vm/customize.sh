@@ -40,6 +40,10 @@ for unit in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_re
   chroot "$root" systemctl mask "$unit" >/dev/null 2>&1 || true
 done
 
+# Started only by the scenarios that want them.
+chroot "$root" systemctl disable docker.service docker.socket containerd.service postgresql.service >/dev/null 2>&1 || true
+rm -rf "$root"/var/lib/postgresql/*/main "$root"/etc/postgresql/*/main
+
 # For the scenario that retires zram; the others want a host without it.
 chroot "$root" systemctl disable zramswap.service >/dev/null 2>&1
 rm -f "$root/etc/systemd/system/multi-user.target.wants/zramswap.service"
