@@ -2,13 +2,16 @@
 //!
 //! The way through: a [`profile`] says what is wanted, [`facts`] say what the host is, the
 //! [`tunable`]s turn both into a [`plan`] of typed changes, and [`apply`] carries the plan out under a
-//! journal. Only [`host`] touches the machine. [`render`] shows things to people; [`cli`] binds it all.
+//! journal; [`check`]s audit the same host against the same profile. Only [`host`] touches the machine.
+//! [`render`] shows things to people, in the language that [`lang`] knows; [`cli`] binds it all.
 
 pub mod apply;
 pub mod change;
+pub mod check;
 pub mod cli;
 pub mod facts;
 pub mod host;
+pub mod lang;
 pub mod plan;
 pub mod profile;
 pub mod render;

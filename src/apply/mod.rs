@@ -8,12 +8,14 @@ mod acts;
 mod execute;
 mod generation;
 mod journal;
+mod look_back;
 mod recover;
 mod rollback;
 
 pub use execute::{ApplyError, apply};
 pub use generation::{Generation, Generations, State};
 pub use journal::Event;
+pub use look_back::look_back;
 pub use recover::{Recovered, recover};
 pub use rollback::{Kept, Rollback, RollbackOptions, rollback, targets};
 

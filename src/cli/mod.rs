@@ -3,6 +3,7 @@
 mod apply;
 mod completions;
 mod detect;
+mod doctor;
 mod explain;
 mod history;
 mod output;
@@ -20,6 +21,9 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use output::Out;
 
+use crate::host::terminal;
+use crate::lang::{self, Language};
+
 /// Makes a small Linux server right for AI work, and keeps it right.
 ///
 /// Nothing is changed before you have seen the plan and said yes, and everything can be taken back.
@@ -32,7 +36,8 @@ struct Cli {
     command: Command,
 }
 
-const STATUS: &str = "Exit status: 0 done, nothing differs; 1 changes are pending (plan), a file is invalid (validate); \
+const STATUS: &str = "Exit status: 0 done, nothing differs; 1 changes are pending (plan), a check failed (doctor), a file \
+                      is invalid (validate); \
                       2 trouble, with its reason on standard error.";
 
 /// What every command understands.
@@ -60,6 +65,9 @@ struct Global {
     /// Say yes to what would ask
     #[arg(short, long, global = true)]
     yes: bool,
+    /// The language of messages; default: the locale's, else English
+    #[arg(long, global = true, value_enum)]
+    lang: Option<Language>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -89,6 +97,7 @@ enum Command {
     Plan(plan::Plan),
     /// Show the plan, ask, carry it out under a journal, and verify
     Apply(apply::Apply),
+    Doctor(doctor::Doctor),
     /// List what was applied and taken back
     History(history::History),
     /// Take back what was applied
@@ -108,11 +117,13 @@ enum Command {
 /// The whole program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    lang::speak(cli.global.lang.unwrap_or_else(locale));
     let out = Out::new(&cli.global);
     let result = match &cli.command {
         Command::Detect(command) => command.run(&cli.global, &out),
         Command::Plan(command) => command.run(&cli.global, &out),
         Command::Apply(command) => command.run(&cli.global, &out),
+        Command::Doctor(command) => command.run(&cli.global, &out),
         Command::History(command) => command.run(&cli.global, &out),
         Command::Rollback(command) => command.run(&cli.global, &out),
         Command::Profile(command) => command.run(&cli.global, &out),
@@ -130,6 +141,12 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// As gettext looks for it: the first of these that is set.
+fn locale() -> Language {
+    let set = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(terminal::environment);
+    set.map_or(Language::En, |locale| Language::of_locale(&locale))
 }
 
 /// How a command ended, where it ended in an orderly way.

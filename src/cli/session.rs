@@ -20,6 +20,8 @@ pub(super) struct Session {
     pub host: Host,
     /// What it is.
     pub facts: Facts,
+    /// The profile that counts; `None` where a saved plan says what is wanted.
+    pub chosen: Option<Profile>,
     /// What is wanted.
     pub settings: Settings,
     /// The text that `apply` leaves in the host's own profile; `None` where it came from there.
@@ -42,6 +44,7 @@ impl Session {
         Ok(Self {
             host,
             facts,
+            chosen: Some(profile),
             settings,
             remember,
             root: global.root.clone(),
@@ -55,7 +58,7 @@ impl Session {
         host.record_seen();
         let facts = Facts::read(&host)?;
         let (settings, remember) = (saved.settings.clone(), saved.remember.clone());
-        Ok(Self { host, facts, settings, remember, root: global.root.clone(), profile: None })
+        Ok(Self { host, facts, chosen: None, settings, remember, root: global.root.clone(), profile: None })
     }
 
     /// Compares the host with what is wanted.

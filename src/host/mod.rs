@@ -11,6 +11,7 @@ pub mod cpuid;
 mod error;
 pub mod fault;
 mod image;
+mod kernel_log;
 mod lock;
 mod read;
 pub mod swap;
@@ -28,6 +29,7 @@ use nix::sys::stat::Mode;
 
 pub use error::{HostError, Result};
 pub use image::{Content, Image};
+pub use kernel_log::KernelLine;
 pub use lock::Lock;
 pub use read::{MAX_FILE, Space};
 

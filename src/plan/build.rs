@@ -63,7 +63,8 @@ fn obstacles(facts: &Facts, host: &Host) -> Vec<String> {
     found
 }
 
-fn describe(facts: &Facts) -> String {
+/// The host in a line.
+pub fn describe(facts: &Facts) -> String {
     let mut parts = Vec::new();
     if !facts.os.name.is_empty() {
         parts.push(facts.os.name.clone());

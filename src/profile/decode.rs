@@ -55,6 +55,26 @@ fn single(key: &Key, name: &str, raw: &DeValue<'_>, place: &Place) -> Decoded {
             _ => text(raw, place).and_then(|text| shaped(key, text, shape, place)).map(Value::Text),
         },
         Kind::Sysctl => kernel_parameter(name, raw, place),
+        Kind::Date => date(raw, place),
+    }
+}
+
+/// TOML has dates of its own; a quoted one is as good.
+fn date(raw: &DeValue<'_>, place: &Place) -> Decoded {
+    let written = match raw {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Datetime(date) => date.to_string(),
+        _ => return Err(mismatch("a day", raw, place).help("for example \"2027-03-31\"")),
+    };
+    let day: Option<toml::value::Date> = written
+        .parse::<toml::value::Datetime>()
+        .ok()
+        .filter(|date| date.time.is_none() && date.offset.is_none())
+        .and_then(|date| date.date);
+    match day {
+        Some(day) => Ok(Value::Text(day.to_string())),
+        None => Err(Finding::error(Code::Value, place, format!("`{written}` is not a day"))
+            .help("a day is written year-month-day, as in \"2027-03-31\"")),
     }
 }
 

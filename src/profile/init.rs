@@ -87,10 +87,11 @@ fn sections(out: &mut String, profile: &Profile, numbers: &Numbers) {
     let mut writer = Writer { profile, shown: profile.shown(Some(numbers)), explained: Vec::new() };
     let (services, plain): (Vec<_>, Vec<_>) =
         table().into_iter().partition(|(section, _)| section.starts_with("services."));
-    for (section, keys) in &plain {
+    // A new profile has nothing to waive.
+    for (section, keys) in plain.iter().filter(|(section, _)| !section.starts_with("waivers.")) {
         // Containers come before what they may send: the order of the format.
         if *section == "sovereignty" {
-            for name in profile.services() {
+            for name in profile.names_in("services") {
                 for (section, keys) in &services {
                     writer.section(out, &section.replace('*', name), keys);
                 }

@@ -65,6 +65,8 @@ pub enum Kind {
     Scalar(Shape),
     /// A sysctl's value; see [`super::sysctl`].
     Sysctl,
+    /// A day, as `2027-03-31`.
+    Date,
 }
 
 /// The kernel's zswap compressors (crypto API names), for suggestions: a kernel may have others.
@@ -87,7 +89,7 @@ const fn key(
 }
 
 /// The whole format, in the order in which it is shown.
-pub const KEYS: [Key; 32] = [
+pub const KEYS: [Key; 34] = [
     key(
         "name",
         Kind::Text(Shape::ProfileName),
@@ -330,13 +332,30 @@ pub const KEYS: [Key; 32] = [
         "\"127.0.0.1\"",
         "The host's address that published ports bind to.",
     ),
+    key(
+        "waivers.*.reason",
+        Kind::Text(Shape::Line),
+        "",
+        "a waiver needs one",
+        "\"the provider's image needs it\"",
+        "Why a finding of `doctor` is accepted; the section is named after the check, as in [waivers.CT-ZRAM-001].",
+    ),
+    key(
+        "waivers.*.until",
+        Kind::Date,
+        "",
+        "a waiver needs one",
+        "\"2027-03-31\"",
+        "The last day on which the finding is accepted; from then on the waiver itself is a finding.",
+    ),
 ];
 
 /// The shapes of names that the user chooses, by the path that they end.
-pub const NAMES: [(&str, Shape); 3] = [
+pub const NAMES: [(&str, Shape); 4] = [
     ("services.*", Shape::ServiceName),
     ("services.*.environment.*", Shape::EnvironmentName),
     ("sysctl.*", Shape::SysctlKey),
+    ("waivers.*", Shape::CheckId),
 ];
 
 #[cfg(test)]

@@ -121,14 +121,10 @@ impl Profile {
         self.leaves.iter().find(|(own, _)| below(own)).map(|(_, leaf)| &leaf.place)
     }
 
-    /// The names of the services.
-    fn services(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self
-            .leaves
-            .keys()
-            .filter(|path| path.0[0] == "services")
-            .map(|path| path.0[1].as_str())
-            .collect();
+    /// The names that the user chose in a section such as `services`.
+    fn names_in(&self, section: &str) -> Vec<&str> {
+        let mut names: Vec<&str> =
+            self.leaves.keys().filter(|path| path.0[0] == section).map(|path| path.0[1].as_str()).collect();
         names.dedup();
         names
     }

@@ -31,6 +31,18 @@ pub struct Settings {
     pub services: BTreeMap<String, Service>,
     /// What may leave the host.
     pub sovereignty: Sovereignty,
+    /// Findings of `doctor` that are accepted, by the check's id.
+    #[serde(default)]
+    pub waivers: BTreeMap<String, Waiver>,
+}
+
+/// `[waivers.CHECK]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiver {
+    /// Why.
+    pub reason: String,
+    /// The last day on which it holds, `YYYY-MM-DD`.
+    pub until: String,
 }
 
 /// `[zswap]`. An absent section leaves zswap as it is (`manage = false`).

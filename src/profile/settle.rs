@@ -8,7 +8,7 @@ use super::finding::{Code, Finding, Severity, any_error, sort};
 use super::keys::Kind;
 pub use super::numbers::Numbers;
 use super::rule::{Quantity, Rule, RuleError, Var, Vars};
-use super::settings::{Persist, Service, Settings};
+use super::settings::{Persist, Service, Settings, Waiver};
 use super::source::Place;
 use super::value::{KeyPath, Leaf, Value};
 use super::{Profile, sysctl};
@@ -139,7 +139,7 @@ impl Settler<'_> {
         }
         s.memory.at_least = profile.at_least();
         s.memory.reserve = self.size(&["memory", "reserve"]).unwrap_or_default();
-        for name in profile.services() {
+        for name in profile.names_in("services") {
             let service = self.service(name);
             s.services.insert(name.to_owned(), service);
         }
@@ -147,7 +147,29 @@ impl Settler<'_> {
         if let Some(address) = self.text(&["sovereignty", "publish_address"]) {
             s.sovereignty.publish_address = address;
         }
+        s.waivers = self.waivers();
         s
+    }
+
+    /// A waiver without a reason or an end is none.
+    fn waivers(&mut self) -> BTreeMap<String, Waiver> {
+        let mut found = BTreeMap::new();
+        for id in self.profile.names_in("waivers") {
+            let (reason, until) = (["waivers", id, "reason"], ["waivers", id, "until"]);
+            match (self.text(&reason), self.text(&until)) {
+                (Some(reason), Some(until)) => {
+                    found.insert(id.to_owned(), Waiver { reason, until });
+                }
+                (reason, _) => {
+                    let Some(place) = self.profile.first_place(&["waivers", id]) else { continue };
+                    let missing = if reason.is_none() { "reason" } else { "until" };
+                    let message = format!("the waiver of {id} has no `{missing}`");
+                    let help = "a waiver says why it is there, and its last day: reason = \"…\", until = \"2027-03-31\"";
+                    self.findings.push(Finding::error(Code::Value, place, message).help(help));
+                }
+            }
+        }
+        found
     }
 
     fn service(&mut self, name: &str) -> Service {

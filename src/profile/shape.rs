@@ -32,6 +32,8 @@ pub enum Shape {
     SysctlValue,
     /// An IP address.
     Address,
+    /// The id of a check of `doctor`.
+    CheckId,
 }
 
 /// What is wrong, and what to do.
@@ -52,6 +54,7 @@ impl Shape {
             Self::EnvironmentName => "^[A-Za-z_][A-Za-z0-9_]{0,127}$",
             Self::SysctlKey => "^[a-z0-9_-]+([./][a-z0-9_-]+)+$",
             Self::Address => "^[0-9A-Fa-f.:]+$",
+            Self::CheckId => "^CT-[A-Z]{2,12}-[0-9]{3}$",
         }
     }
 
@@ -90,6 +93,7 @@ impl Shape {
                     Err((format!("`{text}` is not an IP address"), Some("for example 127.0.0.1 or ::1")))
                 }
             },
+            Self::CheckId => check_id(text),
         }
     }
 }
@@ -121,6 +125,22 @@ fn made_of(
         None => Ok(()),
         Some((_, c)) => Err((format!("`{c}` can't be in `{text}`"), Some(rule))),
     }
+}
+
+fn check_id(text: &str) -> Result<(), Objection> {
+    let mut parts = text.split('-');
+    let area = |part: &str| (2..=12).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_uppercase());
+    let number = |part: &str| part.len() == 3 && part.bytes().all(|b| b.is_ascii_digit());
+    let fits =
+        parts.next() == Some("CT") && parts.next().is_some_and(area) && parts.next().is_some_and(number);
+    if fits && parts.next().is_none() {
+        return Ok(());
+    }
+    let shown: String = text.chars().take(70).collect();
+    Err((
+        format!("`{shown}` is not the id of a check"),
+        Some("`civicum-tune doctor -v` lists them, as CT-ZRAM-001"),
+    ))
 }
 
 /// It is put into a double-quoted shell variable of GRUB's and from there onto a line split at blanks: an allow-list
@@ -251,6 +271,7 @@ mod tests {
         fits(Shape::EnvironmentName, &["A", "_x", "OMP_THREAD_LIMIT"], &["", "1A", "A-B", "A=B", "A B"]);
         fits(Shape::EnvironmentValue, &["", "a b $x"], &["a\nb", "\u{1b}[0m", "\0"]);
         fits(Shape::Address, &["127.0.0.1", "::1"], &["localhost", "1.2.3", ""]);
+        fits(Shape::CheckId, &["CT-ZRAM-001"], &["", "CT-ZRAM", "ct-zram-001", "CT-ZRAM-1", "CT-ZRAM-001-X"]);
         fits(Shape::ServiceName, &["llm", "a-1"], &["", "-a", "A", "a/b", "a.b"]);
         fits(
             Shape::Extends,

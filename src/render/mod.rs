@@ -1,6 +1,7 @@
 //! How things are shown to people and to machines.
 
 pub mod diff;
+pub mod doctor;
 pub mod facts;
 pub mod json;
 pub mod plan;

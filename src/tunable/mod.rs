@@ -13,7 +13,7 @@ mod swapfile;
 mod sysctl;
 mod template;
 mod zram;
-mod zswap;
+pub mod zswap;
 
 use crate::facts::Facts;
 use crate::host::{Host, HostError};

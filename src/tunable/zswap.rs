@@ -10,8 +10,10 @@ use crate::host::HostError;
 /// The module parameters, live and at each boot.
 pub(super) struct Zswap;
 
-const PARAMETERS: &str = "/sys/module/zswap/parameters";
-const UNIT: &str = "/etc/systemd/system/civicum-tune-zswap.service";
+/// Where the kernel keeps the parameters.
+pub const PARAMETERS: &str = "/sys/module/zswap/parameters";
+/// The unit that sets them at each boot.
+pub const UNIT: &str = "/etc/systemd/system/civicum-tune-zswap.service";
 const WANTS: &str = "/etc/systemd/system/swap.target.wants/civicum-tune-zswap.service";
 
 /// z3fold as the report asks where a kernel has it; zsmalloc is what took its place; zbud is always there.
@@ -53,13 +55,12 @@ impl Tunable for Zswap {
             }
             return Ok(());
         }
-        let (compressor, zpool) = (compressor(cx), zpool(cx));
-        for choice in [&compressor, &zpool] {
-            if let Some(because) = choice.because.as_ref().filter(|_| wish.enabled) {
-                gap.note(because.clone());
+        if wish.enabled {
+            for because in choices(cx) {
+                gap.note(because);
             }
         }
-        let wanted = wanted(cx, compressor.name.as_deref(), zpool.name.as_deref());
+        let wanted = wanted(cx, compressor(cx).name.as_deref(), zpool(cx).name.as_deref());
         let because = Because {
             summary: "",
             reason: "a page that is compressed in RAM comes back much sooner than one from the disk",
@@ -129,6 +130,18 @@ impl Tunable for Zswap {
     }
 }
 
+/// What the profile asks of zswap on this kernel: parameter and value, as the kernel shows it. `None` where the profile
+/// does not speak of zswap, or the kernel has none.
+pub fn wish(cx: &Context<'_>) -> Option<Vec<(&'static str, String)>> {
+    (cx.wish.zswap.manage && has_zswap(cx))
+        .then(|| wanted(cx, compressor(cx).name.as_deref(), zpool(cx).name.as_deref()))
+}
+
+/// Why a choice is not the profile's first wish, where it is not.
+pub fn choices(cx: &Context<'_>) -> Vec<String> {
+    [compressor(cx), zpool(cx)].into_iter().filter_map(|choice| choice.because).collect()
+}
+
 /// The parameters in the order in which they are written: `enabled` last, because the kernel checks names only when the
 /// pool is made, and the pool is made when it is enabled.
 fn wanted(cx: &Context<'_>, compressor: Option<&str>, zpool: Option<&str>) -> Vec<(&'static str, String)> {
@@ -151,8 +164,8 @@ fn wanted(cx: &Context<'_>, compressor: Option<&str>, zpool: Option<&str>) -> Ve
     wanted
 }
 
-/// A tree need not tell; then nothing speaks against it.
-fn has_zswap(cx: &Context<'_>) -> bool {
+/// Does the kernel have zswap? A tree need not tell; then nothing speaks against it.
+pub fn has_zswap(cx: &Context<'_>) -> bool {
     cx.facts.zswap.available || cx.facts.kernel.has_zswap.unwrap_or(!cx.host.is_live())
 }
 

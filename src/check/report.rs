@@ -1,0 +1,119 @@
+//! Running the checks, and what came of it.
+
+use serde::Serialize;
+
+use super::outcome::{Because, Outcome, Status};
+use super::{Check, Scene, Severity, all};
+
+/// Which checks are run.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Ids, or areas as `ZSWAP` or `CT-ZSWAP`; empty means all.
+    pub only: Vec<String>,
+    /// The same, to be left out.
+    pub skip: Vec<String>,
+    /// The least severity.
+    pub severity: Option<Severity>,
+}
+
+impl Selection {
+    /// Is this check run?
+    pub fn takes(&self, check: &Check) -> bool {
+        let named = |names: &[String]| names.iter().any(|name| names_check(name, check));
+        (self.only.is_empty() || named(&self.only))
+            && !named(&self.skip)
+            && self.severity.is_none_or(|least| check.severity >= least)
+    }
+
+    /// The first name that names nothing.
+    pub fn unknown(&self) -> Option<&str> {
+        let known = |name: &&String| all().any(|check| names_check(name, check));
+        self.only.iter().chain(&self.skip).find(|name| !known(name)).map(String::as_str)
+    }
+}
+
+fn names_check(name: &str, check: &Check) -> bool {
+    let name = name.to_ascii_uppercase();
+    let name = name.strip_prefix("CT-").unwrap_or(&name);
+    let id = check.id.strip_prefix("CT-").unwrap_or(check.id);
+    name == id || name == check.area()
+}
+
+/// A check and one of its answers.
+pub struct Audited {
+    /// Which check.
+    pub check: &'static Check,
+    /// What it found.
+    pub outcome: Outcome,
+    /// What it is about was applied by this generation, and is not so any more.
+    pub drift: Option<u32>,
+}
+
+/// All answers.
+pub struct Report {
+    /// In the order of the catalogue.
+    pub results: Vec<Audited>,
+}
+
+/// How many of each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// As they should be.
+    pub pass: usize,
+    /// Someone should look.
+    pub warn: usize,
+    /// Wrong.
+    pub fail: usize,
+    /// No answer, for whatever reason.
+    pub skip: usize,
+    /// Of those: could not be found out.
+    pub could_not_tell: usize,
+    /// Of those: found, and accepted by the profile.
+    pub waived: usize,
+}
+
+/// Runs the chosen checks. With `strict`, what could not be told is a failure.
+pub fn audit(scene: &Scene<'_>, selection: &Selection, strict: bool) -> Report {
+    let mut results = Vec::new();
+    for check in all().filter(|check| selection.takes(check)) {
+        for mut outcome in (check.look)(scene) {
+            let touched = outcome.target.as_ref().and_then(|target| scene.applied.touched.get(target));
+            let drift = touched.filter(|touched| touched.changed.is_some()).map(|touched| touched.generation);
+            if strict && outcome.is_untold() {
+                if let Some((_, why)) = outcome.because.take() {
+                    outcome.status = Status::Fail;
+                    outcome.actual = why;
+                }
+            }
+            results.push(Audited { check, drift: drift.filter(|_| outcome.is_finding()), outcome });
+        }
+    }
+    super::waiver::grant(scene, &mut results);
+    Report { results }
+}
+
+impl Report {
+    /// How many of each.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for Audited { outcome, .. } in &self.results {
+            match outcome.status {
+                Status::Pass => summary.pass += 1,
+                Status::Warn => summary.warn += 1,
+                Status::Fail => summary.fail += 1,
+                Status::Skip => summary.skip += 1,
+            }
+            match outcome.because {
+                Some((Because::CouldNotTell, _)) => summary.could_not_tell += 1,
+                Some((Because::Waived, _)) => summary.waived += 1,
+                _ => {}
+            }
+        }
+        summary
+    }
+
+    /// Did no check fail?
+    pub fn is_sound(&self) -> bool {
+        self.results.iter().all(|audited| audited.outcome.status != Status::Fail)
+    }
+}

@@ -1,0 +1,4 @@
+//! TODO
+use super::Check;
+
+pub(super) const CHECKS: &[Check] = &[];

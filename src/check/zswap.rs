@@ -1,0 +1,394 @@
+//! zswap: is it there, is it on, does it run what was asked, and does it really compress?
+
+use super::{Check, Evidence, Outcome, Remedy, Scene, Severity};
+use crate::t;
+use crate::tunable::zswap::{PARAMETERS, UNIT, choices, has_zswap, wish};
+use crate::units::{Bytes, MIB};
+
+const APPLY: &str = "civicum-tune apply";
+const TUNABLE: Remedy = Remedy::Tunable("zswap");
+const KERNEL_DOC: &str = "Linux Documentation/admin-guide/mm/zswap.rst";
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "CT-ZSWAP-001",
+        title: "the kernel has zswap",
+        severity: Severity::High,
+        why: "The cloud flavours of Debian's kernel are built without zswap: nothing compresses, whatever the boot line says.",
+        remedy: Remedy::ByHand {
+            cost: "A kernel package of about 100 MB and a reboot.",
+            risk: "Another kernel boots; keep the old one installed.",
+            undo: "Boot the old kernel and remove the package.",
+        },
+        source: "CONFIG_ZSWAP in /boot/config-*",
+        look: built,
+    },
+    Check {
+        id: "CT-ZSWAP-002",
+        title: "zswap is on or off as the profile asks",
+        severity: Severity::High,
+        why: "Without a compressed cache every page that leaves RAM waits for the disk, and the OOM killer comes sooner.",
+        remedy: TUNABLE,
+        source: KERNEL_DOC,
+        look: |scene| parameter(scene, "enabled"),
+    },
+    Check {
+        id: "CT-ZSWAP-003",
+        title: "the compressor is the one asked for",
+        severity: Severity::Medium,
+        why: "A compressor that is not in the initramfs is replaced by the built-in default: the boot line says lz4, the kernel \
+              runs lzo.",
+        remedy: TUNABLE,
+        source: "mm/zswap.c; seen on Linux 6.1",
+        look: |scene| parameter(scene, "compressor"),
+    },
+    Check {
+        id: "CT-ZSWAP-004",
+        title: "the pool's allocator is the best that this kernel has",
+        severity: Severity::Medium,
+        why: "zbud holds two pages in one at most, z3fold three, zsmalloc as many as fit; but before Linux 6.3 zsmalloc can't \
+              write back to disk.",
+        remedy: TUNABLE,
+        source: KERNEL_DOC,
+        look: |scene| parameter(scene, "zpool"),
+    },
+    Check {
+        id: "CT-ZSWAP-005",
+        title: "the pool's limit is the one asked for",
+        severity: Severity::Low,
+        why: "Too small a pool sends pages to the disk; too large a one takes the memory that programs need.",
+        remedy: TUNABLE,
+        source: KERNEL_DOC,
+        look: |scene| parameter(scene, "max_pool_percent"),
+    },
+    Check {
+        id: "CT-ZSWAP-006",
+        title: "the shrinker is as the profile asks",
+        severity: Severity::Low,
+        why: "Without it cold pages leave the pool only when it is full, which is too late.",
+        remedy: TUNABLE,
+        source: KERNEL_DOC,
+        look: |scene| parameter(scene, "shrinker_enabled"),
+    },
+    Check {
+        id: "CT-ZSWAP-007",
+        title: "there is swap behind zswap",
+        severity: Severity::High,
+        why: "Every page in the pool holds a slot of a swap device. Without swap on disk zswap does nothing at all.",
+        remedy: Remedy::Tunable("swap"),
+        source: "mm/zswap.c",
+        look: swap_behind,
+    },
+    Check {
+        id: "CT-ZSWAP-008",
+        title: "pages that are swapped are compressed",
+        severity: Severity::Medium,
+        why: "Swap in use and an empty pool mean that pages pass zswap by, and each one waits for the disk.",
+        remedy: TUNABLE,
+        source: "/proc/meminfo: Zswap, Zswapped (Linux 5.19)",
+        look: compressing,
+    },
+    Check {
+        id: "CT-ZSWAP-009",
+        title: "compression pays",
+        severity: Severity::Low,
+        why: "Pages that hardly shrink cost CPU time and save nothing; a denser allocator or zstd may do better.",
+        remedy: Remedy::ByHand {
+            cost: "zstd takes several times the CPU time of lz4.",
+            risk: "Latency under pressure.",
+            undo: "Set zswap.compressor back in the profile, and apply.",
+        },
+        source: "/proc/meminfo: Zswapped / Zswap",
+        look: ratio,
+    },
+    Check {
+        id: "CT-ZSWAP-010",
+        title: "the pool has not been full",
+        severity: Severity::Medium,
+        why: "At its limit the pool turns pages away: they go to the disk while stale ones keep their place.",
+        remedy: Remedy::ByHand {
+            cost: "More RAM for the pool is less for programs.",
+            risk: "A pool that is too large starves the programs it is to serve.",
+            undo: "Set zswap.max_pool_percent back in the profile, and apply.",
+        },
+        source: "/sys/kernel/debug/zswap/pool_limit_hit",
+        look: limit_hit,
+    },
+    Check {
+        id: "CT-ZSWAP-011",
+        title: "few pages are rejected",
+        severity: Severity::Low,
+        why: "Rejected pages were compressed in vain, and go to the disk all the same.",
+        remedy: Remedy::Know,
+        source: "/sys/kernel/debug/zswap/reject_*",
+        look: rejects,
+    },
+    Check {
+        id: "CT-ZSWAP-012",
+        title: "zswap and zram do not both compress",
+        severity: Severity::Medium,
+        why: "With zram as the swap behind zswap every page is compressed twice, and nothing ever reaches a disk.",
+        remedy: Remedy::Tunable("zram"),
+        source: "Linux Documentation/admin-guide/blockdev/zram.rst",
+        look: with_zram,
+    },
+    Check {
+        id: "CT-ZSWAP-013",
+        title: "zswap is set again at every boot",
+        severity: Severity::Medium,
+        why: "The unit catches what the boot line missed: another boot loader, a module that was not early enough.",
+        remedy: TUNABLE,
+        source: "docs/tunables.md",
+        look: unit,
+    },
+];
+
+/// What speaks against looking at zswap at all.
+fn out_of_place(scene: &Scene<'_>) -> Option<Outcome> {
+    if let Some(engine) = scene.container() {
+        return Some(Outcome::not_applicable(t!(
+            "this is a {engine} container: zswap belongs to the host below",
+            engine = engine
+        )));
+    }
+    if !has_zswap(&scene.cx) {
+        return Some(Outcome::not_applicable(t!("this kernel has no zswap")));
+    }
+    None
+}
+
+/// The same, for what only a running kernel can tell.
+fn not_running(scene: &Scene<'_>) -> Option<Outcome> {
+    out_of_place(scene).or_else(|| {
+        if !scene.facts().zswap.available {
+            return Some(Outcome::could_not_tell(t!("{path} is not here", path = PARAMETERS)));
+        }
+        (!scene.facts().zswap.enabled).then(|| Outcome::not_applicable(t!("zswap is off")))
+    })
+}
+
+fn built(scene: &Scene<'_>) -> Vec<Outcome> {
+    if let Some(engine) = scene.container() {
+        return Outcome::not_applicable(t!(
+            "this is a {engine} container: zswap belongs to the host below",
+            engine = engine
+        ))
+        .into();
+    }
+    let release = &scene.facts().kernel.release;
+    let config = Evidence::path(format!("/boot/config-{release}"));
+    let folder = Evidence::path("/sys/module/zswap");
+    match scene.facts().kernel.has_zswap {
+        Some(true) => Outcome::pass(t!("kernel {release} has it", release = release)).seen(folder),
+        Some(false) => Outcome::fail(
+            t!("kernel {release} was built without zswap", release = release),
+            t!("install the generic kernel (Debian: linux-image-amd64, Ubuntu: linux-generic) and reboot"),
+        )
+        .expected("CONFIG_ZSWAP=y")
+        .seen(folder)
+        .seen(config),
+        None => Outcome::could_not_tell(t!("neither /sys nor a kernel configuration is here")),
+    }
+    .into()
+}
+
+/// One module parameter against the wish.
+fn parameter(scene: &Scene<'_>, name: &str) -> Vec<Outcome> {
+    if let Some(outcome) = out_of_place(scene) {
+        return outcome.into();
+    }
+    let Some(wanted) = wish(&scene.cx) else {
+        return Outcome::not_applicable(t!("the profile does not speak of zswap")).into();
+    };
+    let path = format!("{PARAMETERS}/{name}");
+    let value = scene.host().value(&path);
+    let Some((_, wanted)) = wanted.iter().find(|(parameter, _)| *parameter == name) else {
+        let why = match name {
+            "zpool" => choices(&scene.cx).join("; "),
+            _ => String::new(),
+        };
+        let why = if why.is_empty() { t!("the profile does not set {name}", name = name) } else { why };
+        return Outcome::not_applicable(why).into();
+    };
+    let Some(value) = value else {
+        return Outcome::could_not_tell(t!("{path} is not here", path = path)).into();
+    };
+    let evidence = Evidence::file(&path, &value);
+    if value == *wanted {
+        return Outcome::pass(value).expected(wanted).seen(evidence).target(path).into();
+    }
+    Outcome::fail(value, APPLY).expected(wanted).seen(evidence).target(path).into()
+}
+
+fn swap_behind(scene: &Scene<'_>) -> Vec<Outcome> {
+    if let Some(outcome) = not_running(scene) {
+        return outcome.into();
+    }
+    let disk: Vec<_> = scene.facts().swap.iter().filter(|area| area.kind != "zram").collect();
+    let evidence = Evidence::path("/proc/swaps");
+    if disk.is_empty() {
+        let fix = t!("{apply}, with swap.size in the profile", apply = APPLY);
+        return Outcome::fail(t!("no swap on disk is in use"), fix).seen(evidence).into();
+    }
+    let size: u64 = disk.iter().map(|area| area.size_bytes).sum();
+    Outcome::pass(t!("{size} in {count} areas", size = Bytes(size), count = disk.len())).seen(evidence).into()
+}
+
+/// `Zswap` and `Zswapped` of `/proc/meminfo`, bytes: what the pool takes, and what it holds.
+fn pool(scene: &Scene<'_>) -> Result<(u64, u64), Vec<Outcome>> {
+    if let Some(outcome) = not_running(scene) {
+        return Err(outcome.into());
+    }
+    match (scene.meminfo("Zswap"), scene.meminfo("Zswapped")) {
+        (Some(takes), Some(holds)) => Ok((takes, holds)),
+        _ => Err(Outcome::could_not_tell(t!("/proc/meminfo tells of zswap from Linux 5.19 on")).into()),
+    }
+}
+
+fn pool_evidence(takes: u64, holds: u64) -> [Evidence; 2] {
+    let kib = |name: &str, bytes: u64| Evidence::file("/proc/meminfo", format!("{name}: {} kB", bytes >> 10));
+    [kib("Zswap", takes), kib("Zswapped", holds)]
+}
+
+fn compressing(scene: &Scene<'_>) -> Vec<Outcome> {
+    let (takes, holds) = match pool(scene) {
+        Ok(pool) => pool,
+        Err(outcome) => return outcome,
+    };
+    let used: u64 =
+        scene.facts().swap.iter().filter(|area| area.kind != "zram").map(|area| area.used_bytes).sum();
+    if used < 16 * MIB {
+        return Outcome::not_applicable(t!("hardly any swap is in use ({used})", used = Bytes(used))).into();
+    }
+    let actual = t!("{holds} of {used} in swap are in the pool", holds = Bytes(holds), used = Bytes(used));
+    let outcome = if holds < used / 20 {
+        let fix = t!("look at {path} and at reject_* in /sys/kernel/debug/zswap", path = PARAMETERS);
+        Outcome::warn(actual, fix)
+    } else {
+        Outcome::pass(actual)
+    };
+    outcome.seen_all(pool_evidence(takes, holds)).into()
+}
+
+fn ratio(scene: &Scene<'_>) -> Vec<Outcome> {
+    let (takes, holds) = match pool(scene) {
+        Ok(pool) => pool,
+        Err(outcome) => return outcome,
+    };
+    if takes < 16 * MIB {
+        return Outcome::not_applicable(t!("the pool is nearly empty ({takes})", takes = Bytes(takes)))
+            .into();
+    }
+    let hundredths = holds.saturating_mul(100) / takes;
+    let shown = format!("{}.{:02}:1", hundredths / 100, hundredths % 100);
+    let outcome = if hundredths < 120 {
+        Outcome::warn(
+            shown,
+            t!("set zswap.compressor = \"zstd\" in the profile, or zsmalloc first in zswap.zpool"),
+        )
+    } else {
+        Outcome::pass(shown)
+    };
+    outcome.expected("1.20:1").seen_all(pool_evidence(takes, holds)).into()
+}
+
+/// A counter of debugfs, or why it can't be read.
+fn counter(scene: &Scene<'_>, name: &str) -> Result<u64, Vec<Outcome>> {
+    if let Some(outcome) = not_running(scene) {
+        return Err(outcome.into());
+    }
+    scene.zswap_counter(name).ok_or_else(|| {
+        Outcome::could_not_tell(t!(
+            "/sys/kernel/debug/zswap/{name} can't be read; run it as root, where debugfs is mounted",
+            name = name
+        ))
+        .into()
+    })
+}
+
+fn limit_hit(scene: &Scene<'_>) -> Vec<Outcome> {
+    let hits = match counter(scene, "pool_limit_hit") {
+        Ok(hits) => hits,
+        Err(outcome) => return outcome,
+    };
+    let actual = t!("{hits} times since the boot", hits = hits);
+    let evidence = Evidence::file("/sys/kernel/debug/zswap/pool_limit_hit", hits.to_string());
+    let outcome = if hits > 0 {
+        Outcome::warn(
+            actual,
+            t!("raise zswap.max_pool_percent in the profile, or give the worker less memory"),
+        )
+    } else {
+        Outcome::pass(actual)
+    };
+    outcome.expected("0").seen(evidence).into()
+}
+
+fn rejects(scene: &Scene<'_>) -> Vec<Outcome> {
+    const REASONS: [&str; 5] = [
+        "reject_alloc_fail",
+        "reject_compress_fail",
+        "reject_compress_poor",
+        "reject_kmemcache_fail",
+        "reject_reclaim_fail",
+    ];
+    if let Err(outcome) = counter(scene, "reject_alloc_fail") {
+        return outcome;
+    }
+    let counts: Vec<(&str, u64)> =
+        REASONS.iter().filter_map(|name| Some((*name, scene.zswap_counter(name)?))).collect();
+    let rejected: u64 = counts.iter().map(|(_, count)| count).sum();
+    let stored = scene.vmstat("zswpout").unwrap_or(0);
+    let evidence = counts
+        .iter()
+        .map(|(name, n)| Evidence::file(format!("/sys/kernel/debug/zswap/{name}"), n.to_string()));
+    let actual =
+        t!("{rejected} rejected, {stored} stored since the boot", rejected = rejected, stored = stored);
+    let outcome = if rejected > 1000 && rejected > stored / 10 {
+        Outcome::warn(
+            actual,
+            t!("compress_poor: the pages don't shrink; alloc_fail: memory is too short for the pool"),
+        )
+    } else {
+        Outcome::pass(actual)
+    };
+    outcome.seen_all(evidence).into()
+}
+
+fn with_zram(scene: &Scene<'_>) -> Vec<Outcome> {
+    if let Some(outcome) = not_running(scene) {
+        return outcome.into();
+    }
+    let zram: Vec<_> = scene.facts().swap.iter().filter(|area| area.kind == "zram").collect();
+    let evidence = Evidence::path("/proc/swaps");
+    match zram.first() {
+        Some(area) => {
+            let fix = t!("{apply}, with zram.retire = true in the profile", apply = APPLY);
+            Outcome::fail(t!("{path} is in use as swap", path = area.path), fix).seen(evidence)
+        }
+        None => Outcome::pass(t!("no zram is in use as swap")).seen(evidence),
+    }
+    .into()
+}
+
+fn unit(scene: &Scene<'_>) -> Vec<Outcome> {
+    if let Some(outcome) = out_of_place(scene) {
+        return outcome.into();
+    }
+    if !scene.cx.has_systemd() {
+        return Outcome::not_applicable(t!("systemd does not run this host")).into();
+    }
+    if wish(&scene.cx).is_none() {
+        return Outcome::not_applicable(t!("the profile does not speak of zswap")).into();
+    }
+    let link = "/etc/systemd/system/swap.target.wants/civicum-tune-zswap.service";
+    let wanted = scene.host().read_link(link).is_some();
+    match (scene.host().exists(UNIT), wanted) {
+        (true, true) => Outcome::pass(t!("civicum-tune-zswap.service is started at boot")),
+        (true, false) => Outcome::fail(t!("civicum-tune-zswap.service is not enabled"), APPLY).target(link),
+        (false, _) => Outcome::fail(t!("there is no civicum-tune-zswap.service"), APPLY).target(UNIT),
+    }
+    .seen(Evidence::path(UNIT))
+    .seen(Evidence::path(link))
+    .into()
+}

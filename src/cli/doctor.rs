@@ -1,0 +1,66 @@
+//! `doctor`: the audit.
+
+use anyhow::bail;
+use clap::Args;
+
+use super::output::Out;
+use super::session::Session;
+use super::{Answer, Global, Outcome};
+use crate::apply;
+use crate::check::{Scene, Selection, Severity, audit};
+use crate::facts::engine::Engine;
+use crate::plan;
+use crate::render::doctor as show;
+use crate::tunable::Context;
+
+/// Audit this host against its profile and the catalogue of checks
+///
+/// Nothing is changed. Each finding tells what was expected, what was found, where that was seen, and the way out. What
+/// could not be told is named, and never counted as a pass. `-v` shows every answer.
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// Only these checks: ids (CT-ZSWAP-003) or areas (ZSWAP), parted by commas
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Not these checks
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    skip: Vec<String>,
+    /// Only checks of at least this severity
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    severity: Option<Severity>,
+    /// What could not be told is a failure
+    #[arg(long)]
+    strict: bool,
+}
+
+impl Doctor {
+    pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
+        let selection =
+            Selection { only: self.only.clone(), skip: self.skip.clone(), severity: self.severity };
+        if let Some(name) = selection.unknown() {
+            bail!("there is no check `{name}`; `civicum-tune explain` lists all of them");
+        }
+        let session = Session::open(global, false)?;
+        let applied = apply::look_back(&session.host);
+        let context =
+            Context { wish: &session.settings, facts: &session.facts, host: &session.host, remember: None };
+        let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+        let ask_engine = || Engine::Absent;
+        let scene = Scene::new(context, session.chosen.as_ref(), &applied, now, &ask_engine);
+        let report = audit(&scene, &selection, self.strict);
+        let host = plan::describe(&session.facts);
+        let head = show::Head {
+            host: &host,
+            profile: &session.settings.name,
+            applied: applied.generation.zip(applied.created.as_deref()),
+        };
+        if out.json {
+            out.document(&show::json(&report, &head));
+        } else if out.quiet {
+            out.data(&format!("{}\n", show::summary(&report.summary(), out.style)));
+        } else {
+            out.data(&show::human(&report, &head, out.verbose, out.style));
+        }
+        Ok(if report.is_sound() { Answer::Yes } else { Answer::Differs })
+    }
+}

@@ -1,0 +1,190 @@
+//! What `doctor` found, as a person reads it and as the stable JSON.
+
+use serde_json::{Value, json};
+
+use super::style::{Style, printable, wrap};
+use crate::check::{AREAS, Audited, Because, Check, Outcome, Report, Status, Summary};
+use crate::lang::say;
+use crate::t;
+
+/// How wide a line gets at most.
+const WIDTH: usize = 96;
+/// Where the words behind `expected`, `actual` and the like begin.
+const INDENT: usize = 14;
+
+/// What the report is about, for its head.
+pub struct Head<'a> {
+    /// The host in a line.
+    pub host: &'a str,
+    /// The profile's name.
+    pub profile: &'a str,
+    /// The generation in force and its date.
+    pub applied: Option<(u32, &'a str)>,
+}
+
+/// The findings, drift apart from advice; with `all`, every answer.
+pub fn human(report: &Report, head: &Head<'_>, all: bool, style: Style) -> String {
+    let mut out = format!("{}\n", style.bold(head.host));
+    out += &style.dim(&match head.applied {
+        Some((id, created)) => t!(
+            "against the profile {profile}, generation {id} of {created}",
+            profile = head.profile,
+            id = id,
+            created = created
+        ),
+        None => t!("against the profile {profile}; nothing was applied here yet", profile = head.profile),
+    });
+    out += "\n";
+    let is_drift = |audited: &&Audited| {
+        audited.outcome.is_finding() && (audited.drift.is_some() || audited.check.area() == "DRIFT")
+    };
+    let drift: Vec<&Audited> = report.results.iter().filter(is_drift).collect();
+    if !drift.is_empty() {
+        out += &format!("\n{}\n", style.bold(&say("Applied, and not so any more")));
+        out += &drift.iter().map(|audited| one(audited, style)).collect::<String>();
+    }
+    for (area, title, _) in &AREAS {
+        let of_area = |audited: &&Audited| audited.check.area() == *area && !is_drift(audited);
+        let shown = |audited: &&Audited| all || audited.outcome.is_finding();
+        let results: Vec<&Audited> = report.results.iter().filter(of_area).filter(shown).collect();
+        if !results.is_empty() {
+            out += &format!("\n{}\n", style.bold(&say(title)));
+            out += &results.iter().map(|audited| one(audited, style)).collect::<String>();
+        }
+    }
+    out += &untold(report, all, style);
+    out + "\n" + &summary(&report.summary(), style) + "\n"
+}
+
+/// What could not be told is no pass: it is always named, briefly.
+fn untold(report: &Report, all: bool, style: Style) -> String {
+    let found: Vec<&Audited> = report.results.iter().filter(|audited| audited.outcome.is_untold()).collect();
+    if found.is_empty() || all {
+        return String::new();
+    }
+    let mut out = format!("\n{}\n", style.bold(&say("Could not tell")));
+    for audited in found {
+        let why = audited.outcome.because.as_ref().map_or("", |(_, why)| why);
+        let text = format!("{}: {}", say(audited.check.title), printable(why));
+        for (at, line) in wrap(&text, WIDTH - 19).iter().enumerate() {
+            let id = if at == 0 { audited.check.id } else { "" };
+            let mark = if at == 0 { "?" } else { " " };
+            out += &format!("  {} {} {line}\n", style.cyan(mark), style.cyan(&format!("{id:<13}")));
+        }
+    }
+    out
+}
+
+fn one(audited: &Audited, style: Style) -> String {
+    let Audited { check, outcome, .. } = audited;
+    let (mark, paint): (&str, fn(Style, &str) -> String) = match (outcome.status, &outcome.because) {
+        (Status::Pass, _) => ("✓", Style::green),
+        (Status::Fail, _) => ("✗", Style::red),
+        (Status::Warn, _) => ("!", Style::yellow),
+        (Status::Skip, Some((Because::CouldNotTell, _))) => ("?", Style::cyan),
+        (Status::Skip, Some((Because::Waived, _))) => ("~", Style::dim),
+        (Status::Skip, _) => ("-", Style::dim),
+    };
+    let mut title = say(check.title).into_owned();
+    if let Some(subject) = &outcome.subject {
+        title = format!("{title}: {}", printable(subject));
+    }
+    let severity = if outcome.is_finding() {
+        format!("  {}", style.dim(&format!("[{}]", say(check.severity.word()))))
+    } else {
+        String::new()
+    };
+    let title = if outcome.is_finding() { style.bold(&title) } else { title };
+    let id = format!("{:<13}", check.id);
+    let mut out = format!("  {} {} {title}{severity}\n", paint(style, mark), paint(style, &id));
+    if let Some((_, why)) = &outcome.because {
+        out += &field("", why, style);
+    }
+    if outcome.is_finding() || matches!(outcome.because, Some((Because::Waived, _))) {
+        out += &details(outcome, style);
+    } else if !outcome.actual.is_empty() {
+        out += &field("", &outcome.actual, style);
+    }
+    out
+}
+
+fn details(outcome: &Outcome, style: Style) -> String {
+    let mut out = String::new();
+    if !outcome.expected.is_empty() {
+        out += &field(&say("expected"), &outcome.expected, style);
+    }
+    if !outcome.actual.is_empty() {
+        out += &field(&say("actual"), &outcome.actual, style);
+    }
+    for (at, evidence) in outcome.evidence.iter().enumerate() {
+        out +=
+            &field(if at == 0 { say("seen in") } else { "".into() }.as_ref(), &evidence.to_string(), style);
+    }
+    if !outcome.fix.is_empty() {
+        out += &field(&say("fix"), &outcome.fix, style);
+    }
+    out
+}
+
+fn field(name: &str, text: &str, style: Style) -> String {
+    let lines = wrap(&printable(text), WIDTH - INDENT - 5);
+    let mut out = String::new();
+    for (at, line) in lines.iter().enumerate() {
+        let name = if at == 0 { name } else { "" };
+        out += &format!("      {} {line}\n", style.dim(&format!("{name:<12}")));
+    }
+    out
+}
+
+/// One line: how many of each.
+pub fn summary(summary: &Summary, style: Style) -> String {
+    let does_not_apply = summary.skip - summary.could_not_tell - summary.waived;
+    let mut parts = vec![style.green(&t!("{count} passed", count = summary.pass))];
+    let mut add = |count: usize, text: String, paint: fn(Style, &str) -> String| {
+        if count > 0 {
+            parts.push(paint(style, &text));
+        }
+    };
+    add(summary.fail, t!("{count} failed", count = summary.fail), Style::red);
+    add(summary.warn, t!("{count} to look at", count = summary.warn), Style::yellow);
+    add(summary.could_not_tell, t!("{count} could not be told", count = summary.could_not_tell), Style::cyan);
+    add(summary.waived, t!("{count} waived", count = summary.waived), Style::dim);
+    add(does_not_apply, t!("{count} do not apply", count = does_not_apply), Style::dim);
+    parts.join(", ") + "."
+}
+
+/// `civicum-tune/doctor/1`.
+pub fn json(report: &Report, head: &Head<'_>) -> Value {
+    json!({
+        "schema": "civicum-tune/doctor/1",
+        "host": head.host,
+        "profile": head.profile,
+        "generation": head.applied.map(|(id, _)| id),
+        "checks": report.results.iter().map(answer).collect::<Vec<_>>(),
+        "summary": report.summary(),
+    })
+}
+
+fn answer(audited: &Audited) -> Value {
+    let Audited { check, outcome, drift } = audited;
+    json!({
+        "id": check.id,
+        "title": say(check.title),
+        "subject": outcome.subject,
+        "status": outcome.status,
+        "because": outcome.because.as_ref().map(|(because, _)| because),
+        "reason": outcome.because.as_ref().map(|(_, why)| why),
+        "severity": check.severity,
+        "expected": outcome.expected,
+        "actual": outcome.actual,
+        "evidence": outcome.evidence,
+        "fix": outcome.fix,
+        "reference": reference(check),
+        "drift": drift,
+    })
+}
+
+/// Where to read on: the page of the reference, and the source of the knowledge.
+fn reference(check: &Check) -> String {
+    format!("docs/checks.md#{}; {}", check.id.to_lowercase(), check.source)
+}
