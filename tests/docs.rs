@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use civicum_tune::check;
 use civicum_tune::profile::schema;
+use civicum_tune::render::explain;
 use civicum_tune::tunable::ALL;
 
 fn current(name: &str, text: &str) {
@@ -29,6 +31,22 @@ fn the_reference_of_the_tunables() {
         );
     }
     current("tunables.md", &text);
+}
+
+#[test]
+fn the_reference_of_the_checks() {
+    let count = check::all().count();
+    let mut text = format!(
+        "# What `doctor` checks\n\nEach of these {count} checks is also `civicum-tune explain ID`. This page is generated from the program.\n\n\
+         A check has four answers: it passes, it finds something (`fail` or `warn`), it does not apply to this host, or it could not\n\
+         tell. The last is never a pass, and with `--strict` a failure. What is found can be accepted for a time in the profile:\n\
+         `[waivers.ID]` with a `reason` and a last day, `until`.\n"
+    );
+    for (area, title, checks) in &check::AREAS {
+        text += &format!("\n## {area}: {title}\n");
+        text.extend(checks.iter().map(|check| explain::markdown(&explain::Entry::of_check(check))));
+    }
+    current("checks.md", &text);
 }
 
 #[test]

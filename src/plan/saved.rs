@@ -94,7 +94,9 @@ impl SavedPlan {
         moved.extend(
             saw.keys().filter(|path| !self.saw.contains_key(*path)).map(|path| format!("  {path} is new")),
         );
-        if moved.is_empty() && self.plan.changes != now.changes {
+        // What is done counts; the words around it may be in another language.
+        let acts = |plan: &Plan| plan.changes.iter().map(|change| change.act.clone()).collect::<Vec<_>>();
+        if moved.is_empty() && acts(&self.plan) != acts(now) {
             moved.push("  the changes that are needed are not the same any more".to_owned());
         }
         if moved.is_empty() { Ok(()) } else { Err(SavedPlanError::HostMoved(moved)) }
