@@ -6,6 +6,8 @@ use super::{Context, Doc, Gap, Tunable};
 use crate::change::{Act, Risk};
 use crate::facts::Loader;
 use crate::host::{HostError, sha256_hex};
+use crate::lang::say;
+use crate::t;
 use crate::units::{Bytes, MIB};
 
 /// `/etc/default/grub.d/zz-civicum-tune.cfg`.
@@ -41,13 +43,17 @@ impl Tunable for BootLine {
             return Ok(());
         }
         let because = Because {
-            summary: &format!("boot with {}", args.join(" ")),
-            reason: "from the first second, and behind every other file that sets the command line",
+            summary: &t!("boot with {args}", args = args.join(" ")),
+            reason: &say("from the first second, and behind every other file that sets the command line"),
             risk: Risk::High,
             reboot: true,
         };
         let differs = if args.is_empty() {
-            gap.no_file(cx, DROP_IN, &Because { summary: "nothing to add to the boot line", ..because })?
+            gap.no_file(
+                cx,
+                DROP_IN,
+                &Because { summary: &say("nothing to add to the boot line"), ..because },
+            )?
         } else {
             gap.file(cx, DROP_IN, &drop_in(&args), &because)?
         };
@@ -55,7 +61,7 @@ impl Tunable for BootLine {
         let outdated = match cx.host.read_text(&path) {
             Ok(text) => text.is_some_and(|text| !boots_with(&text, &args)),
             Err(e) => {
-                gap.note(format!("can't tell whether {path} is current: {e}"));
+                gap.note(t!("can't tell whether {path} is current: {e}", path = path, e = e));
                 false
             }
         };
@@ -63,7 +69,7 @@ impl Tunable for BootLine {
             return Ok(());
         }
         if !cx.host.is_live() {
-            gap.note("inside the image, run: update-grub");
+            gap.note(t!("inside the image, run: update-grub"));
             return Ok(());
         }
         if let Some(obstacle) = no_room(cx, &path) {
@@ -71,8 +77,10 @@ impl Tunable for BootLine {
             gap.changes.retain(|change| change.act.target() != DROP_IN);
             return Ok(());
         }
-        let because =
-            Because { summary: "generate grub.cfg anew, check it, put it in place in one step", ..because };
+        let because = Because {
+            summary: &say("generate grub.cfg anew, check it, put it in place in one step"),
+            ..because
+        };
         let before = cx.host.image(&path)?.bytes().map(sha256_hex).unwrap_or_default();
         gap.act(Act::MakeGrubConfig { path, expect: args, before }, &because);
         Ok(())
@@ -92,7 +100,11 @@ fn no_grub(loader: Loader, args: &[String]) -> String {
             "no GRUB here, so the provider may boot a kernel of its own; in its panel you could add"
         }
     };
-    format!("{who}: {}. civicum-tune-zswap.service sets the same soon after each boot", args.join(" "))
+    t!(
+        "{who}: {args}. civicum-tune-zswap.service sets the same soon after each boot",
+        who = who,
+        args = args.join(" ")
+    )
 }
 
 /// Does some `linux` line of this grub.cfg carry all the arguments?
@@ -112,11 +124,7 @@ fn no_room(cx: &Context<'_>, grub_cfg: &str) -> Option<String> {
     let needed = cx.host.size(grub_cfg)? * 2 + MIB;
     let free = cx.host.space(grub_cfg).ok()?.free;
     (free < needed).then(|| {
-        format!(
-            "the file system of {grub_cfg} has {} free, {} are needed; make room and run this again",
-            Bytes(free),
-            Bytes(needed)
-        )
+        t!("the file system of {grub_cfg} has {free} free, {needed} are needed; make room and run this again", grub_cfg = grub_cfg, free = Bytes(free), needed = Bytes(needed))
     })
 }
 

@@ -3,6 +3,7 @@
 use super::{Context, Doc, Gap, Tunable};
 use crate::facts::Cgroup;
 use crate::host::HostError;
+use crate::t;
 
 /// `systemd.unified_cgroup_hierarchy=1`.
 pub(super) struct CgroupV2;
@@ -26,9 +27,9 @@ impl Tunable for CgroupV2 {
     fn gap(&self, cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
         let old = matches!(cx.facts.cgroup, Cgroup::V1 | Cgroup::Hybrid);
         if cx.wish.boot.cgroup_v2 && old && !cx.has_systemd() {
-            gap.block(
-                "cgroup v1 is mounted, and without systemd there is no kernel argument that changes it",
-            );
+            gap.block(t!(
+                "cgroup v1 is mounted, and without systemd there is no kernel argument that changes it"
+            ));
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::Context;
 use crate::change::{Act, Change, Note, Risk, Setting};
 use crate::host::{HostError, Image};
+use crate::t;
 
 /// Collects what the tunables find. Adding a file that is right already, or a value that the kernel has, adds nothing.
 #[derive(Debug, Default)]
@@ -107,12 +108,14 @@ impl Gap {
     ) -> bool {
         let obstacle = match &before {
             Image::Absent | Image::File { .. } => None,
-            Image::Link { target } => Some(format!("a symbolic link to {target}")),
+            Image::Link { target } => Some(t!("a symbolic link to {target}", target = target)),
             Image::Other { what } => Some(what.clone()),
         };
         if let Some(what) = obstacle {
-            self.block(format!(
-                "{path} is {what}; civicum-tune writes plain files only. Move it away, and run this again"
+            self.block(t!(
+                "{path} is {what}; civicum-tune writes plain files only. Move it away, and run this again",
+                path = path,
+                what = what
             ));
             return false;
         }

@@ -1,5 +1,7 @@
 //! Modules that zswap needs before the root file system is there.
 
+use crate::lang::say;
+use crate::t;
 use std::fmt::Write as _;
 
 use super::gap::Because;
@@ -37,8 +39,8 @@ impl Tunable for EarlyModules {
         }
         let modules: Vec<String> = ALL.iter().flat_map(|tunable| tunable.early_modules(cx)).collect();
         let because = Because {
-            summary: &format!("load {} early", modules.join(", ")),
-            reason: "zswap picks its compressor and allocator before the root file system is there",
+            summary: &t!("load {modules} early", modules = modules.join(", ")),
+            reason: &say("zswap picks its compressor and allocator before the root file system is there"),
             risk: Risk::High,
             reboot: true,
         };
@@ -71,10 +73,10 @@ impl Tunable for EarlyModules {
         if cx.host.is_live() {
             gap.act(
                 Act::MakeInitramfs { tool },
-                &Because { summary: "make the initramfs images anew", ..because },
+                &Because { summary: &say("make the initramfs images anew"), ..because },
             );
         } else {
-            gap.note(format!("inside the image, run: {}", Act::MakeInitramfs { tool }.target()));
+            gap.note(t!("inside the image, run: {tool}", tool = Act::MakeInitramfs { tool }.target()));
         }
         Ok(())
     }
@@ -138,11 +140,7 @@ fn no_room(cx: &Context<'_>) -> Option<String> {
     let needed = largest + largest / 10 + 4 * MIB;
     let free = cx.host.space("/boot/initrd.img").ok()?.free;
     (cx.host.is_live() && free < needed).then(|| {
-        format!(
-            "/boot has {} free, and a new initramfs needs {}; remove old kernels (apt autoremove --purge) and run this again",
-            Bytes(free),
-            Bytes(needed)
-        )
+        t!("/boot has {free} free, and a new initramfs needs {needed}; remove old kernels (apt autoremove --purge) and run this again", free = Bytes(free), needed = Bytes(needed))
     })
 }
 

@@ -5,6 +5,8 @@ use super::template::fill;
 use super::{Context, Doc, Gap, Tunable};
 use crate::change::Risk;
 use crate::host::HostError;
+use crate::lang::say;
+use crate::t;
 
 /// `/sys/kernel/mm/lru_gen/min_ttl_ms`.
 pub(super) struct Mglru;
@@ -29,12 +31,14 @@ impl Tunable for Mglru {
     fn gap(&self, cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
         let Some(ttl) = cx.wish.mglru.min_ttl_ms else { return Ok(()) };
         if cx.host.is_live() && cx.facts.mglru.is_none() {
-            gap.note("this kernel has no multi-generational LRU (CONFIG_LRU_GEN, Linux 6.1); left out");
+            gap.note(t!("this kernel has no multi-generational LRU (CONFIG_LRU_GEN, Linux 6.1); left out"));
             return Ok(());
         }
         let because = Because {
-            summary: &format!("protect the working set of the last {ttl} ms"),
-            reason: "a host that thrashes answers nobody; an early OOM kill of the right process is better",
+            summary: &t!("protect the working set of the last {ttl} ms", ttl = ttl),
+            reason: &say(
+                "a host that thrashes answers nobody; an early OOM kill of the right process is better",
+            ),
             risk: Risk::Low,
             reboot: false,
         };

@@ -4,6 +4,7 @@ use super::gap::Because;
 use super::{Context, Doc, Gap, Tunable};
 use crate::change::Risk;
 use crate::host::HostError;
+use crate::lang::say;
 
 /// `/etc/civicum-tune/profile.toml`.
 pub(super) struct OwnProfile;
@@ -26,8 +27,8 @@ impl Tunable for OwnProfile {
     fn gap(&self, cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
         let Some(text) = cx.remember else { return Ok(()) };
         let because = Because {
-            summary: "keep the profile as the host's own",
-            reason: "later runs compare the host with this one; it is yours to edit",
+            summary: &say("keep the profile as the host's own"),
+            reason: &say("later runs compare the host with this one; it is yours to edit"),
             risk: Risk::Low,
             reboot: false,
         };

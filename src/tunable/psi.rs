@@ -3,6 +3,7 @@
 use super::{Context, Doc, Gap, Tunable};
 use crate::facts;
 use crate::host::HostError;
+use crate::t;
 
 /// `psi=1`.
 pub(super) struct Psi;
@@ -25,9 +26,9 @@ impl Tunable for Psi {
 
     fn gap(&self, cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
         if cx.wish.boot.psi && cx.facts.psi == facts::Psi::Absent {
-            gap.block(
-                "this kernel was built without PSI (CONFIG_PSI); a distribution's generic kernel has it",
-            );
+            gap.block(t!(
+                "this kernel was built without PSI (CONFIG_PSI); a distribution's generic kernel has it"
+            ));
         }
         Ok(())
     }

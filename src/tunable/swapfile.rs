@@ -6,7 +6,9 @@ use super::{Context, Doc, Gap, Tunable};
 use crate::change::{Act, Risk};
 use crate::host::swap::{LABEL, PAGE, parse_uuid};
 use crate::host::{HostError, sha256_hex};
+use crate::lang::say;
 use crate::profile::settings::Persist;
+use crate::t;
 use crate::units::{Bytes, MIB};
 
 /// Makes a swap file where there is too little swap, puts it to use, and sees to it that it comes back after a reboot.
@@ -54,10 +56,7 @@ impl Tunable for SwapFile {
             return Ok(());
         }
         for tuner in cx.facts.tuners.iter().filter(|tuner| tuner.name == "cloud-init-swap") {
-            gap.note(format!(
-                "cloud-init makes a swap file of its own ({}); take those lines out, or count on both",
-                tuner.evidence
-            ));
+            gap.note(t!("cloud-init makes a swap file of its own ({evidence}); take those lines out, or count on both", evidence = tuner.evidence));
         }
         let missing = if have == 0 { wanted } else { (wanted - have).div_ceil(MIB) * MIB };
         let Some(path) = free_name(cx, gap) else { return Ok(()) };
@@ -69,13 +68,19 @@ impl Tunable for SwapFile {
             }
         };
         let summary = if have == 0 {
-            format!("make a swap file of {}", Bytes(missing))
+            t!("make a swap file of {missing}", missing = Bytes(missing))
         } else {
-            format!("add {} to the {} of swap that are there", Bytes(missing), Bytes(have))
+            t!(
+                "add {missing} to the {have} of swap that are there",
+                missing = Bytes(missing),
+                have = Bytes(have)
+            )
         };
         let because = Because {
             summary: &summary,
-            reason: "a full pool needs a disk behind it, and the swap's size is the most that zswap can hold",
+            reason: &say(
+                "a full pool needs a disk behind it, and the swap's size is the most that zswap can hold",
+            ),
             risk: Risk::Medium,
             reboot: false,
         };
@@ -115,8 +120,8 @@ fn disk_swap<'a>(cx: &'a Context<'_>) -> impl Iterator<Item = &'a crate::facts::
 
 fn put_to_use(cx: &Context<'_>, gap: &mut Gap, path: &str) {
     let because = Because {
-        summary: "put it to use",
-        reason: "at once, without a reboot",
+        summary: &say("put it to use"),
+        reason: &say("at once, without a reboot"),
         risk: Risk::Low,
         reboot: false,
     };
@@ -128,10 +133,10 @@ fn free_name(cx: &Context<'_>, gap: &mut Gap) -> Option<String> {
     let found =
         names(&cx.wish.swap.path).find(|path| !cx.host.exists(path) && cx.host.read_link(path).is_none());
     if found.is_none() {
-        gap.block(format!(
-            "{} and {} more names behind it are taken; give swap.path another name",
-            cx.wish.swap.path,
-            MOST - 1
+        gap.block(t!(
+            "{path} and {count} more names behind it are taken; give swap.path another name",
+            path = cx.wish.swap.path,
+            count = MOST - 1
         ));
     }
     found
@@ -144,33 +149,45 @@ fn suits(cx: &Context<'_>, path: &str, size: u64) -> Result<bool, String> {
     while let Some((above, _)) = folder.rsplit_once('/').filter(|(above, _)| !above.is_empty()) {
         if let Some(target) = cx.host.read_link(above) {
             // The kernel lists a swap file by its resolved path, and by that it must be known again.
-            return Err(format!("{above} is a symbolic link to {target}; give swap.path the place itself"));
+            return Err(t!(
+                "{above} is a symbolic link to {target}; give swap.path the place itself",
+                above = above,
+                target = target
+            ));
         }
         folder = above;
     }
     if let Some(mount) = cx.mount_of(path) {
         let (fs, target) = (mount.fstype.as_str(), mount.target.as_str());
         if mount.read_only {
-            return Err(format!(
-                "{path} would lie on {target}, which is mounted read-only; give swap.path another place"
+            return Err(t!(
+                "{path} would lie on {target}, which is mounted read-only; give swap.path another place",
+                path = path,
+                target = target
             ));
         }
         match fs {
             "ext2" | "ext3" | "ext4" | "xfs" | "f2fs" => {}
             "btrfs" if cx.facts.kernel.version >= (5, 0) => nocow = true,
             "btrfs" => {
-                return Err(format!(
-                    "{path} would lie on btrfs, which holds swap files from Linux 5.0 on; update the kernel"
+                return Err(t!(
+                    "{path} would lie on btrfs, which holds swap files from Linux 5.0 on; update the kernel",
+                    path = path
                 ));
             }
             "zfs" => {
-                return Err(format!(
-                    "{path} would lie on ZFS ({target}), which can't hold a swap file; make a swap partition, or give swap.path a place on another file system"
+                return Err(t!(
+                    "{path} would lie on ZFS ({target}), which can't hold a swap file; make a swap partition, or give swap.path a place on another file system",
+                    path = path,
+                    target = target
                 ));
             }
             _ => {
-                return Err(format!(
-                    "{path} would lie on {fs} ({target}), which can't hold a swap file; give swap.path a place on ext4, XFS or btrfs"
+                return Err(t!(
+                    "{path} would lie on {fs} ({target}), which can't hold a swap file; give swap.path a place on ext4, XFS or btrfs",
+                    path = path,
+                    fs = fs,
+                    target = target
                 ));
             }
         }
@@ -178,11 +195,12 @@ fn suits(cx: &Context<'_>, path: &str, size: u64) -> Result<bool, String> {
     let space = cx.host.space(path).map_err(|e| e.to_string())?;
     let spare = SPARE.max(space.total / 20).min(size.max(64 * MIB));
     if space.free < size.saturating_add(spare) {
-        return Err(format!(
-            "{path} needs {} and {} to spare, but {} are free there; free some room, or ask for less with swap.size",
-            Bytes(size),
-            Bytes(spare / MIB * MIB),
-            Bytes(space.free / MIB * MIB)
+        return Err(t!(
+            "{path} needs {size} and {spare} to spare, but {free} are free there; free some room, or ask for less with swap.size",
+            path = path,
+            size = Bytes(size),
+            spare = Bytes(spare / MIB * MIB),
+            free = Bytes(space.free / MIB * MIB)
         ));
     }
     Ok(nocow)
@@ -210,7 +228,7 @@ fn persist(cx: &Context<'_>, gap: &mut Gap, path: &str) -> Result<(), HostError>
         Persist::Auto => cx.has_systemd(),
     };
     let because = Because {
-        summary: "put it to use at each boot",
+        summary: &say("put it to use at each boot"),
         reason: if by_unit { "a unit of our own leaves /etc/fstab alone" } else { "as the profile asks" },
         risk: Risk::Low,
         reboot: false,

@@ -1,5 +1,9 @@
 //! Kernel parameters by their sysctl names.
 
+use crate::lang::say;
+use crate::t;
+use std::borrow::Cow;
+
 use super::gap::{Because, tidy};
 use super::template::fill;
 use super::{Context, Doc, Gap, Tunable};
@@ -42,13 +46,17 @@ impl Tunable for Sysctl {
         for (key, value) in &cx.wish.sysctl {
             let path = sysctl_name::path(key);
             if cx.host.is_live() && !cx.host.exists(&path) {
-                gap.note(format!("kernel {} has no {key}; left out", cx.facts.kernel.release));
+                gap.note(t!(
+                    "kernel {release} has no {key}; left out",
+                    release = cx.facts.kernel.release,
+                    key = key
+                ));
                 continue;
             }
             lines.push(format!("{key} = {value}"));
             let because = Because {
                 summary: &format!("{key} = {value}"),
-                reason: reason(key),
+                reason: &reason(key),
                 risk: if key == "vm.min_free_kbytes" { Risk::Medium } else { Risk::Low },
                 reboot: false,
             };
@@ -59,31 +67,29 @@ impl Tunable for Sysctl {
                 .filter(|a| a.wins && a.file != FILE && comes_after_ours(&a.file))
             {
                 if tidy(&other.value) != tidy(value) {
-                    gap.note(format!(
-                        "at boot {}:{} sets {key} = {} after our file and wins; remove that line, or ask for {key} = {} in the profile",
-                        other.file, other.line, other.value, other.value
-                    ));
+                    gap.note(t!("at boot {file}:{line} sets {key} = {value} after our file and wins; remove that line, or ask for {key} = {value} in the profile", file = other.file, line = other.line, key = key, value = other.value));
                 }
             }
         }
         for tuner in cx.facts.tuners.iter().filter(|tuner| tuner.active && tuner.name == "tuned") {
-            gap.note(format!(
-                "TuneD is active ({}) and sets its own values again whenever it starts; `systemctl disable --now tuned`, or take \
-                 these keys out of its profile",
-                tuner.evidence
-            ));
+            gap.note(t!("TuneD is active ({evidence}) and sets its own values again whenever it starts; `systemctl disable --now tuned`, or take \
+                 these keys out of its profile", evidence = tuner.evidence));
         }
         for problem in &files.problems {
-            gap.note(format!("{problem}; can't tell whether it sets a key of ours"));
+            gap.note(t!("{problem}; can't tell whether it sets a key of ours", problem = problem));
         }
         let because = Because {
-            summary: "the same values after each boot",
-            reason: "read last, so that no other file wins over it",
+            summary: &say("the same values after each boot"),
+            reason: &say("read last, so that no other file wins over it"),
             risk: Risk::Low,
             reboot: false,
         };
         if lines.is_empty() {
-            gap.no_file(cx, FILE, &Because { summary: "the profile sets no kernel parameter", ..because })?;
+            gap.no_file(
+                cx,
+                FILE,
+                &Because { summary: &say("the profile sets no kernel parameter"), ..because },
+            )?;
         } else {
             let text = fill(include_str!("../../templates/sysctl.conf"), &[("lines", &lines.join("\n"))]);
             gap.file(cx, FILE, &text, &because)?;
@@ -106,34 +112,34 @@ fn restore(cx: &Context<'_>, key: &str) -> Vec<Setting> {
     }
 }
 
-fn reason(key: &str) -> &'static str {
+fn reason(key: &str) -> Cow<'static, str> {
     match key {
         "vm.swappiness" => {
-            "with zswap a page that leaves RAM is cheap to get back, so idle ones may leave early"
+            say("with zswap a page that leaves RAM is cheap to get back, so idle ones may leave early")
         }
         "vm.vfs_cache_pressure" => {
-            "the kernel's own default, made sure of: names and inodes are given back as readily as pages"
+            say("the kernel's own default, made sure of: names and inodes are given back as readily as pages")
         }
         "vm.page-cluster" => {
-            "zswap hands out single pages; reading eight at a time would decompress seven for nothing"
+            say("zswap hands out single pages; reading eight at a time would decompress seven for nothing")
         }
         "vm.watermark_scale_factor" => {
-            "reclaim starts earlier and in the background, so that an allocation seldom has to wait"
+            say("reclaim starts earlier and in the background, so that an allocation seldom has to wait")
         }
         "vm.min_free_kbytes" => {
-            "room for the kernel's own needs (network, interrupts) while the rest is full"
+            say("room for the kernel's own needs (network, interrupts) while the rest is full")
         }
         "vm.overcommit_memory" => {
-            "strict accounting breaks LLM runtimes and containers, which reserve more than they touch"
+            say("strict accounting breaks LLM runtimes and containers, which reserve more than they touch")
         }
         "vm.dirty_bytes" | "vm.dirty_background_bytes" => {
-            "a fixed amount of unwritten data, since a share of RAM is seconds of disk time"
+            say("a fixed amount of unwritten data, since a share of RAM is seconds of disk time")
         }
-        "vm.max_map_count" => "model runtimes and databases map many files",
+        "vm.max_map_count" => say("model runtimes and databases map many files"),
         "fs.inotify.max_user_watches" | "fs.inotify.max_user_instances" => {
-            "each container and worker watches files"
+            say("each container and worker watches files")
         }
-        _ => "the profile asks for it",
+        _ => say("the profile asks for it"),
     }
 }
 

@@ -4,6 +4,8 @@ use super::gap::Because;
 use super::{Context, Doc, Gap, Tunable};
 use crate::change::{Act, Risk};
 use crate::host::HostError;
+use crate::lang::say;
+use crate::t;
 use crate::units::{Bytes, MIB};
 
 /// Stops zram swap and keeps whatever sets it up from doing so again.
@@ -35,18 +37,13 @@ impl Tunable for Zram {
         let areas: Vec<_> = cx.facts.swap.iter().filter(|area| area.path.starts_with("/dev/zram")).collect();
         let used: u64 = areas.iter().map(|area| area.used_bytes).sum();
         if cx.host.is_live() && used + SPARE > cx.facts.memory.available_bytes && used > 0 {
-            gap.block(format!(
-                "zram holds {}, which needs that much memory and {} to spare, and {} are available; stop something large first and \
-                 run this again",
-                Bytes(used / MIB * MIB),
-                Bytes(SPARE),
-                Bytes(cx.facts.memory.available_bytes / MIB * MIB)
-            ));
+            gap.block(t!("zram holds {used}, which needs that much memory and {spare} to spare, and {available} are available; stop something large first and \
+                 run this again", used = Bytes(used / MIB * MIB), spare = Bytes(SPARE), available = Bytes(cx.facts.memory.available_bytes / MIB * MIB)));
             return Ok(());
         }
         let because = Because {
-            summary: "take zram out of use",
-            reason: "with zswap in front of the swap file it would compress every page twice",
+            summary: &say("take zram out of use"),
+            reason: &say("with zswap in front of the swap file it would compress every page twice"),
             risk: Risk::High,
             reboot: false,
         };
@@ -59,15 +56,15 @@ impl Tunable for Zram {
             // A unit that is wanted at boot and not masked is what runs; a package that is only installed stays as it is.
             let runs = |unit: &&String| !areas.is_empty() && (unit.contains('@') || is_wanted(cx, unit));
             for unit in owners.iter().flat_map(|owner| &owner.units).filter(runs) {
-                let because = Because { summary: "stop what sets zram up", ..because };
+                let because = Because { summary: &say("stop what sets zram up"), ..because };
                 gap.act(Act::StopUnit { unit: unit.clone() }, &because);
             }
         }
         for path in owners.iter().flat_map(|owner| &owner.mask) {
-            gap.link(cx, path, NULL, &Because { summary: "keep zram from coming back", ..because })?;
+            gap.link(cx, path, NULL, &Because { summary: &say("keep zram from coming back"), ..because })?;
         }
         if !areas.is_empty() && owners.is_empty() {
-            gap.note("can't tell what sets zram up on this host, so it may be back after a reboot");
+            gap.note(t!("can't tell what sets zram up on this host, so it may be back after a reboot"));
         }
         Ok(())
     }

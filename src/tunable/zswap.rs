@@ -6,6 +6,8 @@ use super::{Context, Doc, Gap, Tunable};
 use crate::change::Risk;
 use crate::facts::{Initramfs, Loader, ModuleKind};
 use crate::host::HostError;
+use crate::lang::say;
+use crate::t;
 
 /// The module parameters, live and at each boot.
 pub(super) struct Zswap;
@@ -47,11 +49,8 @@ impl Tunable for Zswap {
         }
         if !has_zswap(cx) {
             if wish.enabled {
-                gap.block(format!(
-                    "kernel {} has no zswap (the cloud flavours are built without it); install the generic kernel \
-                     (Debian: linux-image-amd64, Ubuntu: linux-generic), reboot, and run this again",
-                    cx.facts.kernel.release
-                ));
+                gap.block(t!("kernel {release} has no zswap (the cloud flavours are built without it); install the generic kernel \
+                     (Debian: linux-image-amd64, Ubuntu: linux-generic), reboot, and run this again", release = cx.facts.kernel.release));
             }
             return Ok(());
         }
@@ -63,19 +62,21 @@ impl Tunable for Zswap {
         let wanted = wanted(cx, compressor(cx).name.as_deref(), zpool(cx).name.as_deref());
         let because = Because {
             summary: "",
-            reason: "a page that is compressed in RAM comes back much sooner than one from the disk",
+            reason: &say("a page that is compressed in RAM comes back much sooner than one from the disk"),
             risk: Risk::Medium,
             reboot: false,
         };
         for (name, value) in &wanted {
-            let summary = format!("zswap {name}: {value}");
+            let summary = t!("zswap {name}: {value}", name = name, value = value);
             let path = format!("{PARAMETERS}/{name}");
             gap.poke(cx, &path, value, Vec::new(), &Because { summary: &summary, ..because });
         }
         if cx.has_systemd() {
             let because = Because {
-                summary: "set zswap again after each boot, whatever the boot line said",
-                reason: "works with every boot loader, and catches what the kernel could not do that early",
+                summary: &say("set zswap again after each boot, whatever the boot line said"),
+                reason: &say(
+                    "works with every boot loader, and catches what the kernel could not do that early",
+                ),
                 risk: Risk::Low,
                 reboot: false,
             };
@@ -84,7 +85,7 @@ impl Tunable for Zswap {
                 cx,
                 WANTS,
                 "../civicum-tune-zswap.service",
-                &Because { summary: "start it at boot", ..because },
+                &Because { summary: &say("start it at boot"), ..because },
             )?;
         }
         Ok(())
@@ -188,7 +189,12 @@ fn compressor(cx: &Context<'_>) -> Choice {
     let instead = name.clone().unwrap_or_else(|| "the kernel's default".to_owned());
     Choice {
         name,
-        because: Some(format!("kernel {} has no {wish}; {instead} is used", cx.facts.kernel.release)),
+        because: Some(t!(
+            "kernel {release} has no {wish}; {instead} is used",
+            release = cx.facts.kernel.release,
+            wish = wish,
+            instead = instead
+        )),
     }
 }
 
@@ -201,9 +207,9 @@ fn zpool(cx: &Context<'_>) -> Choice {
     if gone {
         return Choice {
             name: None,
-            because: Some(format!(
-                "kernel {} always uses zsmalloc: the zpool parameter went in Linux 6.18",
-                kernel.release
+            because: Some(t!(
+                "kernel {release} always uses zsmalloc: the zpool parameter went in Linux 6.18",
+                release = kernel.release
             )),
         };
     }
@@ -217,20 +223,21 @@ fn zpool(cx: &Context<'_>) -> Choice {
                 ("z3fold", v) if v >= (6, 12) => {
                     "is deprecated since Linux 6.12 and not built here".to_owned()
                 }
-                _ => format!("is not in kernel {}", kernel.release),
+                _ => t!("is not in kernel {release}", release = kernel.release),
             };
             passed.push(format!("{name} {why}"));
         } else if name == "zsmalloc" && kernel.version < (6, 3) && wish.len() > 1 {
             passed.push("zsmalloc can't write back to disk before Linux 6.3".to_owned());
         } else {
-            let because = (!passed.is_empty()).then(|| format!("zpool {name}: {}", passed.join("; ")));
+            let because = (!passed.is_empty())
+                .then(|| t!("zpool {name}: {passed}", name = name, passed = passed.join("; ")));
             return Choice { name: Some(name.clone()), because };
         }
     }
-    let because = Some(format!(
-        "none of the allocators {} suits this kernel; it keeps {}",
-        wish.join(", "),
-        running.unwrap_or("its own")
+    let because = Some(t!(
+        "none of the allocators {wish} suits this kernel; it keeps {running}",
+        wish = wish.join(", "),
+        running = running.unwrap_or("its own")
     ));
     Choice { name: None, because }
 }
