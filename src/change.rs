@@ -1,5 +1,6 @@
 //! One change, as data: what to do, what was there before, what shall be there after.
 
+use crate::t;
 use serde::{Deserialize, Serialize};
 
 use crate::host::Image;
@@ -199,13 +200,13 @@ impl Act {
         match self {
             Self::Poke { before, after, .. } => (before.clone(), after.clone()),
             Self::PutFile { before, after, .. } => (image_in_words(before), image_in_words(after)),
-            Self::MakeFolder { .. } => ("absent".into(), "folder, 0755".into()),
-            Self::MakeSwapFile { size, .. } => ("absent".into(), format!("{size}, 0600")),
-            Self::SwapOn { .. } => ("off".into(), "on".into()),
-            Self::SwapOff { .. } => ("on".into(), "off".into()),
-            Self::StopUnit { .. } => ("active".into(), "inactive".into()),
+            Self::MakeFolder { .. } => (t!("absent"), t!("folder, 0755")),
+            Self::MakeSwapFile { size, .. } => (t!("absent"), format!("{size}, 0600")),
+            Self::SwapOn { .. } => (t!("off"), t!("on")),
+            Self::SwapOff { .. } => (t!("on"), t!("off")),
+            Self::StopUnit { .. } => (t!("active"), t!("inactive")),
             Self::ReloadSystemd | Self::MakeGrubConfig { .. } | Self::MakeInitramfs { .. } => {
-                ("outdated".into(), "made anew".into())
+                (t!("outdated"), t!("made anew"))
             }
         }
     }
@@ -213,9 +214,11 @@ impl Act {
 
 fn image_in_words(image: &Image) -> String {
     match image {
-        Image::Absent => "absent".into(),
-        Image::File { content, mode, .. } => format!("{} bytes, {mode:04o}", content.0.len()),
-        Image::Link { target } => format!("link to {target}"),
+        Image::Absent => t!("absent"),
+        Image::File { content, mode, .. } => {
+            t!("{count} bytes, {mode}", count = content.0.len(), mode = format!("{mode:04o}"))
+        }
+        Image::Link { target } => t!("link to {target}", target = target),
         Image::Other { what } => what.clone(),
     }
 }

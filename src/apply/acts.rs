@@ -1,5 +1,6 @@
 //! What each kind of act means: how to see whether it is done, how to do it, how to undo it.
 
+use crate::t;
 use std::path::Path;
 use std::time::Duration;
 
@@ -67,12 +68,12 @@ fn look(host: &Host, act: &Act) -> Result<Sight> {
         Act::Poke { path, before, after, .. } => match kernel_value(host, path) {
             Some(now) if now == *after => Sight::After,
             Some(now) if now == *before => Sight::Before,
-            Some(now) => Sight::Other(format!("{path} is `{now}` now")),
-            None => Sight::Other(format!("{path} is not there any more")),
+            Some(now) => Sight::Other(t!("{path} is `{now}` now", path = path, now = now)),
+            None => Sight::Other(t!("{path} is not there any more", path = path)),
         },
         Act::MakeSwapFile { path, size, uuid, .. } => match host.swap_header(path) {
             Some(header) if is_the_file(&header, *size, uuid) => Sight::After,
-            _ if host.exists(path) => Sight::Other(format!("{path} is another file now")),
+            _ if host.exists(path) => Sight::Other(t!("{path} is another file now", path = path)),
             _ => Sight::Before,
         },
         Act::SwapOn { path, .. } if is_active(host, path) => Sight::After,
@@ -155,7 +156,7 @@ pub(super) fn undo(
         }
         (Act::MakeSwapFile { .. }, Sight::Other(found)) => Ok(Undone::Kept(found)),
         (Act::MakeSwapFile { path, .. }, _) if host.is_live() && is_active(host, path) => {
-            Ok(Undone::Kept(format!("{path} is still in use as swap")))
+            Ok(Undone::Kept(t!("{path} is still in use as swap", path = path)))
         }
         (Act::MakeSwapFile { path, .. }, _) => host.replace(path, &Image::Absent).map(|()| Undone::Restored),
         (Act::SwapOn { path, .. }, _) => swap_off(host, path).map(|()| Undone::Restored),
@@ -226,13 +227,13 @@ fn without(now: &Image, ours: &str) -> Option<Image> {
 
 fn what_changed(path: &str, now: &Image, wanted: &Image) -> String {
     match (now, wanted) {
-        (Image::Absent, _) => format!("{path} was removed"),
+        (Image::Absent, _) => t!("{path} was removed", path = path),
         (Image::File { content: a, .. }, Image::File { content: b, .. }) if a == b => {
-            format!("{path} has another mode, owner or attribute now")
+            t!("{path} has another mode, owner or attribute now", path = path)
         }
-        (Image::File { .. }, _) => format!("{path} has another content now"),
-        (Image::Link { target }, _) => format!("{path} is a link to {target} now"),
-        (Image::Other { what }, _) => format!("{path} is {what} now"),
+        (Image::File { .. }, _) => t!("{path} has another content now", path = path),
+        (Image::Link { target }, _) => t!("{path} is a link to {target} now", path = path, target = target),
+        (Image::Other { what }, _) => t!("{path} is {what} now", path = path, what = what),
     }
 }
 
@@ -248,10 +249,10 @@ fn swap_off(host: &Host, path: &str) -> Result<()> {
         .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
         .map(|kib| kib * 1024);
     if let Some(available) = available.filter(|available| used > 0 && *available < used + SPARE) {
-        let why = format!(
-            "it holds {} and only {} of memory are available; stop something large first and run this again",
-            Bytes(used / MIB * MIB),
-            Bytes(available / MIB * MIB)
+        let why = t!(
+            "it holds {used} and only {available} of memory are available; stop something large first and run this again",
+            used = Bytes(used / MIB * MIB),
+            available = Bytes(available / MIB * MIB)
         );
         return Err(HostError::because("swapoff", Path::new(path), why));
     }
@@ -272,14 +273,14 @@ fn make_grub_config(host: &Host, path: &str, expect: &[String], progress: &mut d
         host.run(tool.unwrap_or("grub-mkconfig"), &[], GRUB_DEADLINE, &mut |line| progress.line(line))?;
     let text = String::from_utf8_lossy(&output.stdout);
     if !crate::tunable::grub_boots_with(&text, expect) {
-        let words = if expect.is_empty() {
-            "kernel at all".to_owned()
+        return refuse(if expect.is_empty() {
+            t!("the new one boots no kernel at all")
         } else {
-            format!("kernel with {}", expect.join(" "))
-        };
-        return refuse(format!(
-            "the new one boots no {words}; another file in /etc/default/grub.d may unset the variable"
-        ));
+            t!(
+                "the new one boots no kernel with {args}; another file in /etc/default/grub.d may unset the variable",
+                args = expect.join(" ")
+            )
+        });
     }
     let old = host.image(path)?;
     let new = match &old {
@@ -299,7 +300,7 @@ fn make_grub_config(host: &Host, path: &str, expect: &[String], progress: &mut d
         host.replace(path, &new)?;
     }
     if let Some(line) = crate::tunable::grub_kernel_lines(&text).next() {
-        progress.say(&format!("the next boot: {line}"));
+        progress.say(&t!("the next boot: {line}", line = line));
     }
     Ok(())
 }

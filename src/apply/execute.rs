@@ -1,6 +1,8 @@
 //! The executor: it does what the plan says, step by step, and takes all of it back when a step fails.
 
+use crate::t;
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::acts::{self, Sight};
 use super::generation::{Generation, Generations};
@@ -12,13 +14,11 @@ use crate::plan::{Change, Plan};
 use crate::profile::Settings;
 
 /// Why a plan was not carried out, and what state the host is in.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum ApplyError {
     /// Nothing was begun.
-    #[error("{0}\nnothing was changed")]
-    NotBegun(#[source] HostError),
+    NotBegun(HostError),
     /// A step failed; what had been done was taken back.
-    #[error("{step} failed: {error}\n{}", .rollback.in_words())]
     TakenBack {
         /// The change's id.
         step: String,
@@ -28,9 +28,6 @@ pub enum ApplyError {
         rollback: Rollback,
     },
     /// Not even the journal can be written any more: the next `apply` or `rollback` goes on from here.
-    #[error(
-        "{error}\ngeneration {id} was cut off; `civicum-tune apply` or `civicum-tune rollback` finishes it"
-    )]
     Cut {
         /// Which generation.
         id: u32,
@@ -38,6 +35,24 @@ pub enum ApplyError {
         error: HostError,
     },
 }
+
+impl fmt::Display for ApplyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&match self {
+            Self::NotBegun(error) => t!("{error}\nnothing was changed", error = error),
+            Self::TakenBack { step, error, rollback } => {
+                t!("{step} failed: {error}", step = step, error = error) + "\n" + &rollback.in_words()
+            }
+            Self::Cut { id, error } => t!(
+                "{error}\ngeneration {id} was cut off; `civicum-tune apply` or `civicum-tune rollback` finishes it",
+                error = error,
+                id = id
+            ),
+        })
+    }
+}
+
+impl std::error::Error for ApplyError {}
 
 /// Carries a plan out as a new generation. On any error the host is as it was, or the error says what is left.
 pub fn apply(
@@ -72,7 +87,7 @@ pub(super) fn carry_out(
         }
         progress.begin(step + 1, total, change);
         let result = if terminal::interrupted() {
-            Err("you interrupted it".to_owned())
+            Err(t!("you interrupted it"))
         } else {
             one_step(host, generation, step, change, progress)
         };
@@ -80,7 +95,7 @@ pub(super) fn carry_out(
             let event = Event::Failed { step, error: error.clone() };
             generation.note(host, &event).map_err(cut)?;
             progress.say("taking back what was done");
-            let why = format!("step {} failed", step + 1);
+            let why = t!("step {step} failed", step = step + 1);
             let rollback =
                 undo_steps(host, generation, &why, &RollbackOptions::default(), progress).map_err(cut)?;
             return Err(ApplyError::TakenBack { step: change.id.clone(), error, rollback });
@@ -101,7 +116,9 @@ fn one_step(
     let rebooted = generation.rebooted_since(host) == Some(true);
     match acts::look_after_boot(host, &change.act, rebooted).map_err(words)? {
         Sight::After => {}
-        Sight::Other(found) => return Err(format!("{found}, which the plan did not know; run plan again")),
+        Sight::Other(found) => {
+            return Err(t!("{found}, which the plan did not know; run plan again", found = found));
+        }
         sight @ (Sight::Before | Sight::Unseen) => {
             if sight == Sight::Unseen {
                 generation.note(host, &Event::Begun { step }).map_err(words)?;
@@ -110,9 +127,9 @@ fn one_step(
             match acts::look_after_boot(host, &change.act, false).map_err(words)? {
                 Sight::After | Sight::Unseen => {}
                 Sight::Before => {
-                    return Err("the host took it without an error, and kept what it had".to_owned());
+                    return Err(t!("the host took it without an error, and kept what it had"));
                 }
-                Sight::Other(found) => return Err(format!("it did not take: {found}")),
+                Sight::Other(found) => return Err(t!("it did not take: {found}", found = found)),
             }
         }
     }

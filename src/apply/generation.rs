@@ -1,5 +1,6 @@
 //! Generations: what was intended, how far it got.
 
+use crate::t;
 use serde::{Deserialize, Serialize};
 
 use super::STATE;
@@ -81,9 +82,9 @@ impl Generation {
         let text = serde_json::to_string_pretty(&generation)
             .map_err(|e| HostError::because("write", &host.shown(&path), e.to_string()))?;
         if text.len() as u64 >= MAX_FILE {
-            let why = format!(
-                "the files to be changed are too large to be kept ({} bytes with their before-images)",
-                text.len()
+            let why = t!(
+                "the files to be changed are too large to be kept ({bytes} bytes with their before-images)",
+                bytes = text.len()
             );
             return Err(HostError::because("write", &host.shown(&path), why));
         }
@@ -152,9 +153,10 @@ impl Generations {
             let generation: Generation =
                 serde_json::from_slice(&bytes).map_err(|e| damaged(host, &path, &e.to_string()))?;
             if generation.format > FORMAT {
-                let why = format!(
-                    "its format is {}, and this program knows {FORMAT}; use a newer civicum-tune",
-                    generation.format
+                let why = t!(
+                    "its format is {format}, and this program knows {known}; use a newer civicum-tune",
+                    format = generation.format,
+                    known = FORMAT
                 );
                 return Err(damaged(host, &path, &why));
             }

@@ -1,5 +1,6 @@
 //! After a crash: finish what was begun, or undo it.
 
+use crate::t;
 use serde::Serialize;
 
 use super::Progress;
@@ -33,15 +34,19 @@ pub fn recover(host: &Host, progress: &mut dyn Progress) -> Result<Option<Recove
     let generations = Generations::read(host)?;
     let Some((generation, state)) = generations.cut() else { return Ok(None) };
     let because = match state {
-        State::CutWhileUndoing => Some("it was being undone when it was cut off".to_owned()),
+        State::CutWhileUndoing => Some(t!("it was being undone when it was cut off")),
         _ => first_obstacle(host, generation)?,
     };
     if let Some(because) = because {
-        progress.say(&format!("generation {} was cut off; undoing it ({because})", generation.id));
+        progress.say(&t!(
+            "generation {id} was cut off; undoing it ({because})",
+            id = generation.id,
+            because = because
+        ));
         let rollback = undo_steps(host, generation, &because, &RollbackOptions::default(), progress)?;
         return Ok(Some(Recovered::Undone { rollback, because }));
     }
-    progress.say(&format!("generation {} was cut off; finishing it", generation.id));
+    progress.say(&t!("generation {id} was cut off; finishing it", id = generation.id));
     match carry_out(host, generation, progress) {
         Ok(()) => Ok(Some(Recovered::Finished { id: generation.id })),
         Err(ApplyError::TakenBack { error, rollback, .. }) => {

@@ -1,5 +1,6 @@
 //! Taking generations back: what civicum-tune changed, and nothing that others changed since.
 
+use crate::t;
 use serde::Serialize;
 
 use super::Progress;
@@ -47,13 +48,16 @@ impl Rollback {
     /// A sentence or more, for people.
     pub fn in_words(&self) -> String {
         if self.is_complete() {
-            return "everything that had been done was taken back; the host is as it was".to_owned();
+            return t!("everything that had been done was taken back; the host is as it was");
         }
-        let mut text = "taken back but for:".to_owned();
+        let mut text = t!("taken back but for:");
         for kept in &self.kept {
             text += &format!("\n  {}: {}", kept.id, kept.why);
         }
-        text + "\nmend that and run `civicum-tune rollback` again, or accept it with `civicum-tune rollback --keep`"
+        text + "\n"
+            + &t!(
+                "mend that and run `civicum-tune rollback` again, or accept it with `civicum-tune rollback --keep`"
+            )
     }
 }
 
@@ -127,7 +131,7 @@ pub(super) fn undo_steps(
                 progress.done(change);
             }
             Undone::Kept(why) => {
-                progress.say(&format!("left as it is: {why}"));
+                progress.say(&t!("left as it is: {why}", why = why));
                 if !options.keep {
                     generation.note(host, &Event::Kept { step, why: why.clone() })?;
                     outcome.kept.push(Kept { id: change.id.clone(), why });

@@ -1,5 +1,6 @@
 //! `apply`: show, ask, carry out, verify.
 
+use crate::t;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
@@ -30,14 +31,17 @@ impl Apply {
             None => Session::open(global, false)?,
         };
         if !session.host.may_change() {
-            bail!("only root can change this host; run: sudo {}", session.again("apply"));
+            bail!(t!(
+                "only root can change this host; run: {command}",
+                command = format!("sudo {}", session.again("apply"))
+            ));
         }
         let first = session.plan()?;
         if !first.obstacles.is_empty() {
             if !out.json {
                 out.data(&show::human(&first, out.style));
             }
-            bail!("this host can't be changed: {}", first.obstacles.join("; "));
+            bail!(t!("this host can't be changed: {why}", why = first.obstacles.join("; ")));
         }
         // From here on nobody else changes it, so what is planned now is what will be met.
         let _lock = apply::lock(&session.host)?;
@@ -45,7 +49,7 @@ impl Apply {
             && (out.json || !terminal::can_ask())
             && Generations::read(&session.host)?.cut().is_some()
         {
-            bail!("an earlier apply was cut off, and there is nobody to ask; run this again with --yes");
+            bail!(t!("an earlier apply was cut off, and there is nobody to ask; run this again with --yes"));
         }
         let recovered = apply::recover(&session.host, &mut Steps::new(out))?;
         let session = if recovered.is_some() { session.look_again()? } else { session };
@@ -54,7 +58,7 @@ impl Apply {
         if let (Some(saved), Some(path)) = (&saved, &self.plan) {
             saved
                 .still_holds(&plan, &session.host.take_seen())
-                .with_context(|| format!("{} is not carried out", path.display()))?;
+                .with_context(|| t!("{path} is not carried out", path = path.display()))?;
         }
         if plan.is_empty() {
             return Ok(nothing_to_do(&plan, recovered.as_ref(), out));
@@ -63,7 +67,7 @@ impl Apply {
             out.data(&show::human(&plan, out.style));
         }
         if !global.yes && !may_go_on(out)? {
-            out.say("Nothing was changed.");
+            out.say(&t!("Nothing was changed."));
             return Ok(Answer::Differs);
         }
         terminal::remember_interrupts();
@@ -81,16 +85,16 @@ impl Apply {
 
 fn read_saved(path: &std::path::Path) -> anyhow::Result<SavedPlan> {
     let bytes = read_here(path)?;
-    SavedPlan::from_json(&bytes).with_context(|| format!("{} can't be used", path.display()))
+    SavedPlan::from_json(&bytes).with_context(|| t!("{path} can't be used", path = path.display()))
 }
 
 fn may_go_on(out: &Out) -> anyhow::Result<bool> {
     if out.json || !terminal::can_ask() {
-        bail!(
+        bail!(t!(
             "there is nobody to ask; read the plan with `civicum-tune plan`, then run this again with --yes"
-        );
+        ));
     }
-    Ok(terminal::ask("Carry this out?"))
+    Ok(terminal::ask(&t!("Carry this out?")))
 }
 
 fn nothing_to_do(plan: &Plan, recovered: Option<&Recovered>, out: &Out) -> Answer {
@@ -141,12 +145,18 @@ fn report(generation: &Generation, left: &Plan, session: &Session, out: &Out) {
         return;
     }
     if left.is_empty() {
-        let but = if left.blocked.is_empty() { "." } else { " but for what is not possible here:" };
-        let text =
-            format!("Generation {} is in place: looked again, and nothing differs{but}", generation.id);
+        let text = if left.blocked.is_empty() {
+            t!("Generation {id} is in place: looked again, and nothing differs.", id = generation.id)
+        } else {
+            t!(
+                "Generation {id} is in place: looked again, and nothing differs but for what is not possible here:",
+                id = generation.id
+            )
+        };
         out.data(&format!("\n{}\n", style.green(&text)));
     } else {
-        let text = format!("Generation {} is in place, but looking again these did not take:", generation.id);
+        let text =
+            t!("Generation {id} is in place, but looking again these did not take:", id = generation.id);
         out.data(&format!("\n{}\n", style.yellow(&text)));
         for change in &left.changes {
             out.data(&format!("  {}  {}\n", change.act.target(), change.summary));
@@ -156,8 +166,8 @@ fn report(generation: &Generation, left: &Plan, session: &Session, out: &Out) {
         out.data(&format!("  {}  {}\n", style.yellow(&note.tunable), note.text));
     }
     if reboot && session.host.is_live() {
-        out.data("Reboot when it suits you; `civicum-tune plan` then proves that the boot line took.\n");
+        out.data(&t!("Reboot when it suits you; `civicum-tune plan` then proves that the boot line took.\n"));
     }
     let back = session.at_root(&format!("rollback {}", generation.id));
-    out.data(&format!("Take it back at any time: {back}\n"));
+    out.data(&t!("Take it back at any time: {command}\n", command = back));
 }

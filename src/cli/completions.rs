@@ -1,5 +1,6 @@
 //! `completions` and `man`: made from the same definition as the help.
 
+use crate::t;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -50,7 +51,9 @@ impl Man {
             None => program,
             Some(name) => program
                 .find_subcommand(name)
-                .with_context(|| format!("there is no command `{name}`; `civicum-tune help` lists them"))?
+                .with_context(|| {
+                    t!("there is no command `{name}`; `civicum-tune help` lists them", name = name)
+                })?
                 .clone(),
         };
         out.data(&String::from_utf8_lossy(&page(chosen)?));

@@ -1,5 +1,6 @@
 //! `doctor`: the audit.
 
+use crate::t;
 use anyhow::bail;
 use clap::Args;
 
@@ -38,7 +39,7 @@ impl Doctor {
         let selection =
             Selection { only: self.only.clone(), skip: self.skip.clone(), severity: self.severity };
         if let Some(name) = selection.unknown() {
-            bail!("there is no check `{name}`; `civicum-tune explain` lists all of them");
+            bail!(t!("there is no check `{name}`; `civicum-tune explain` lists all of them", name = name));
         }
         let session = Session::open(global, false)?;
         let applied = apply::look_back(&session.host);

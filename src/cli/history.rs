@@ -1,5 +1,6 @@
 //! `history`: what was applied and taken back.
 
+use crate::t;
 use clap::Args;
 use serde_json::json;
 
@@ -21,7 +22,7 @@ impl History {
         if let Some(id) = self.id {
             let found = generations.0.iter().find(|(generation, _)| generation.id == id);
             let Some((generation, state)) = found else {
-                anyhow::bail!("there is no generation {id}; `civicum-tune history` lists them");
+                anyhow::bail!(t!("there is no generation {id}; `civicum-tune history` lists them", id = id));
             };
             if out.json {
                 let mut document = one(generation, state);
@@ -30,7 +31,12 @@ impl History {
             } else {
                 let plan = crate::plan::Plan {
                     profile: generation.settings.name.clone(),
-                    host: format!("generation {id}, {}, {}", generation.created, in_words(state)),
+                    host: t!(
+                        "generation {id}, {created}, {state}",
+                        id = id,
+                        created = generation.created,
+                        state = in_words(state)
+                    ),
                     changes: generation.changes.clone(),
                     ..crate::plan::Plan::default()
                 };
@@ -45,10 +51,10 @@ impl History {
             return Ok(Answer::Yes);
         }
         if generations.0.is_empty() {
-            out.data("Nothing was applied here yet.\n");
+            out.data(&t!("Nothing was applied here yet.\n"));
             return Ok(Answer::Yes);
         }
-        out.data(&out.style.bold("  ID  WHEN (UTC)            CHANGES  PROFILE          STATE"));
+        out.data(&out.style.bold(&t!("  ID  WHEN (UTC)            CHANGES  PROFILE          STATE")));
         out.data("\n");
         for (generation, state) in &generations.0 {
             out.data(&format!(
@@ -77,12 +83,12 @@ fn one(generation: &Generation, state: &State) -> serde_json::Value {
 
 fn in_words(state: &State) -> String {
     match state {
-        State::Applied => "applied".to_owned(),
-        State::Cut => "cut off; the next apply or rollback ends it".to_owned(),
-        State::CutWhileUndoing => "cut off while undone; the next apply or rollback ends it".to_owned(),
-        State::RolledBack => "rolled back".to_owned(),
+        State::Applied => t!("applied"),
+        State::Cut => t!("cut off; the next apply or rollback ends it"),
+        State::CutWhileUndoing => t!("cut off while undone; the next apply or rollback ends it"),
+        State::RolledBack => t!("rolled back"),
         State::PartlyRolledBack { kept } => {
-            format!("rolled back but for {}; see rollback --help", kept.len())
+            t!("rolled back but for {count}; see rollback --help", count = kept.len())
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `plan`, also called `diff`: the dry run.
 
+use crate::t;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -47,17 +48,17 @@ impl Plan {
         // What was applied is root's to read; an ordinary user's plan does without.
         let generations = Generations::read(&session.host).unwrap_or_default();
         if let Some((generation, state)) = generations.cut() {
-            let what = if *state == State::Cut { "cut off" } else { "cut off while it was undone" };
-            out.say(&format!(
-                "Generation {} was {what}: the next apply or rollback ends it first.",
-                generation.id
-            ));
+            out.say(&if *state == State::Cut {
+                t!("Generation {id} was cut off: the next apply or rollback ends it first.", id = generation.id)
+            } else {
+                t!("Generation {id} was cut off while it was undone: the next apply or rollback ends it first.", id = generation.id)
+            });
         }
         if let Some(generation) = generations.applied() {
             let waits = generation.changes.iter().any(|change| change.reboot);
             let id = generation.id;
             match generation.rebooted_since(&session.host).filter(|_| waits) {
-                Some(false) => out.say(&format!("Generation {id} waits for a reboot to be complete.")),
+                Some(false) => out.say(&t!("Generation {id} waits for a reboot to be complete.", id = id)),
                 Some(true) => out.say(&session.boot_proof(id)),
                 None => {}
             }
@@ -69,7 +70,8 @@ impl Plan {
             Some(path) => session.at_root(&format!("apply {}", path.display())),
             None => session.again("apply"),
         };
-        out.say(&format!("Next: {}{apply}", if session.host.may_change() { "" } else { "sudo " }));
+        let sudo = if session.host.may_change() { "" } else { "sudo " };
+        out.say(&t!("Next: {command}", command = format!("{sudo}{apply}")));
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! `profile`: list, show and make profiles.
 
+use crate::t;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -99,13 +100,15 @@ fn init(file: Option<&PathBuf>, global: &Global, out: &Out) -> Outcome {
     if std::path::absolute(path)
         .is_ok_and(|path| Host::live().is_ok_and(|here| here.exists(&path.to_string_lossy())))
     {
-        anyhow::bail!("{} is there already; give another name, or move it away", path.display());
+        anyhow::bail!(t!(
+            "{path} is there already; give another name, or move it away",
+            path = path.display()
+        ));
     }
     put_here(path, &text, 0o644)?;
-    out.say(&format!(
-        "Wrote {}. Next: edit it, then civicum-tune plan --profile {}",
-        path.display(),
-        path.display()
+    out.say(&t!(
+        "Wrote {path}. Next: edit it, then civicum-tune plan --profile {path}",
+        path = path.display()
     ));
     Ok(Answer::Yes)
 }

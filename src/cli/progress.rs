@@ -1,5 +1,6 @@
 //! Progress on a terminal as a bar that stays on its line, in a pipe as a line for each step.
 
+use crate::t;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::Out;
@@ -51,7 +52,7 @@ impl Progress for Steps<'_> {
 
     fn bytes(&mut self, done: u64, total: u64) {
         if let Some(bar) = &self.bar {
-            bar.set_message(format!("allocating {} of {}", Bytes(done), Bytes(total)));
+            bar.set_message(t!("allocating {done} of {total}", done = Bytes(done), total = Bytes(total)));
         }
     }
 

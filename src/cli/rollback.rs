@@ -1,5 +1,6 @@
 //! `rollback`: take back what was applied.
 
+use crate::t;
 use anyhow::bail;
 use clap::Args;
 use serde_json::json;
@@ -31,12 +32,15 @@ impl RollbackCommand {
     pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
         let host = open_host(global)?;
         if !host.may_change() {
-            bail!("only root can change this host; run: sudo civicum-tune rollback");
+            bail!(t!(
+                "only root can change this host; run: {command}",
+                command = "sudo civicum-tune rollback"
+            ));
         }
         let generations = Generations::read(&host)?;
         if let Some(id) = self.id {
             if !generations.0.iter().any(|(generation, _)| generation.id == id) {
-                bail!("there is no generation {id}; `civicum-tune history` lists them");
+                bail!(t!("there is no generation {id}; `civicum-tune history` lists them", id = id));
             }
         }
         let targets = apply::targets(&generations, self.id);
@@ -45,7 +49,7 @@ impl RollbackCommand {
             if out.json {
                 out.document(&document);
             } else {
-                out.data("There is nothing to take back.\n");
+                out.data(&t!("There is nothing to take back.\n"));
             }
             return Ok(Answer::Yes);
         }
@@ -54,10 +58,10 @@ impl RollbackCommand {
         }
         if !global.yes {
             if out.json || !terminal::can_ask() {
-                bail!("there is nobody to ask; run this again with --yes");
+                bail!(t!("there is nobody to ask; run this again with --yes"));
             }
-            if !terminal::ask("Take this back?") {
-                out.say("Nothing was changed.");
+            if !terminal::ask(&t!("Take this back?")) {
+                out.say(&t!("Nothing was changed."));
                 return Ok(Answer::Differs);
             }
         }
@@ -66,9 +70,9 @@ impl RollbackCommand {
         let ids =
             |targets: &[&Generation]| targets.iter().map(|generation| generation.id).collect::<Vec<_>>();
         if ids(&apply::targets(&now, self.id)) != ids(&targets) {
-            bail!(
+            bail!(t!(
                 "another civicum-tune changed this host in the meantime; look at `civicum-tune history` and run this again"
-            );
+            ));
         }
         terminal::remember_interrupts();
         let options = RollbackOptions { force: self.force, keep: self.keep };
@@ -81,12 +85,12 @@ impl RollbackCommand {
                 let words = outcome.in_words();
                 let painted =
                     if outcome.is_complete() { out.style.green(&words) } else { out.style.yellow(&words) };
-                out.data(&format!("Generation {}: {painted}\n", outcome.generation));
+                out.data(&t!("Generation {id}: {outcome}\n", id = outcome.generation, outcome = painted));
             }
             let reboot =
                 targets.iter().any(|generation| generation.changes.iter().any(|change| change.reboot));
             if reboot && host.is_live() {
-                out.data("The kernel command line goes back with the next reboot.\n");
+                out.data(&t!("The kernel command line goes back with the next reboot.\n"));
             }
         }
         Ok(if complete { Answer::Yes } else { Answer::Trouble })
@@ -95,8 +99,12 @@ impl RollbackCommand {
 
 fn describe(targets: &[&Generation], out: &Out) {
     for generation in targets {
-        let title =
-            format!("Generation {} of {} ({})", generation.id, generation.created, generation.settings.name);
+        let title = t!(
+            "Generation {id} of {created} ({name})",
+            id = generation.id,
+            created = generation.created,
+            name = generation.settings.name
+        );
         out.data(&format!("{}\n", out.style.bold(&title)));
         for change in generation.changes.iter().rev() {
             let (before, after) = change.act.before_and_after();

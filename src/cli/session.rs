@@ -1,5 +1,6 @@
 //! What nearly every command needs first: the host, its facts, and the profile that counts.
 
+use crate::t;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
@@ -79,15 +80,17 @@ impl Session {
         let (there, missing): (Vec<String>, Vec<String>) =
             context.kernel_args().into_iter().partition(|arg| booted.contains(&arg.as_str()));
         if missing.is_empty() {
-            return format!(
-                "Generation {generation} is proved: the running kernel was booted with {}.",
-                there.join(" ")
+            return t!(
+                "Generation {generation} is proved: the running kernel was booted with {args}.",
+                generation = generation,
+                args = there.join(" ")
             );
         }
-        format!(
-            "Generation {generation} did not reach the boot line: the running kernel was booted without {}. \
+        t!(
+            "Generation {generation} did not reach the boot line: the running kernel was booted without {args}. \
              The host may boot another way than through its own GRUB.",
-            missing.join(" ")
+            generation = generation,
+            args = missing.join(" ")
         )
     }
 
@@ -156,11 +159,12 @@ pub(super) fn numbers(profile: &Profile, host: &Host, facts: &Facts) -> Numbers 
 /// All findings as one error.
 pub(super) fn refused(findings: &[Finding]) -> anyhow::Error {
     let count = findings.iter().filter(|finding| finding.is_error()).count();
-    let s = if count == 1 { "" } else { "s" };
-    anyhow!(
-        "the profile can't be used ({count} error{s})\n{}",
-        profile::excerpt::render_all(findings).trim_end()
-    )
+    let head = if count == 1 {
+        t!("the profile can't be used (1 error)")
+    } else {
+        t!("the profile can't be used ({count} errors)", count = count)
+    };
+    anyhow!("{head}\n{}", profile::excerpt::render_all(findings).trim_end())
 }
 
 /// A file that the user named on the command line, on this machine whatever `--root` says.
@@ -168,7 +172,11 @@ pub(super) fn read_here(path: &Path) -> anyhow::Result<Vec<u8>> {
     let absolute = std::path::absolute(path)?;
     let found = Host::live()?.read(&absolute.to_string_lossy())?;
     found.with_context(|| {
-        format!("there is no file {} (files of up to {MAX_FILE} bytes are read)", path.display())
+        t!(
+            "there is no file {path} (files of up to {most} bytes are read)",
+            path = path.display(),
+            most = MAX_FILE
+        )
     })
 }
 
@@ -176,11 +184,11 @@ pub(super) fn read_here(path: &Path) -> anyhow::Result<Vec<u8>> {
 pub(super) fn put_here(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
     let absolute = std::path::absolute(path)?;
     let (Some(folder), Some(name)) = (absolute.parent(), absolute.file_name()) else {
-        anyhow::bail!("{} does not name a file", path.display());
+        anyhow::bail!(t!("{path} does not name a file", path = path.display()));
     };
     let (folder, name) = (Host::at(folder)?, format!("/{}", name.to_string_lossy()));
     if !matches!(folder.image(&name)?, Image::Absent | Image::File { .. }) {
-        anyhow::bail!("{} is no plain file; name one, or a new one", path.display());
+        anyhow::bail!(t!("{path} is no plain file; name one, or a new one", path = path.display()));
     }
     Ok(folder.replace(&name, &Image::file(text, mode))?)
 }

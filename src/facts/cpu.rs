@@ -1,5 +1,6 @@
 //! The processor, and above all its AVX-512.
 
+use crate::t;
 use std::collections::BTreeSet;
 
 use super::Cpu;
@@ -95,21 +96,18 @@ fn remarks(cpu: &Cpu, should_have: Option<bool>) -> Vec<String> {
     match (has_f, cpu.avx512_usable, should_have) {
         (true, true, _) => {}
         (true, false, _) => remarks.push(
-            "the processor has AVX-512, but the operating system does not save its registers (XCR0), so it can't be used".to_owned(),
+            t!("the processor has AVX-512, but the operating system does not save its registers (XCR0), so it can't be used"),
         ),
-        (false, _, Some(true)) => remarks.push(format!(
-            "{name} has AVX-512, but the hypervisor masks it; ask the provider for CPU type `host`"
-        )),
+        (false, _, Some(true)) => remarks.push(t!("{name} has AVX-512, but the hypervisor masks it; ask the provider for CPU type `host`", name = name)),
         (false, _, Some(false)) => {
-            remarks.push(format!("{name} has no AVX-512: a model's prompts run on AVX2, which is slower"));
+            remarks.push(t!("{name} has no AVX-512: a model's prompts run on AVX2, which is slower", name = name));
         }
-        (false, _, None) => remarks.push("no AVX-512: a model's prompts run on AVX2".to_owned()),
+        (false, _, None) => remarks.push(t!("no AVX-512: a model's prompts run on AVX2")),
     }
     if cpu.avx512_usable && name.starts_with("Zen 4") {
-        remarks.push(
+        remarks.push(t!(
             "Zen 4 runs 512-bit operations in two halves: no clock penalty, less gain than on Zen 5"
-                .to_owned(),
-        );
+        ));
     }
     remarks
 }

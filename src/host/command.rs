@@ -1,5 +1,6 @@
 //! The few programs of the host that we run: fixed names, fixed arguments, no shell, a deadline.
 
+use crate::t;
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -51,7 +52,7 @@ impl Host {
         let path = self.program(name).unwrap_or_else(|| name.to_owned());
         let mut ran = || -> io::Result<Output> {
             if !self.is_live() {
-                return Err(io::Error::other("no command is run under --root"));
+                return Err(io::Error::other(t!("no command is run under --root")));
             }
             self.point(Point { act: "command", path: &path, when: When::Before })?;
             let output = spawn_and_wait(&path, args, deadline, heard)?;
@@ -63,7 +64,7 @@ impl Host {
             return Ok(output);
         }
         let said = output.stderr.trim();
-        let said = if said.is_empty() { "it said nothing".to_owned() } else { format!("it said: {said}") };
+        let said = if said.is_empty() { t!("it said nothing") } else { t!("it said: {said}", said = said) };
         let command = format!("{path} {}", args.join(" "));
         Err(HostError::because(
             "run",
@@ -116,9 +117,9 @@ fn spawn_and_wait(
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 kill_all(&mut child);
-                return Err(io::Error::other(format!(
-                    "it did not end within {} s and was killed",
-                    deadline.as_secs()
+                return Err(io::Error::other(t!(
+                    "it did not end within {seconds} s and was killed",
+                    seconds = deadline.as_secs()
                 )));
             }
         }
@@ -138,9 +139,9 @@ fn wait_until(child: &mut Child, until: Instant, deadline: Duration) -> io::Resu
         }
         if Instant::now() >= until {
             kill_all(child);
-            return Err(io::Error::other(format!(
-                "it did not end within {} s and was killed",
-                deadline.as_secs()
+            return Err(io::Error::other(t!(
+                "it did not end within {seconds} s and was killed",
+                seconds = deadline.as_secs()
             )));
         }
         std::thread::sleep(Duration::from_millis(2));

@@ -1,5 +1,8 @@
 //! What went wrong at the door: what was tried, on which path, why, and what to do about it.
 
+use crate::lang::say;
+use crate::t;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,8 +12,7 @@ use nix::errno::Errno;
 pub type Result<T> = std::result::Result<T, HostError>;
 
 /// A failed operation on the host.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}: {}{}", .path.display(), reason(.source), hint(.source).map(|h| format!("; {h}")).unwrap_or_default())]
+#[derive(Debug)]
 pub struct HostError {
     /// What was tried, as a verb: `read`, `replace`, …
     pub action: &'static str,
@@ -18,6 +20,23 @@ pub struct HostError {
     pub path: PathBuf,
     /// Why it failed.
     pub source: io::Error,
+}
+
+impl fmt::Display for HostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&t!(
+            "cannot {action} {path}: {why}",
+            action = say(self.action),
+            path = self.path.display(),
+            why = self.reason()
+        ))
+    }
+}
+
+impl std::error::Error for HostError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
 }
 
 impl HostError {
@@ -57,20 +76,20 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-fn hint(error: &io::Error) -> Option<&'static str> {
+fn hint(error: &io::Error) -> Option<String> {
     Some(match Errno::from_raw(error.raw_os_error()?) {
-        Errno::EACCES => "run it as root (sudo)",
-        Errno::EPERM => {
+        Errno::EACCES => t!("run it as root (sudo)"),
+        Errno::EPERM => t!(
             "run it as root (sudo); if you are, the file may be immutable (lsattr) or the kernel locked down"
-        }
-        Errno::ENOSPC => "free some space on that file system and run it again",
-        Errno::EDQUOT => "the disk quota is used up; free some space and run it again",
-        Errno::EROFS => {
+        ),
+        Errno::ENOSPC => t!("free some space on that file system and run it again"),
+        Errno::EDQUOT => t!("the disk quota is used up; free some space and run it again"),
+        Errno::EROFS => t!(
             "the file system is mounted read-only; after an error the kernel does that by itself, see `dmesg`"
-        }
-        Errno::ELOOP => "its symbolic links go in a circle, or lead where none may be followed",
-        Errno::EXDEV => "a symbolic link in it leads out of the root",
-        Errno::ENOSYS => "this needs Linux 5.6 or later",
+        ),
+        Errno::ELOOP => t!("its symbolic links go in a circle, or lead where none may be followed"),
+        Errno::EXDEV => t!("a symbolic link in it leads out of the root"),
+        Errno::ENOSYS => t!("this needs Linux 5.6 or later"),
         _ => return None,
     })
 }

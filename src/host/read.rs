@@ -1,5 +1,6 @@
 //! Reading: bounded, never through a link out of the root, never blocked by a FIFO.
 
+use crate::t;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io::{self, Read as _};
@@ -61,8 +62,10 @@ impl Host {
         file_of(fd).take(MAX_FILE + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_FILE {
             let size = u64::try_from(stat.st_size).unwrap_or(0).max(MAX_FILE + 1);
-            return Err(io::Error::other(format!(
-                "it has {size} bytes, more than the {MAX_FILE} that we take for a configuration file"
+            return Err(io::Error::other(t!(
+                "it has {size} bytes, more than the {most} that we take for a configuration file",
+                size = size,
+                most = MAX_FILE
             )));
         }
         Ok(bytes)
@@ -81,7 +84,7 @@ impl Host {
         let trimmed = path.trim_end_matches('/');
         let (folder, name) = trimmed.rsplit_once('/').unwrap_or(("", trimmed));
         if name.is_empty() || name == ".." || name == "." {
-            return Err(io::Error::other("the path does not name a file"));
+            return Err(io::Error::other(t!("the path does not name a file")));
         }
         let fd = self.open_in_root(folder, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
         Ok((fd, name))
@@ -167,7 +170,7 @@ impl Host {
                     xattrs: self.xattrs(path)?,
                 })
             }
-            _ => Ok(Image::Other { what: type_name(&stat).to_owned() }),
+            _ => Ok(Image::Other { what: type_name(&stat) }),
         }
     }
 
@@ -226,18 +229,18 @@ fn refuse_unless_regular(stat: &FileStat) -> io::Result<()> {
     if SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFREG {
         return Ok(());
     }
-    Err(io::Error::other(format!("it is {}, not a regular file", type_name(stat))))
+    Err(io::Error::other(t!("it is {what}, not a regular file", what = type_name(stat))))
 }
 
-fn type_name(stat: &FileStat) -> &'static str {
+fn type_name(stat: &FileStat) -> String {
     match SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) {
-        SFlag::S_IFDIR => "a folder",
-        SFlag::S_IFLNK => "a symbolic link",
-        SFlag::S_IFIFO => "a FIFO",
-        SFlag::S_IFSOCK => "a socket",
-        SFlag::S_IFBLK => "a block device",
-        SFlag::S_IFCHR => "a character device",
-        _ => "a regular file",
+        SFlag::S_IFDIR => t!("a folder"),
+        SFlag::S_IFLNK => t!("a symbolic link"),
+        SFlag::S_IFIFO => t!("a FIFO"),
+        SFlag::S_IFSOCK => t!("a socket"),
+        SFlag::S_IFBLK => t!("a block device"),
+        SFlag::S_IFCHR => t!("a character device"),
+        _ => t!("a regular file"),
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Act, Change, Plan, Risk};
 use crate::facts::{Facts, Initramfs, Loader};
 use crate::host::{Host, HostError};
 use crate::profile::Settings;
+use crate::t;
 use crate::tunable::{ALL, Context, Gap};
 
 /// Asks every tunable and puts their changes in order: what others are made from comes first, what is made from it last.
@@ -20,8 +21,8 @@ pub fn build(wish: &Settings, facts: &Facts, host: &Host, remember: Option<&str>
         gap.changes.push(Change {
             id: "systemd:reload".to_owned(),
             tunable: "systemd".to_owned(),
-            summary: "let systemd read its unit files again".to_owned(),
-            reason: "units were added or masked".to_owned(),
+            summary: t!("let systemd read its unit files again"),
+            reason: t!("units were added or masked"),
             reboot: false,
             risk: Risk::Low,
             act: Act::ReloadSystemd,
@@ -49,15 +50,11 @@ fn obstacles(facts: &Facts, host: &Host) -> Vec<String> {
     const INITS: [&str; 7] = ["systemd", "init", "openrc-init", "runit", "s6-svscan", "dinit", "procd"];
     let mut found = Vec::new();
     if let Some(container) = &facts.virtualization.container {
-        found.push(format!(
-            "this is a {container} container: its kernel, swap and boot belong to the host below; run civicum-tune there"
-        ));
+        found.push(t!("this is a {engine} container: its kernel, swap and boot belong to the host below; run civicum-tune there", engine = container));
     } else if let (true, Some(init)) = (host.is_live(), &facts.init) {
         if !INITS.contains(&init.as_str()) {
-            found.push(format!(
-                "process 1 is `{init}`, which is no init system: this looks like a container or a rescue shell; \
-                 run civicum-tune on the host itself, or on its files with --root"
-            ));
+            found.push(t!("process 1 is `{init}`, which is no init system: this looks like a container or a rescue shell; \
+                 run civicum-tune on the host itself, or on its files with --root", init = init));
         }
     }
     found
@@ -73,19 +70,19 @@ pub fn describe(facts: &Facts) -> String {
         parts.push(format!("Linux {}", facts.kernel.release));
     }
     if facts.memory.total_bytes > 0 {
-        parts.push(format!("{} MiB RAM", facts.memory.total_bytes >> 20));
+        parts.push(t!("{mib} MiB RAM", mib = facts.memory.total_bytes >> 20));
     }
     if facts.cpu.threads > 0 {
         parts.push(format!("{} CPUs", facts.cpu.threads));
     }
     let boot = match (facts.boot.loader, facts.boot.initramfs) {
-        (Loader::Grub, Initramfs::InitramfsTools) => "GRUB, initramfs-tools",
-        (Loader::Grub, Initramfs::Dracut) => "GRUB, dracut",
-        (Loader::Grub, Initramfs::None) => "GRUB",
-        (Loader::SystemdBoot, _) => "systemd-boot",
-        (Loader::FlashKernel, _) => "flash-kernel",
-        (Loader::None | Loader::Unknown, _) => "no boot loader of its own",
+        (Loader::Grub, Initramfs::InitramfsTools) => "GRUB, initramfs-tools".to_owned(),
+        (Loader::Grub, Initramfs::Dracut) => "GRUB, dracut".to_owned(),
+        (Loader::Grub, Initramfs::None) => "GRUB".to_owned(),
+        (Loader::SystemdBoot, _) => "systemd-boot".to_owned(),
+        (Loader::FlashKernel, _) => "flash-kernel".to_owned(),
+        (Loader::None | Loader::Unknown, _) => t!("no boot loader of its own"),
     };
-    parts.push(boot.to_owned());
+    parts.push(boot);
     parts.join(", ")
 }

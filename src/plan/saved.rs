@@ -1,6 +1,8 @@
 //! A plan on paper: `plan --out FILE` writes it, `apply FILE` carries out exactly that or refuses.
 
+use crate::t;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,20 +30,32 @@ pub struct SavedPlan {
 }
 
 /// Why a saved plan is not carried out.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum SavedPlanError {
     /// It is not one.
-    #[error("it is no plan of `civicum-tune plan --out`: {0}")]
     NotAPlan(String),
     /// It was changed after it was written.
-    #[error(
-        "it was changed after it was written (its hash does not fit); make a new one with `civicum-tune plan --out FILE`"
-    )]
     Edited,
     /// The host is not what it was.
-    #[error("the host has changed since the plan was made:\n{}\nmake a new one with `civicum-tune plan --out FILE`, and read it", .0.join("\n"))]
     HostMoved(Vec<String>),
 }
+
+impl fmt::Display for SavedPlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&match self {
+            Self::NotAPlan(why) => t!("it is no plan of `civicum-tune plan --out`: {why}", why = why),
+            Self::Edited => t!(
+                "it was changed after it was written (its hash does not fit); make a new one with `civicum-tune plan --out FILE`"
+            ),
+            Self::HostMoved(what) => t!(
+                "the host has changed since the plan was made:\n{what}\nmake a new one with `civicum-tune plan --out FILE`, and read it",
+                what = what.join("\n")
+            ),
+        })
+    }
+}
+
+impl std::error::Error for SavedPlanError {}
 
 impl SavedPlan {
     /// Binds a plan to what it saw.
@@ -86,18 +100,20 @@ impl SavedPlan {
             .iter()
             .filter(|(path, hash)| saw.get(*path).is_some_and(|current| current != *hash))
             .map(|(path, hash)| match (hash.as_str(), saw.get(path).map(String::as_str)) {
-                ("absent", _) => format!("  {path} is there now"),
-                (_, Some("absent")) => format!("  {path} is gone"),
-                _ => format!("  {path} has another content"),
+                ("absent", _) => t!("  {path} is there now", path = path),
+                (_, Some("absent")) => t!("  {path} is gone", path = path),
+                _ => t!("  {path} has another content", path = path),
             })
             .collect();
         moved.extend(
-            saw.keys().filter(|path| !self.saw.contains_key(*path)).map(|path| format!("  {path} is new")),
+            saw.keys()
+                .filter(|path| !self.saw.contains_key(*path))
+                .map(|path| t!("  {path} is new", path = path)),
         );
         // What is done counts; the words around it may be in another language.
         let acts = |plan: &Plan| plan.changes.iter().map(|change| change.act.clone()).collect::<Vec<_>>();
         if moved.is_empty() && acts(&self.plan) != acts(now) {
-            moved.push("  the changes that are needed are not the same any more".to_owned());
+            moved.push(t!("  the changes that are needed are not the same any more"));
         }
         if moved.is_empty() { Ok(()) } else { Err(SavedPlanError::HostMoved(moved)) }
     }

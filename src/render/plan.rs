@@ -1,5 +1,7 @@
 //! A plan as a person reads it.
 
+use crate::lang::say;
+use crate::t;
 use std::collections::BTreeMap;
 
 use super::style::{Style, printable, wrap};
@@ -13,9 +15,10 @@ const WIDTH: usize = 96;
 
 /// The whole plan: every change grouped by tunable, what to know, and a summary in a line.
 pub fn human(plan: &Plan, style: Style) -> String {
-    let mut out = format!("{} {}\n{}\n", style.bold("Profile"), plan.profile, style.dim(&plan.host));
+    let mut out = format!("{} {}\n{}\n", style.bold(&say("Profile")), plan.profile, style.dim(&plan.host));
     for tunable in tunables(plan) {
         let title = ALL.iter().map(|t| t.doc()).find(|doc| doc.id == tunable).map_or("", |doc| doc.title);
+        let title = say(title);
         out += &format!("\n{}  {}\n", style.bold(tunable), title);
         let mut reason = "";
         for change in plan.changes.iter().filter(|change| change.tunable == tunable) {
@@ -28,10 +31,10 @@ pub fn human(plan: &Plan, style: Style) -> String {
             out += &one(change, style);
         }
     }
-    out += &remarks("To know", &plan.notes, style, Style::cyan);
-    out += &remarks("Not possible here", &plan.blocked, style, Style::yellow);
+    out += &remarks(&say("To know"), &plan.notes, style, Style::cyan);
+    out += &remarks(&say("Not possible here"), &plan.blocked, style, Style::yellow);
     for obstacle in &plan.obstacles {
-        out += &format!("\n{}\n", style.bold(&style.red("This host can't be changed")));
+        out += &format!("\n{}\n", style.bold(&style.red(&say("This host can't be changed"))));
         for line in wrap(obstacle, WIDTH - 2) {
             out += &format!("  {line}\n");
         }
@@ -43,39 +46,59 @@ pub fn human(plan: &Plan, style: Style) -> String {
 pub fn summary(plan: &Plan, style: Style) -> String {
     if plan.is_empty() {
         let text = if plan.blocked.is_empty() {
-            "Nothing differs: the host is as its profile says."
+            say("Nothing differs: the host is as its profile says.")
         } else {
-            "Nothing differs but for what is not possible here."
+            say("Nothing differs but for what is not possible here.")
         };
-        return style.green(text);
+        return style.green(&text);
     }
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for change in &plan.changes {
-        *kinds.entry(words_for(&change.act)).or_default() += 1;
+        *kinds.entry(kind_of(&change.act)).or_default() += 1;
     }
-    let kinds: Vec<String> =
-        kinds.iter().map(|(kind, n)| format!("{n} {kind}{}", if *n == 1 { "" } else { "s" })).collect();
+    let kinds: Vec<String> = kinds.iter().map(|(kind, n)| counted(kind, *n)).collect();
     let count = plan.changes.len();
     let risk = plan.changes.iter().map(|change| change.risk).max().unwrap_or(Risk::Low);
-    let reboot = if plan.needs_reboot() { "; a reboot completes them" } else { "" };
-    let s = if count == 1 { "" } else { "s" };
-    format!(
-        "{} ({}); highest risk: {}{reboot}.",
-        style.bold(&format!("{count} change{s}")),
-        kinds.join(", "),
-        risk_word(risk)
-    )
+    let changes = if count == 1 { t!("1 change") } else { t!("{count} changes", count = count) };
+    let (changes, kinds, risk) = (style.bold(&changes), kinds.join(", "), say(risk_word(risk)));
+    if plan.needs_reboot() {
+        t!(
+            "{changes} ({kinds}); highest risk: {risk}; a reboot completes them.",
+            changes = changes,
+            kinds = kinds,
+            risk = risk
+        )
+    } else {
+        t!("{changes} ({kinds}); highest risk: {risk}.", changes = changes, kinds = kinds, risk = risk)
+    }
 }
 
-fn words_for(act: &Act) -> &'static str {
+fn kind_of(act: &Act) -> &'static str {
     match act.kind() {
         "sysctl" | "runtime" => "kernel value",
-        "swap-file" => "swap file",
         "swap-on" | "swap-off" => "swap switch",
-        "folder" => "folder",
-        "unit" => "service",
-        "command" => "command",
+        kind @ ("swap-file" | "folder" | "unit" | "command") => kind,
         _ => "file",
+    }
+}
+
+/// So many of a kind.
+fn counted(kind: &str, count: usize) -> String {
+    match (kind, count) {
+        ("kernel value", 1) => t!("1 kernel value"),
+        ("kernel value", _) => t!("{count} kernel values", count = count),
+        ("swap-file", 1) => t!("1 swap file"),
+        ("swap-file", _) => t!("{count} swap files", count = count),
+        ("swap switch", 1) => t!("1 swap switch"),
+        ("swap switch", _) => t!("{count} swap switches", count = count),
+        ("folder", 1) => t!("1 folder"),
+        ("folder", _) => t!("{count} folders", count = count),
+        ("unit", 1) => t!("1 service"),
+        ("unit", _) => t!("{count} services", count = count),
+        ("command", 1) => t!("1 command"),
+        ("command", _) => t!("{count} commands", count = count),
+        (_, 1) => t!("1 file"),
+        (_, _) => t!("{count} files", count = count),
     }
 }
 
@@ -107,13 +130,13 @@ fn one(change: &Change, style: Style) -> String {
     match &change.act {
         Act::PutFile { path, before, after, .. } => {
             let verb = if before.is_absent() {
-                "new file"
+                say("new file")
             } else if after.is_absent() {
-                "remove"
+                say("remove")
             } else {
-                "change"
+                say("change")
             };
-            let head = format!("  {} {}{tags}\n", style.bold(path), style.dim(verb));
+            let head = format!("  {} {}{tags}\n", style.bold(path), style.dim(&verb));
             head + &diff::coloured(&diff::unified(path, before, after), style, "    ")
         }
         act => {
@@ -142,10 +165,10 @@ fn short(act: &Act) -> String {
 fn tags(change: &Change, style: Style) -> String {
     let mut tags = Vec::new();
     if change.risk > Risk::Low {
-        tags.push(format!("{} risk", risk_word(change.risk)));
+        tags.push(t!("{level} risk", level = say(risk_word(change.risk))));
     }
     if change.reboot {
-        tags.push("reboot".to_owned());
+        tags.push(t!("reboot"));
     }
     if tags.is_empty() {
         String::new()
