@@ -233,3 +233,31 @@ fn after_a_reboot_the_boot_line_is_proved_and_what_the_boot_made_is_nobodys_wish
     assert_eq!(live.value("proc/sys/vm/page-cluster"), "3");
     assert!(!live.tree.at("etc/sysctl.d/99-zz-civicum-tune.conf").exists());
 }
+
+#[test]
+fn ctrl_c_while_an_earlier_run_is_ended_waits_for_the_step() {
+    let Some(live) = Live::new() else { return };
+    live.script(
+        "usr/sbin/update-initramfs",
+        "#!/bin/sh\necho started >>/calls\nsleep 1\necho ended >>/calls\n",
+    );
+    let stock = live.snapshot();
+    let calls = |word: &str| live.tree.text("calls").lines().filter(|line| *line == word).count();
+    let mut first = live.start(APPLY);
+    wait_for("update-initramfs", || calls("started") == 1);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    wait_for("its end", || calls("ended") == 1);
+    let second = live.start(APPLY);
+    wait_for("update-initramfs again", || calls("started") == 2);
+    kill(Pid::from_raw(-i32::try_from(second.id()).unwrap()), Signal::SIGINT).unwrap();
+    let output = second.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("finishing it") && said.contains("you interrupted it"), "{said}");
+    let (mut before, mut after) = (stock, live.snapshot());
+    before.remove("boot/grub/grub.cfg");
+    after.remove("boot/grub/grub.cfg");
+    assert_same(&after, &before, "taken back");
+    assert!(live.expect(0, &["history"]).contains("rolled back"));
+}

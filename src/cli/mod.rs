@@ -20,6 +20,9 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use output::Out;
 
+use crate::host::terminal;
+use crate::render::json;
+
 /// Makes a small Linux server right for AI work, and keeps it right.
 ///
 /// Nothing is changed before you have seen the plan and said yes, and everything can be taken back.
@@ -107,7 +110,10 @@ enum Command {
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
     let out = Out::new(&cli.global);
     let result = match &cli.command {
         Command::Detect(command) => command.run(&cli.global, &out),
@@ -130,6 +136,19 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Help and version go where clap sends them. Bad usage is told on standard error, and to a reader of JSON in JSON.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    if terminal::wants_json() {
+        let text = error.render().to_string();
+        Out::to_json().document(&json::error(text.trim().trim_start_matches("error: ")));
+    }
+    ExitCode::from(2)
 }
 
 /// How a command ended, where it ended in an orderly way.

@@ -55,6 +55,10 @@ impl Session {
         host.record_seen();
         let facts = Facts::read(&host)?;
         let (settings, remember) = (saved.settings.clone(), saved.remember.clone());
+        if remember.is_none() {
+            // The host's own profile was what counted: the plan saw it too.
+            host.read(OWN_PROFILE)?;
+        }
         Ok(Self { host, facts, settings, remember, root: global.root.clone(), profile: None })
     }
 
@@ -92,7 +96,7 @@ impl Session {
     pub(super) fn at_root(&self, command: &str) -> String {
         let mut line = format!("civicum-tune {command}");
         if let Some(root) = &self.root {
-            line += &format!(" --root {}", root.display());
+            line += &format!(" --root {}", shell_word(&root.to_string_lossy()));
         }
         line
     }
@@ -101,18 +105,28 @@ impl Session {
     pub(super) fn again(&self, command: &str) -> String {
         let mut line = self.at_root(command);
         if let Some(profile) = &self.profile {
-            line += &format!(" --profile {profile}");
+            line += &format!(" --profile {}", shell_word(profile));
         }
         line
     }
 }
 
 /// The live host, or the tree that `--root` names.
-pub(super) fn open_host(global: &Global) -> Result<Host, HostError> {
-    match &global.root {
-        // `--root /` is the running machine's own files, and it is the machine that is meant.
-        Some(root) if root != Path::new("/") => Host::at(root),
-        _ => Host::live(),
+pub(super) fn open_host(global: &Global) -> anyhow::Result<Host> {
+    let live = Host::live()?;
+    let Some(root) = &global.root else { return Ok(live) };
+    let tree = Host::at(root).context("--root names a folder that holds a host's files")?;
+    // `--root /`, however it is spelled, is the running machine's own files, and it is the machine that is meant.
+    Ok(if tree.is_same_as(&live) { live } else { tree })
+}
+
+/// A word as one types it into a shell.
+pub(super) fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./+=:@%,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
@@ -175,9 +189,23 @@ pub(super) fn put_here(path: &Path, text: &str, mode: u32) -> anyhow::Result<()>
     let (Some(folder), Some(name)) = (absolute.parent(), absolute.file_name()) else {
         anyhow::bail!("{} does not name a file", path.display());
     };
-    let (folder, name) = (Host::at(folder)?, format!("/{}", name.to_string_lossy()));
+    let (at, name) = (Host::at(folder), format!("/{}", name.to_string_lossy()));
+    let folder = at.with_context(|| format!("{} can't be written", path.display()))?;
     if !matches!(folder.image(&name)?, Image::Absent | Image::File { .. }) {
         anyhow::bail!("{} is no plain file; name one, or a new one", path.display());
     }
     Ok(folder.replace(&name, &Image::file(text, mode))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_a_shell() {
+        assert_eq!(shell_word("/mnt/image-1"), "/mnt/image-1");
+        assert_eq!(shell_word("/mnt/my image"), "'/mnt/my image'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(shell_word(""), "''");
+    }
 }
