@@ -185,3 +185,14 @@ fn the_root_by_any_other_name_is_the_machine() {
     assert!(Host::at(Path::new("/usr/..")).unwrap().is_same_as(&live));
     assert!(!Host::at(Path::new("/usr")).unwrap().is_same_as(&live));
 }
+
+#[test]
+fn what_is_asked_of_the_boot_line_is_put_there_whoever_manages_zswap() {
+    for manage in ["", "manage = false\n", "manage = true\n"] {
+        let tree = Tree::base();
+        tree.put("boot/config-6.8.0-45-generic", "CONFIG_PSI=y\nCONFIG_PSI_DEFAULT_DISABLED=y\n");
+        tree.put("psi.toml", format!("name = \"psi\"\n[boot]\npsi = true\n{manage}"));
+        let said = at(&tree, &["plan", "--profile", tree.at("psi.toml").to_str().unwrap()]);
+        assert_eq!((said.status, said.out.contains("psi=1")), (1, true), "{manage}: {}", said.out);
+    }
+}

@@ -6,12 +6,13 @@
 mod trees;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use trees::assert_same;
-use trees::live::Live;
+use trees::live::{Live, PROFILE};
 
 const APPLY: &[&str] = &["apply", "--yes", "--profile", "/root/live.toml"];
 
@@ -232,6 +233,55 @@ fn after_a_reboot_the_boot_line_is_proved_and_what_the_boot_made_is_nobodys_wish
     assert_eq!(live.value("proc/sys/vm/swappiness"), "33");
     assert_eq!(live.value("proc/sys/vm/page-cluster"), "3");
     assert!(!live.tree.at("etc/sysctl.d/99-zz-civicum-tune.conf").exists());
+}
+
+#[test]
+fn an_ordinary_user_reads_the_plan_though_the_boot_configuration_is_roots() {
+    let Some(live) = Live::new() else { return };
+    let mode = |path: &str, mode: u32| {
+        fs::set_permissions(live.tree.at(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode("", 0o755);
+    mode("boot/grub/grub.cfg", 0o600);
+    let output = live
+        .command_as("65534:65534", &["plan", "--profile", "minimal", "--format", "json"])
+        .output()
+        .unwrap();
+    let minimal = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{minimal}");
+    live.tree.put("etc/civicum-tune/profile.toml", PROFILE);
+    let output = live.command_as("65534:65534", &["plan"]).output().unwrap();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("zz-civicum-tune.cfg") && said.contains("Permission denied"), "{said}");
+    assert!(said.contains("Next: sudo civicum-tune apply"), "{said}");
+}
+
+#[test]
+fn a_boot_configuration_that_is_a_link_is_left_alone_with_all_that_belongs_to_it() {
+    let Some(live) = Live::new() else { return };
+    fs::rename(live.tree.at("boot/grub/grub.cfg"), live.tree.at("boot/grub/real.cfg")).unwrap();
+    live.tree.link("boot/grub/grub.cfg", "real.cfg");
+    fs::remove_dir_all(live.tree.at("etc/default/grub.d")).unwrap();
+    let said = live.expect(1, &["plan", "--profile", "/root/live.toml"]);
+    assert!(said.contains("/boot/grub/grub.cfg is no plain file"), "{said}");
+    assert!(!said.contains("/etc/default/grub.d"), "{said}");
+}
+
+#[test]
+fn a_part_of_a_boot_configuration_never_passes_for_the_whole() {
+    let Some(live) = Live::new() else { return };
+    let endless = format!(
+        "{}i=0; while [ $i -lt 90000 ]; do echo '# one line of very many, each of sixty characters or so'; i=$((i+1)); done\n",
+        "#!/bin/sh\n. /etc/default/grub\nfor f in /etc/default/grub.d/*.cfg; do . \"$f\"; done\n\
+         echo \"linux /boot/vmlinuz $GRUB_CMDLINE_LINUX_DEFAULT\"\n"
+    );
+    live.script("usr/sbin/grub-mkconfig", &endless);
+    let stock = live.snapshot();
+    let said = live.expect(2, APPLY);
+    assert!(said.contains("printed more than"), "{said}");
+    assert_same(&live.snapshot(), &stock, "taken back");
 }
 
 #[test]

@@ -284,7 +284,8 @@ fn make_grub_config(host: &Host, path: &str, expect: &[String], progress: &mut d
     let old = host.image(path)?;
     let new = match &old {
         Image::Absent => Image::file(output.stdout.clone(), 0o600),
-        _ => old.with_bytes(output.stdout.clone()),
+        Image::File { .. } => old.with_bytes(output.stdout.clone()),
+        Image::Link { .. } | Image::Other { .. } => return refuse("it is no plain file".to_owned()),
     };
     let checker =
         ["grub-script-check", "grub2-script-check"].into_iter().find(|name| host.program(name).is_some());

@@ -9,7 +9,7 @@ use crate::facts::Facts;
 use crate::host::{Host, HostError, Image, MAX_FILE};
 use crate::plan::{self, Plan, SavedPlan};
 use crate::profile::{self, Finding, Numbers, Profile, Settings};
-use crate::tunable::Context;
+use crate::tunable::{Context, boot_line_lacks};
 
 /// Where a host's own profile is kept.
 pub(super) const OWN_PROFILE: &str = "/etc/civicum-tune/profile.toml";
@@ -76,13 +76,12 @@ impl Session {
     /// Whether the running kernel was really booted with what is wanted on its command line.
     pub(super) fn boot_proof(&self, generation: u32) -> String {
         let context = Context { wish: &self.settings, facts: &self.facts, host: &self.host, remember: None };
-        let booted: Vec<&str> = self.facts.boot.cmdline.split_whitespace().collect();
-        let (there, missing): (Vec<String>, Vec<String>) =
-            context.kernel_args().into_iter().partition(|arg| booted.contains(&arg.as_str()));
+        let args = context.kernel_args();
+        let missing = boot_line_lacks(&self.facts.boot.cmdline, &args);
         if missing.is_empty() {
             return format!(
                 "Generation {generation} is proved: the running kernel was booted with {}.",
-                there.join(" ")
+                args.join(" ")
             );
         }
         format!(

@@ -19,7 +19,9 @@ use crate::facts::Facts;
 use crate::host::{Host, HostError};
 use crate::profile::Settings;
 
-pub(crate) use boot::{boots_with as grub_boots_with, kernel_lines as grub_kernel_lines};
+pub(crate) use boot::{
+    boots_with as grub_boots_with, kernel_lines as grub_kernel_lines, lacking as boot_line_lacks,
+};
 pub use gap::{Gap, tidy};
 
 /// Everything that a tunable may look at. It reads and never writes.
