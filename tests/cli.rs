@@ -180,6 +180,24 @@ fn after_an_undone_recovery_the_profile_is_chosen_anew() {
 }
 
 #[test]
+fn what_a_profile_lets_go_of_does_not_come_back_with_the_next_boot() {
+    let tree = Tree::base();
+    tree.put("small.toml", SMALL_PROFILE);
+    let less =
+        SMALL_PROFILE.replace("\"vm.swappiness\" = 60\n", "").replace("[mglru]\nmin_ttl = \"1000ms\"\n", "");
+    tree.put("less.toml", less);
+    let (small, less) = (tree.at("small.toml"), tree.at("less.toml"));
+    assert_eq!(at(&tree, &["apply", "--yes", "--profile", small.to_str().unwrap()]).status, 0);
+    assert!(tree.at("etc/tmpfiles.d/zz-civicum-tune.conf").exists());
+    let said = at(&tree, &["apply", "--yes", "--profile", less.to_str().unwrap()]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    assert!(said.out.contains("vm.swappiness is not asked for any more"), "{}", said.out);
+    assert!(!tree.at("etc/tmpfiles.d/zz-civicum-tune.conf").exists());
+    let said = at(&tree, &["plan"]);
+    assert!(said.status == 0 && !said.out.contains("not asked for"), "{}", said.out);
+}
+
+#[test]
 fn the_root_by_any_other_name_is_the_machine() {
     let live = Host::live().unwrap();
     assert!(Host::at(Path::new("/usr/..")).unwrap().is_same_as(&live));
@@ -195,4 +213,18 @@ fn what_is_asked_of_the_boot_line_is_put_there_whoever_manages_zswap() {
         let said = at(&tree, &["plan", "--profile", tree.at("psi.toml").to_str().unwrap()]);
         assert_eq!((said.status, said.out.contains("psi=1")), (1, true), "{manage}: {}", said.out);
     }
+}
+
+#[test]
+fn the_file_system_under_a_swap_file_is_a_fact() {
+    let tree = Tree::base();
+    tree.put(
+        "proc/swaps",
+        "Filename Type Size Used Priority\n/data/swap file 1024 0 -2\n/dev/vda2 partition 1024 0 -3\n",
+    );
+    tree.put("proc/self/mountinfo", "22 1 0:1 / / rw - ext4 x rw\n23 22 0:2 / /data rw - xfs y rw\n");
+    let facts = document(&at(&tree, &["detect", "--format", "json"]));
+    assert_eq!(facts["swap"][0]["file_system"], "xfs");
+    assert!(facts["swap"][1].get("file_system").is_none());
+    assert!(at(&tree, &["detect"]).out.contains("/data/swap (file on xfs), "));
 }

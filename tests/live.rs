@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
+use civicum_tune::host::swap::{Header, LABEL};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use trees::assert_same;
@@ -285,6 +286,25 @@ fn a_part_of_a_boot_configuration_never_passes_for_the_whole() {
 }
 
 #[test]
+fn what_the_kernel_couples_is_restored_by_its_twin() {
+    let Some(live) = Live::new() else { return };
+    for (wish, twin, value) in
+        [("vm.overcommit_kbytes", "vm/overcommit_ratio", "50"), ("vm.dirty_bytes", "vm/dirty_ratio", "20")]
+    {
+        let own = format!("proc/sys/{}", wish.replace('.', "/"));
+        live.tree.put(&own, "0\n");
+        live.tree.put(&format!("proc/sys/{twin}"), format!("{value}\n"));
+        live.tree.put("root/one.toml", format!("name = \"one\"\n[sysctl]\n\"{wish}\" = \"64MiB\"\n"));
+        live.expect(1, &["plan", "--profile", "/root/one.toml", "--out", "/root/one.json"]);
+        let saved: serde_json::Value = serde_json::from_str(&live.tree.text("root/one.json")).unwrap();
+        let changes = saved["plan"]["changes"].as_array().unwrap();
+        let poke = changes.iter().find(|change| change["act"]["act"] == "poke").unwrap();
+        let restore = serde_json::json!([{ "path": format!("/proc/sys/{twin}"), "value": value }]);
+        assert_eq!(poke["act"]["restore"], restore, "{wish}");
+    }
+}
+
+#[test]
 fn ctrl_c_while_an_earlier_run_is_ended_waits_for_the_step() {
     let Some(live) = Live::new() else { return };
     live.script(
@@ -310,4 +330,20 @@ fn ctrl_c_while_an_earlier_run_is_ended_waits_for_the_step() {
     after.remove("boot/grub/grub.cfg");
     assert_same(&after, &before, "taken back");
     assert!(live.expect(0, &["history"]).contains("rolled back"));
+}
+
+#[test]
+fn a_priority_that_only_the_next_boot_gives_is_told() {
+    let Some(live) = Live::new() else { return };
+    let header = Header { size: 1 << 20, uuid: *b"0123456789abcdef", label: LABEL.to_owned() };
+    live.tree.host().create_swap_file("/civicum.swap", &header, &mut |_| {}).unwrap();
+    live.tree.put("proc/swaps", "Filename Type Size Used Priority\n/civicum.swap file 1020 0 -2\n");
+    for (priority, told) in [("10", true), ("-1", false)] {
+        let profile = format!("name = \"p\"\n[swap]\nsize = \"1MiB\"\npriority = {priority}\n");
+        live.tree.put("root/priority.toml", profile);
+        let said = live.expect(1, &["plan", "--profile", "/root/priority.toml"]);
+        let words = "/civicum.swap runs with priority -2; the next boot gives it 10";
+        assert_eq!(said.contains(words), told, "{said}");
+        assert!(!said.contains("off → on"), "{said}");
+    }
 }

@@ -8,7 +8,7 @@ use super::journal::Event;
 use super::rollback::{RollbackOptions, undo_steps};
 use super::{Progress, Rollback};
 use crate::host::{Host, HostError, terminal};
-use crate::plan::{Change, Plan};
+use crate::plan::{Act, Change, Plan};
 use crate::profile::Settings;
 
 /// Why a plan was not carried out, and what state the host is in.
@@ -112,7 +112,13 @@ fn one_step(
                 Sight::Before => {
                     return Err("the host took it without an error, and kept what it had".to_owned());
                 }
-                Sight::Other(found) => return Err(format!("it did not take: {found}")),
+                Sight::Other(found) => {
+                    let next = match change.act {
+                        Act::Poke { .. } => "; the kernel made that of it, so ask for that in the profile",
+                        _ => "",
+                    };
+                    return Err(format!("it did not take: {found}{next}"));
+                }
             }
         }
     }

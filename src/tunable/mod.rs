@@ -110,16 +110,4 @@ impl Context<'_> {
             None => ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"].iter().any(|p| self.host.exists(p)),
         }
     }
-
-    /// The file system that holds (or will hold) `path`.
-    pub fn mount_of(&self, path: &str) -> Option<&crate::facts::Mount> {
-        let below = |target: &str| {
-            target == "/"
-                || path == target
-                || path.strip_prefix(target).is_some_and(|rest| rest.starts_with('/'))
-        };
-        // Of two mounts on one place the later one is on top.
-        let candidates = self.facts.mounts.iter().enumerate().filter(|(_, mount)| below(&mount.target));
-        candidates.max_by_key(|(at, mount)| (mount.target.len(), *at)).map(|(_, mount)| mount)
-    }
 }
