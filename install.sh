@@ -20,7 +20,7 @@ pages, shows the changes that the profile for this host asks for, and carries th
 U
 }
 
-yes=false apply=true prefix=/usr/local
+yes=false apply=true prefix=/usr/local asked=$*
 while [ $# -gt 0 ]; do
   case $1 in
     --yes | -y) yes=true ;;
@@ -34,7 +34,7 @@ done
 
 [ "$(uname -s)" = Linux ] || fail "civicum-tune is for Linux"
 if [ "$(id -u)" -ne 0 ] && { $apply || [ ! -w "$(dirname "$prefix")" ]; }; then
-  fail "installing below $prefix and tuning the host need root; run: sudo ./install.sh${*:+ $*}"
+  fail "installing below $prefix and tuning the host need root; run: sudo ./install.sh${asked:+ $asked}"
 fi
 
 build() {
@@ -70,8 +70,11 @@ install_program() {
   say "installed $prefix/bin/civicum-tune, its completions and man pages"
 }
 
+# A plan with changes ends with status 1, which must not pass for a failure of the whole line.
 can_change() {
-  "$prefix/bin/civicum-tune" plan --format json | tr -d '\n' | grep -q '"obstacles": *\[\]'
+  local plan
+  plan=$("$prefix/bin/civicum-tune" plan --format json) || [ $? -eq 1 ] || return 1
+  [[ $plan == *'"obstacles": []'* ]]
 }
 
 tune() {

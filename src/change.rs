@@ -78,7 +78,7 @@ pub enum Act {
         size: Bytes,
         /// For the header.
         uuid: String,
-        /// Without copy on write (btrfs).
+        /// As far as the plan can tell it will lie on btrfs, without copy on write.
         nocow: bool,
     },
     /// A swap area is put to use.

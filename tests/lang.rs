@@ -28,13 +28,15 @@ fn literal(tree: Option<&TokenTree>) -> Option<String> {
     syn::parse_str::<syn::LitStr>(&literal.to_string()).ok().map(|text| text.value())
 }
 
-/// The first literal of every `t!(…)` and `say(…)`, at any depth.
+/// The first literal of every `t!(…)` and `say(…)`, at any depth, and the verbs of the host's errors.
 fn sentences(tokens: TokenStream, found: &mut BTreeSet<String>) {
     let trees: Vec<TokenTree> = tokens.into_iter().collect();
     for (at, tree) in trees.iter().enumerate() {
         let TokenTree::Group(group) = tree else { continue };
         let word = |back: usize| at.checked_sub(back).map(|i| trees[i].to_string()).unwrap_or_default();
-        if (word(1) == "!" && word(2) == "t") || word(1) == "say" {
+        let is_verb = (word(1) == "error" && word(3) == "self")
+            || (["new", "because"].contains(&word(1).as_str()) && word(4) == "HostError");
+        if (word(1) == "!" && word(2) == "t") || word(1) == "say" || is_verb {
             found.extend(literal(group.stream().into_iter().next().as_ref()));
         }
         sentences(group.stream(), found);

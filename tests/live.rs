@@ -6,12 +6,14 @@
 mod trees;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
+use civicum_tune::host::swap::{Header, LABEL};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use trees::assert_same;
-use trees::live::Live;
+use trees::live::{Live, PROFILE};
 
 const APPLY: &[&str] = &["apply", "--yes", "--profile", "/root/live.toml"];
 
@@ -232,4 +234,116 @@ fn after_a_reboot_the_boot_line_is_proved_and_what_the_boot_made_is_nobodys_wish
     assert_eq!(live.value("proc/sys/vm/swappiness"), "33");
     assert_eq!(live.value("proc/sys/vm/page-cluster"), "3");
     assert!(!live.tree.at("etc/sysctl.d/99-zz-civicum-tune.conf").exists());
+}
+
+#[test]
+fn an_ordinary_user_reads_the_plan_though_the_boot_configuration_is_roots() {
+    let Some(live) = Live::new() else { return };
+    let mode = |path: &str, mode: u32| {
+        fs::set_permissions(live.tree.at(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode("", 0o755);
+    mode("boot/grub/grub.cfg", 0o600);
+    let output = live
+        .command_as("65534:65534", &["plan", "--profile", "minimal", "--format", "json"])
+        .output()
+        .unwrap();
+    let minimal = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{minimal}");
+    live.tree.put("etc/civicum-tune/profile.toml", PROFILE);
+    let output = live.command_as("65534:65534", &["plan"]).output().unwrap();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("zz-civicum-tune.cfg") && said.contains("Permission denied"), "{said}");
+    assert!(said.contains("Next: sudo civicum-tune apply"), "{said}");
+}
+
+#[test]
+fn a_boot_configuration_that_is_a_link_is_left_alone_with_all_that_belongs_to_it() {
+    let Some(live) = Live::new() else { return };
+    fs::rename(live.tree.at("boot/grub/grub.cfg"), live.tree.at("boot/grub/real.cfg")).unwrap();
+    live.tree.link("boot/grub/grub.cfg", "real.cfg");
+    fs::remove_dir_all(live.tree.at("etc/default/grub.d")).unwrap();
+    let said = live.expect(1, &["plan", "--profile", "/root/live.toml"]);
+    assert!(said.contains("/boot/grub/grub.cfg is no plain file"), "{said}");
+    assert!(!said.contains("/etc/default/grub.d"), "{said}");
+}
+
+#[test]
+fn a_part_of_a_boot_configuration_never_passes_for_the_whole() {
+    let Some(live) = Live::new() else { return };
+    let endless = format!(
+        "{}i=0; while [ $i -lt 90000 ]; do echo '# one line of very many, each of sixty characters or so'; i=$((i+1)); done\n",
+        "#!/bin/sh\n. /etc/default/grub\nfor f in /etc/default/grub.d/*.cfg; do . \"$f\"; done\n\
+         echo \"linux /boot/vmlinuz $GRUB_CMDLINE_LINUX_DEFAULT\"\n"
+    );
+    live.script("usr/sbin/grub-mkconfig", &endless);
+    let stock = live.snapshot();
+    let said = live.expect(2, APPLY);
+    assert!(said.contains("printed more than"), "{said}");
+    assert_same(&live.snapshot(), &stock, "taken back");
+}
+
+#[test]
+fn what_the_kernel_couples_is_restored_by_its_twin() {
+    let Some(live) = Live::new() else { return };
+    for (wish, twin, value) in
+        [("vm.overcommit_kbytes", "vm/overcommit_ratio", "50"), ("vm.dirty_bytes", "vm/dirty_ratio", "20")]
+    {
+        let own = format!("proc/sys/{}", wish.replace('.', "/"));
+        live.tree.put(&own, "0\n");
+        live.tree.put(&format!("proc/sys/{twin}"), format!("{value}\n"));
+        live.tree.put("root/one.toml", format!("name = \"one\"\n[sysctl]\n\"{wish}\" = \"64MiB\"\n"));
+        live.expect(1, &["plan", "--profile", "/root/one.toml", "--out", "/root/one.json"]);
+        let saved: serde_json::Value = serde_json::from_str(&live.tree.text("root/one.json")).unwrap();
+        let changes = saved["plan"]["changes"].as_array().unwrap();
+        let poke = changes.iter().find(|change| change["act"]["act"] == "poke").unwrap();
+        let restore = serde_json::json!([{ "path": format!("/proc/sys/{twin}"), "value": value }]);
+        assert_eq!(poke["act"]["restore"], restore, "{wish}");
+    }
+}
+
+#[test]
+fn ctrl_c_while_an_earlier_run_is_ended_waits_for_the_step() {
+    let Some(live) = Live::new() else { return };
+    live.script(
+        "usr/sbin/update-initramfs",
+        "#!/bin/sh\necho started >>/calls\nsleep 1\necho ended >>/calls\n",
+    );
+    let stock = live.snapshot();
+    let calls = |word: &str| live.tree.text("calls").lines().filter(|line| *line == word).count();
+    let mut first = live.start(APPLY);
+    wait_for("update-initramfs", || calls("started") == 1);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    wait_for("its end", || calls("ended") == 1);
+    let second = live.start(APPLY);
+    wait_for("update-initramfs again", || calls("started") == 2);
+    kill(Pid::from_raw(-i32::try_from(second.id()).unwrap()), Signal::SIGINT).unwrap();
+    let output = second.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("finishing it") && said.contains("you interrupted it"), "{said}");
+    let (mut before, mut after) = (stock, live.snapshot());
+    before.remove("boot/grub/grub.cfg");
+    after.remove("boot/grub/grub.cfg");
+    assert_same(&after, &before, "taken back");
+    assert!(live.expect(0, &["history"]).contains("rolled back"));
+}
+
+#[test]
+fn a_priority_that_only_the_next_boot_gives_is_told() {
+    let Some(live) = Live::new() else { return };
+    let header = Header { size: 1 << 20, uuid: *b"0123456789abcdef", label: LABEL.to_owned() };
+    live.tree.host().create_swap_file("/civicum.swap", &header, &mut |_| {}).unwrap();
+    live.tree.put("proc/swaps", "Filename Type Size Used Priority\n/civicum.swap file 1020 0 -2\n");
+    for (priority, told) in [("10", true), ("-1", false)] {
+        let profile = format!("name = \"p\"\n[swap]\nsize = \"1MiB\"\npriority = {priority}\n");
+        live.tree.put("root/priority.toml", profile);
+        let said = live.expect(1, &["plan", "--profile", "/root/priority.toml"]);
+        let words = "/civicum.swap runs with priority -2; the next boot gives it 10";
+        assert_eq!(said.contains(words), told, "{said}");
+        assert!(!said.contains("off → on"), "{said}");
+    }
 }

@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Command;
 
 use civicum_tune::apply::{self, RollbackOptions, Silent};
+use civicum_tune::host::fault::When;
 use civicum_tune::plan::{Act, Plan};
 use civicum_tune::profile::Settings;
 use trees::{Tree, assert_same, plan, settings};
@@ -135,4 +136,23 @@ fn no_room_and_no_place_are_told_before_anything_is_done() {
     let wish = settings("name = \"swap\"\n[swap]\nsize = \"2MiB\"\npath = \"/data/swap\"\n");
     let told = plan(&tree.host(), &wish).blocked;
     assert!(told[0].text.contains("mounted read-only"), "{told:?}");
+}
+
+#[test]
+fn a_file_that_appears_while_the_swap_file_is_made_is_not_overwritten() {
+    let tree = Tree::base();
+    let path = tree.at("swapfile");
+    let theirs = path.clone();
+    // The last moment before the finished file gets its name.
+    let host = tree.host().with_fault(Box::new(move |point| {
+        if point.act == "rename" && point.path == "/swapfile" && point.when == When::Before {
+            fs::write(&theirs, "mine\n")?;
+        }
+        Ok(())
+    }));
+    let wish = wish("2MiB", "");
+    let error = apply::apply(&host, &plan(&tree.host(), &wish), &wish, &mut Silent).unwrap_err().to_string();
+    assert!(error.contains("make the swap file") && error.contains("EEXIST"), "{error}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "mine\n");
+    assert!(!tree.at(".swapfile.civicum-tune-new").exists());
 }

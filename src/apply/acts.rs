@@ -97,10 +97,10 @@ pub(super) fn carry_out(host: &Host, act: &Act, progress: &mut dyn Progress) -> 
         Act::MakeFolder { path } => host.make_folder(path, 0o755).map(drop),
         Act::PutFile { path, after, .. } => host.replace(path, after),
         Act::Poke { path, after, .. } => host.poke(path, after),
-        Act::MakeSwapFile { path, size, uuid, nocow } => {
+        Act::MakeSwapFile { path, size, uuid, .. } => {
             let header =
                 Header { size: size.0, uuid: parse_uuid(uuid).unwrap_or_default(), label: LABEL.to_owned() };
-            host.create_swap_file(path, &header, *nocow, &mut |done| progress.bytes(done, size.0))
+            host.create_swap_file(path, &header, &mut |done| progress.bytes(done, size.0))
         }
         Act::SwapOn { path, priority } => host.swap_on(path, *priority),
         Act::SwapOff { path, .. } => swap_off(host, path),
@@ -285,7 +285,8 @@ fn make_grub_config(host: &Host, path: &str, expect: &[String], progress: &mut d
     let old = host.image(path)?;
     let new = match &old {
         Image::Absent => Image::file(output.stdout.clone(), 0o600),
-        _ => old.with_bytes(output.stdout.clone()),
+        Image::File { .. } => old.with_bytes(output.stdout.clone()),
+        Image::Link { .. } | Image::Other { .. } => return refuse(t!("it is no plain file")),
     };
     let checker =
         ["grub-script-check", "grub2-script-check"].into_iter().find(|name| host.program(name).is_some());

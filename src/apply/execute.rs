@@ -10,7 +10,7 @@ use super::journal::Event;
 use super::rollback::{RollbackOptions, undo_steps};
 use super::{Progress, Rollback};
 use crate::host::{Host, HostError, terminal};
-use crate::plan::{Change, Plan};
+use crate::plan::{Act, Change, Plan};
 use crate::profile::Settings;
 
 /// Why a plan was not carried out, and what state the host is in.
@@ -129,7 +129,15 @@ fn one_step(
                 Sight::Before => {
                     return Err(t!("the host took it without an error, and kept what it had"));
                 }
-                Sight::Other(found) => return Err(t!("it did not take: {found}", found = found)),
+                Sight::Other(found) => {
+                    return Err(match change.act {
+                        Act::Poke { .. } => t!(
+                            "it did not take: {found}; the kernel made that of it, so ask for that in the profile",
+                            found = found
+                        ),
+                        _ => t!("it did not take: {found}", found = found),
+                    });
+                }
             }
         }
     }

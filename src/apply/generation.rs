@@ -151,7 +151,7 @@ impl Generations {
             let path = format!("{}/generation.json", Generation::folder(id));
             let Some(bytes) = host.read(&path)? else { continue };
             let generation: Generation =
-                serde_json::from_slice(&bytes).map_err(|e| damaged(host, &path, &e.to_string()))?;
+                serde_json::from_slice(&bytes).map_err(|e| damaged(host, &path, &broken(&e, id)))?;
             if generation.format > FORMAT {
                 let why = t!(
                     "its format is {format}, and this program knows {known}; use a newer civicum-tune",
@@ -180,6 +180,17 @@ impl Generations {
     pub fn cut(&self) -> Option<&(Generation, State)> {
         self.0.iter().rev().find(|(_, state)| matches!(state, State::Cut | State::CutWhileUndoing))
     }
+}
+
+/// What one can do about a file that a disk or a hand has spoilt.
+fn broken(error: &serde_json::Error, id: u32) -> String {
+    t!(
+        "{error}; restore that file from a backup, or move the folder {folder} away to go on without it (then generation {id} \
+         can't be taken back any more)",
+        error = error,
+        folder = Generation::folder(id),
+        id = id
+    )
 }
 
 fn damaged(host: &Host, path: &str, why: &str) -> HostError {

@@ -15,6 +15,7 @@ use crate::apply::{self, ApplyError, Generation, Generations, Recovered};
 use crate::host::terminal;
 use crate::plan::{Plan, SavedPlan};
 use crate::render::plan as show;
+use crate::render::style::printable;
 
 #[derive(Debug, Args)]
 pub(super) struct Apply {
@@ -43,18 +44,19 @@ impl Apply {
             }
             bail!(t!("this host can't be changed: {why}", why = first.obstacles.join("; ")));
         }
-        // From here on nobody else changes it, so what is planned now is what will be met.
         let _lock = apply::lock(&session.host)?;
-        if !global.yes
-            && (out.json || !terminal::can_ask())
-            && Generations::read(&session.host)?.cut().is_some()
-        {
+        let is_cut = Generations::read(&session.host)?.cut().is_some();
+        if !global.yes && (out.json || !terminal::can_ask()) && is_cut {
             bail!(t!("an earlier apply was cut off, and there is nobody to ask; run this again with --yes"));
         }
-        let recovered = apply::recover(&session.host, &mut Steps::new(out))?;
-        let session = if recovered.is_some() { session.look_again()? } else { session };
-        let seen = saved.as_ref().map(|_| session.host.record_seen());
-        let plan = if recovered.is_some() || seen.is_some() { session.plan()? } else { first };
+        let recovered = recover(&session, is_cut, out)?;
+        // From here on nobody else changes it, so that what is seen now is what will be met. What was seen before may have
+        // been changed by another run, or by the recovery, which may have put the host's own profile back.
+        let session = match &saved {
+            Some(saved) => Session::of(global, saved)?,
+            None => Session::open(global, false)?,
+        };
+        let plan = session.plan()?;
         if let (Some(saved), Some(path)) = (&saved, &self.plan) {
             saved
                 .still_holds(&plan, &session.host.take_seen())
@@ -73,14 +75,28 @@ impl Apply {
         terminal::remember_interrupts();
         let generation = match apply::apply(&session.host, &plan, &session.settings, &mut Steps::new(out)) {
             Ok(generation) => generation,
-            Err(error) => return failed(error, out),
+            Err(error) => return failed(error, recovered.as_ref(), out),
         };
         // Believe the host, not the journal.
         let session = session.look_again()?;
         let left = session.plan()?;
-        report(&generation, &left, &session, out);
+        report(&generation, &left, recovered.as_ref(), &session, out);
         Ok(if left.is_empty() && left.blocked.is_empty() { Answer::Yes } else { Answer::Trouble })
     }
+}
+
+/// Ends what was cut off. A key pressed meanwhile is obeyed when the step that it met is over.
+fn recover(session: &Session, is_cut: bool, out: &Out) -> anyhow::Result<Option<Recovered>> {
+    if !is_cut {
+        return Ok(None);
+    }
+    terminal::remember_interrupts();
+    let recovered = apply::recover(&session.host, &mut Steps::new(out))?;
+    if terminal::interrupted() {
+        bail!(t!("you interrupted it; `civicum-tune history` says how far the earlier apply is"));
+    }
+    terminal::forget_interrupts();
+    Ok(recovered)
 }
 
 fn read_saved(path: &std::path::Path) -> anyhow::Result<SavedPlan> {
@@ -119,24 +135,26 @@ fn document(generation: Option<u32>, applied: &[&str], failed: &Value, reboot: b
     })
 }
 
-fn failed(error: ApplyError, out: &Out) -> Outcome {
+fn failed(error: ApplyError, recovered: Option<&Recovered>, out: &Out) -> Outcome {
     if let (true, ApplyError::TakenBack { step, error: why, rollback }) = (out.json, &error) {
         let mut document =
             document(Some(rollback.generation), &[], &json!({ "id": step, "error": why }), false);
         document["rollback"] = json!(rollback);
+        document["recovered"] = json!(recovered);
         out.document(&document);
         return Ok(Answer::Trouble);
     }
     Err(error.into())
 }
 
-fn report(generation: &Generation, left: &Plan, session: &Session, out: &Out) {
+fn report(generation: &Generation, left: &Plan, recovered: Option<&Recovered>, session: &Session, out: &Out) {
     let applied: Vec<&str> = generation.changes.iter().map(|change| change.id.as_str()).collect();
     let reboot = generation.changes.iter().any(|change| change.reboot);
     if out.json {
         let mut document = document(Some(generation.id), &applied, &Value::Null, reboot);
         document["not_taken"] = json!(left.changes.iter().map(|change| &change.id).collect::<Vec<_>>());
         document["blocked"] = json!(left.blocked);
+        document["recovered"] = json!(recovered);
         out.document(&document);
         return;
     }
@@ -159,11 +177,11 @@ fn report(generation: &Generation, left: &Plan, session: &Session, out: &Out) {
             t!("Generation {id} is in place, but looking again these did not take:", id = generation.id);
         out.data(&format!("\n{}\n", style.yellow(&text)));
         for change in &left.changes {
-            out.data(&format!("  {}  {}\n", change.act.target(), change.summary));
+            out.data(&format!("  {}  {}\n", printable(change.act.target()), printable(&change.summary)));
         }
     }
     for note in &left.blocked {
-        out.data(&format!("  {}  {}\n", style.yellow(&note.tunable), note.text));
+        out.data(&format!("  {}  {}\n", style.yellow(&note.tunable), printable(&note.text)));
     }
     if reboot && session.host.is_live() {
         out.data(&t!("Reboot when it suits you; `civicum-tune plan` then proves that the boot line took.\n"));

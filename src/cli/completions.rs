@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
+use serde_json::json;
 
 use super::output::Out;
 use super::{Answer, Global, Outcome};
@@ -22,7 +23,13 @@ impl Completions {
     pub(super) fn run(&self, out: &Out) -> Outcome {
         let mut text = Vec::new();
         clap_complete::generate(self.shell, &mut super::command(), "civicum-tune", &mut text);
-        out.data(&String::from_utf8_lossy(&text));
+        let text = String::from_utf8_lossy(&text);
+        if out.json {
+            let shell = self.shell.to_string();
+            out.document(&json!({ "schema": "civicum-tune/completions/1", "shell": shell, "text": text }));
+        } else {
+            out.data(&text);
+        }
         Ok(Answer::Yes)
     }
 }
@@ -42,8 +49,15 @@ impl Man {
         program.build();
         if let Some(folder) = &self.out {
             let target = Host::at(folder)?;
+            let mut written = Vec::new();
             for (name, page) in pages(&program)? {
                 target.replace(&format!("/{name}"), &Image::file(page, 0o644))?;
+                written.push(name);
+            }
+            if out.json {
+                out.document(
+                    &json!({ "schema": "civicum-tune/man/1", "folder": folder, "written": written }),
+                );
             }
             return Ok(Answer::Yes);
         }
@@ -56,7 +70,13 @@ impl Man {
                 })?
                 .clone(),
         };
-        out.data(&String::from_utf8_lossy(&page(chosen)?));
+        let text = page(chosen)?;
+        let text = String::from_utf8_lossy(&text);
+        if out.json {
+            out.document(&json!({ "schema": "civicum-tune/man/1", "text": text }));
+        } else {
+            out.data(&text);
+        }
         Ok(Answer::Yes)
     }
 }

@@ -23,6 +23,7 @@ use output::Out;
 
 use crate::host::terminal;
 use crate::lang::{self, Language};
+use crate::render::json;
 
 /// Makes a small Linux server right for AI work, and keeps it right.
 ///
@@ -116,7 +117,10 @@ enum Command {
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
     lang::speak(cli.global.lang.unwrap_or_else(locale));
     let out = Out::new(&cli.global);
     let result = match &cli.command {
@@ -147,6 +151,19 @@ pub fn main() -> ExitCode {
 fn locale() -> Language {
     let set = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(terminal::environment);
     set.map_or(Language::En, |locale| Language::of_locale(&locale))
+}
+
+/// Help and version go where clap sends them. Bad usage is told on standard error, and to a reader of JSON in JSON.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    if terminal::wants_json() {
+        let text = error.render().to_string();
+        Out::to_json().document(&json::error(text.trim().trim_start_matches("error: ")));
+    }
+    ExitCode::from(2)
 }
 
 /// How a command ended, where it ended in an orderly way.

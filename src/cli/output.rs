@@ -1,11 +1,13 @@
 //! Data to standard output, everything else to standard error.
 
+use crate::t;
 use std::io::{self, Write as _};
 
 use serde_json::Value;
 
 use super::{Colour, Format, Global};
-use crate::host::terminal;
+use crate::host::{HostError, terminal};
+use crate::render::style::printable;
 use crate::render::{Style, json};
 
 /// Where a command's words go.
@@ -41,6 +43,12 @@ impl Out {
         }
     }
 
+    /// For a reader of JSON whose other wishes are not known.
+    pub(super) fn to_json() -> Self {
+        let plain = Style { colour: false };
+        Self { json: true, style: plain, err_style: plain, quiet: false, verbose: false }
+    }
+
     /// Data. A reader that went away (`| head`) is no error.
     pub(super) fn data(&self, text: &str) {
         let mut stdout = io::stdout().lock();
@@ -62,12 +70,17 @@ impl Out {
     /// The reason why it ended with status 2.
     pub(super) fn failure(&self, error: &anyhow::Error) {
         let mut message = error.to_string();
+        let mut told = error.is::<HostError>();
         for cause in error.chain().skip(1) {
-            // A cause that its error quotes already is not told twice.
-            if !message.contains(&cause.to_string()) {
-                message += &format!("\n  because: {cause}");
+            // A cause that its error quotes already is not told twice, and a HostError quotes the system's.
+            let quoted = message.contains(&cause.to_string()) || (told && cause.is::<io::Error>());
+            if !quoted {
+                message += &t!("\n  because: {cause}", cause = cause);
             }
+            told = cause.is::<HostError>();
         }
+        // It may quote a host's files, or what a program printed.
+        let message = printable(&message);
         if self.json {
             self.document(&json::error(&message));
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::output::Out;
-use super::session::{Session, put_here};
+use super::session::{Session, put_here, shell_word};
 use super::{Answer, Global, Outcome};
 use crate::apply::{Generations, State};
 use crate::plan::SavedPlan;
@@ -67,7 +67,7 @@ impl Plan {
             return Ok(());
         }
         let apply = match &self.out {
-            Some(path) => session.at_root(&format!("apply {}", path.display())),
+            Some(path) => session.at_root(&format!("apply {}", shell_word(&path.to_string_lossy()))),
             None => session.again("apply"),
         };
         let sudo = if session.host.may_change() { "" } else { "sudo " };

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::output::Out;
-use super::session::{chosen, numbers, open_host, put_here, refused};
+use super::session::{chosen, numbers, open_host, put_here, refused, shell_word};
 use super::{Answer, Global, Outcome};
 use crate::facts::Facts;
 use crate::host::Host;
@@ -93,8 +93,13 @@ fn show(name: Option<&str>, global: &Global, out: &Out) -> Outcome {
 
 fn init(file: Option<&PathBuf>, global: &Global, out: &Out) -> Outcome {
     let text = profile::init(&Facts::read(&open_host(global)?)?);
+    let document = json!({ "schema": "civicum-tune/profile-init/1", "file": file, "text": text });
     let Some(path) = file else {
-        out.data(&text);
+        if out.json {
+            out.document(&document);
+        } else {
+            out.data(&text);
+        }
         return Ok(Answer::Yes);
     };
     if std::path::absolute(path)
@@ -106,9 +111,13 @@ fn init(file: Option<&PathBuf>, global: &Global, out: &Out) -> Outcome {
         ));
     }
     put_here(path, &text, 0o644)?;
+    if out.json {
+        out.document(&document);
+    }
     out.say(&t!(
-        "Wrote {path}. Next: edit it, then civicum-tune plan --profile {path}",
-        path = path.display()
+        "Wrote {path}. Next: edit it, then civicum-tune plan --profile {word}",
+        path = path.display(),
+        word = shell_word(&path.to_string_lossy())
     ));
     Ok(Answer::Yes)
 }

@@ -7,6 +7,7 @@ use super::output::Out;
 use crate::apply::Progress;
 use crate::host::terminal;
 use crate::plan::Change;
+use crate::render::style::printable;
 use crate::units::Bytes;
 
 /// Shows each step as it is done.
@@ -43,7 +44,7 @@ impl Progress for Steps<'_> {
         self.place = format!("[{number:>width$}/{total}]");
         if let Some(bar) = &self.bar {
             bar.set_prefix(self.place.clone());
-            bar.set_message(format!("{} {}", change.summary, change.act.target()));
+            bar.set_message(printable(&format!("{} {}", change.summary, change.act.target())));
         } else if change.act.settles() {
             // Minutes may pass before this one is done.
             self.out.say(&format!("{} {} …", self.place, change.act.target()));
@@ -58,19 +59,24 @@ impl Progress for Steps<'_> {
 
     fn line(&mut self, line: &str) {
         if self.out.verbose {
-            self.print(&format!("      {}", crate::render::style::printable(line)));
+            self.print(&format!("      {}", printable(line)));
         } else if let Some(bar) = &self.bar {
-            bar.set_message(crate::render::style::printable(line));
+            bar.set_message(printable(line));
         }
     }
 
     fn done(&mut self, change: &Change) {
         let style = self.out.err_style;
-        self.print(&format!("{} {} {}", style.green("✓"), style.dim(&self.place), change.act.target()));
+        self.print(&format!(
+            "{} {} {}",
+            style.green("✓"),
+            style.dim(&self.place),
+            printable(change.act.target())
+        ));
     }
 
     fn say(&mut self, text: &str) {
-        let text = crate::render::style::printable(text);
+        let text = printable(text);
         self.print(&format!("  {}", text.trim()));
     }
 }

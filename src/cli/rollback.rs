@@ -11,6 +11,7 @@ use super::session::open_host;
 use super::{Answer, Global, Outcome};
 use crate::apply::{self, Generation, Generations, RollbackOptions};
 use crate::host::terminal;
+use crate::render::style::printable;
 
 /// Take back what was applied
 ///
@@ -82,7 +83,7 @@ impl RollbackCommand {
             out.document(&json!({ "schema": "civicum-tune/rollback/1", "rolled_back": done }));
         } else if !(out.quiet && complete) {
             for outcome in &done {
-                let words = outcome.in_words();
+                let words = printable(&outcome.in_words());
                 let painted =
                     if outcome.is_complete() { out.style.green(&words) } else { out.style.yellow(&words) };
                 out.data(&t!("Generation {id}: {outcome}\n", id = outcome.generation, outcome = painted));
@@ -110,9 +111,9 @@ fn describe(targets: &[&Generation], out: &Out) {
             let (before, after) = change.act.before_and_after();
             out.data(&format!(
                 "  {:<52} {} → {}\n",
-                change.act.target(),
-                out.style.red(&after),
-                out.style.green(&before)
+                printable(change.act.target()),
+                out.style.red(&printable(&after)),
+                out.style.green(&printable(&before))
             ));
         }
     }

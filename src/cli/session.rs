@@ -10,7 +10,7 @@ use crate::facts::Facts;
 use crate::host::{Host, HostError, Image, MAX_FILE};
 use crate::plan::{self, Plan, SavedPlan};
 use crate::profile::{self, Finding, Numbers, Profile, Settings};
-use crate::tunable::Context;
+use crate::tunable::{Context, boot_line_lacks};
 
 /// Where a host's own profile is kept.
 pub(super) const OWN_PROFILE: &str = "/etc/civicum-tune/profile.toml";
@@ -59,6 +59,10 @@ impl Session {
         host.record_seen();
         let facts = Facts::read(&host)?;
         let (settings, remember) = (saved.settings.clone(), saved.remember.clone());
+        if remember.is_none() {
+            // The host's own profile was what counted: the plan saw it too.
+            host.read(OWN_PROFILE)?;
+        }
         Ok(Self { host, facts, chosen: None, settings, remember, root: global.root.clone(), profile: None })
     }
 
@@ -76,14 +80,13 @@ impl Session {
     /// Whether the running kernel was really booted with what is wanted on its command line.
     pub(super) fn boot_proof(&self, generation: u32) -> String {
         let context = Context { wish: &self.settings, facts: &self.facts, host: &self.host, remember: None };
-        let booted: Vec<&str> = self.facts.boot.cmdline.split_whitespace().collect();
-        let (there, missing): (Vec<String>, Vec<String>) =
-            context.kernel_args().into_iter().partition(|arg| booted.contains(&arg.as_str()));
+        let args = context.kernel_args();
+        let missing = boot_line_lacks(&self.facts.boot.cmdline, &args);
         if missing.is_empty() {
             return t!(
                 "Generation {generation} is proved: the running kernel was booted with {args}.",
                 generation = generation,
-                args = there.join(" ")
+                args = args.join(" ")
             );
         }
         t!(
@@ -98,7 +101,7 @@ impl Session {
     pub(super) fn at_root(&self, command: &str) -> String {
         let mut line = format!("civicum-tune {command}");
         if let Some(root) = &self.root {
-            line += &format!(" --root {}", root.display());
+            line += &format!(" --root {}", shell_word(&root.to_string_lossy()));
         }
         line
     }
@@ -107,18 +110,28 @@ impl Session {
     pub(super) fn again(&self, command: &str) -> String {
         let mut line = self.at_root(command);
         if let Some(profile) = &self.profile {
-            line += &format!(" --profile {profile}");
+            line += &format!(" --profile {}", shell_word(profile));
         }
         line
     }
 }
 
 /// The live host, or the tree that `--root` names.
-pub(super) fn open_host(global: &Global) -> Result<Host, HostError> {
-    match &global.root {
-        // `--root /` is the running machine's own files, and it is the machine that is meant.
-        Some(root) if root != Path::new("/") => Host::at(root),
-        _ => Host::live(),
+pub(super) fn open_host(global: &Global) -> anyhow::Result<Host> {
+    let live = Host::live()?;
+    let Some(root) = &global.root else { return Ok(live) };
+    let tree = Host::at(root).with_context(|| t!("--root names a folder that holds a host's files"))?;
+    // `--root /`, however it is spelled, is the running machine's own files, and it is the machine that is meant.
+    Ok(if tree.is_same_as(&live) { live } else { tree })
+}
+
+/// A word as one types it into a shell.
+pub(super) fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./+=:@%,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
@@ -186,9 +199,23 @@ pub(super) fn put_here(path: &Path, text: &str, mode: u32) -> anyhow::Result<()>
     let (Some(folder), Some(name)) = (absolute.parent(), absolute.file_name()) else {
         anyhow::bail!(t!("{path} does not name a file", path = path.display()));
     };
-    let (folder, name) = (Host::at(folder)?, format!("/{}", name.to_string_lossy()));
+    let (at, name) = (Host::at(folder), format!("/{}", name.to_string_lossy()));
+    let folder = at.with_context(|| t!("{path} can't be written", path = path.display()))?;
     if !matches!(folder.image(&name)?, Image::Absent | Image::File { .. }) {
         anyhow::bail!(t!("{path} is no plain file; name one, or a new one", path = path.display()));
     }
     Ok(folder.replace(&name, &Image::file(text, mode))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_a_shell() {
+        assert_eq!(shell_word("/mnt/image-1"), "/mnt/image-1");
+        assert_eq!(shell_word("/mnt/my image"), "'/mnt/my image'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(shell_word(""), "''");
+    }
 }

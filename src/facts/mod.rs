@@ -89,7 +89,7 @@ pub struct Kernel {
     pub has_zswap: Option<bool>,
     /// Of the modules that we ask about (lz4, lz4hc, zstd, lzo, lzo-rle, deflate, 842, z3fold, zbud, zsmalloc, zram): how each exists.
     pub modules: std::collections::BTreeMap<String, ModuleKind>,
-    /// `CONFIG_` options that we ask about, where `/boot/config-RELEASE` or `/proc/config.gz` told: `y`, `m` or `n`.
+    /// `CONFIG_` options that we ask about, where `/boot/config-RELEASE` told: `y`, `m` or `n`.
     pub config: std::collections::BTreeMap<String, String>,
 }
 
@@ -209,6 +209,9 @@ pub struct SwapArea {
     pub used_bytes: u64,
     /// Priority.
     pub priority: i32,
+    /// Of a file: what it lies on (`ext4`, `xfs`, …), where the mounts tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_system: Option<String>,
 }
 
 /// `/sys/module/zswap/parameters`.
@@ -342,22 +345,28 @@ pub struct Mglru {
 }
 
 impl Facts {
+    /// The file system that holds (or will hold) `path`.
+    pub fn mount_of(&self, path: &str) -> Option<&Mount> {
+        mounts::holding(&self.mounts, path)
+    }
+
     /// Looks at everything. What a host does not tell stays unknown; nothing is run and nothing is written.
     pub fn read(host: &Host) -> Result<Self> {
         let kernel = kernel::read(host);
         let virtualization = virtualization::read(host);
+        let mounts = mounts::read(host);
         Ok(Self {
             os: os::read(host),
             cpu: cpu::read(host),
             memory: memory::read(host),
             boot: boot::read(host, &virtualization),
-            swap: swap::read(host),
+            swap: swap::read(host, &mounts),
             zswap: zswap::read(host),
             zram: swap::read_zram(host),
             cgroup: cgroup::read(host),
             psi: cgroup::read_psi(host, &kernel),
             docker: docker::read(host),
-            mounts: mounts::read(host),
+            mounts,
             disks: disks::read(host),
             tuners: tuners::read(host),
             thp: memory::read_thp(host),

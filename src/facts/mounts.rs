@@ -49,6 +49,16 @@ pub(super) fn parse(text: &str) -> Vec<Mount> {
         .collect()
 }
 
+/// The mount that holds (or will hold) `path`.
+pub(super) fn holding<'a>(mounts: &'a [Mount], path: &str) -> Option<&'a Mount> {
+    let below = |target: &str| {
+        target == "/" || path == target || path.strip_prefix(target).is_some_and(|rest| rest.starts_with('/'))
+    };
+    // Of two mounts on one place the later one is on top.
+    let candidates = mounts.iter().enumerate().filter(|(_, mount)| below(&mount.target));
+    candidates.max_by_key(|(at, mount)| (mount.target.len(), *at)).map(|(_, mount)| mount)
+}
+
 pub(super) fn read(host: &Host) -> Vec<Mount> {
     host.value("/proc/self/mountinfo").map(|text| parse(&text)).unwrap_or_default()
 }
@@ -65,5 +75,10 @@ mod tests {
         assert_eq!(mounts.len(), 2);
         assert_eq!((mounts[0].fstype.as_str(), mounts[0].read_only), ("ext4", false));
         assert_eq!((mounts[1].target.as_str(), mounts[1].read_only), ("/mnt/a b", true));
+        let fs = |path: &str| holding(&mounts, path).map(|mount| mount.fstype.as_str());
+        assert_eq!(
+            (fs("/mnt/a b/swap"), fs("/mnt/a bc"), fs("/x")),
+            (Some("btrfs"), Some("ext4"), Some("ext4"))
+        );
     }
 }

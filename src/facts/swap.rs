@@ -1,6 +1,6 @@
 //! Swap in use, and zram.
 
-use super::{SwapArea, Zram};
+use super::{Mount, SwapArea, Zram, mounts};
 use crate::host::Host;
 
 /// Reads the text of `/proc/swaps`. Sizes there are in KiB; blanks in a path are written `\040`.
@@ -15,7 +15,8 @@ pub(super) fn parse(text: &str) -> Vec<SwapArea> {
             let mut kib = || words.next()?.parse::<u64>().ok();
             let (size, used) = (kib()?, kib()?);
             let priority = words.next()?.parse().ok()?;
-            Some(SwapArea { path, kind, size_bytes: size * 1024, used_bytes: used * 1024, priority })
+            let (size_bytes, used_bytes) = (size.saturating_mul(1024), used.saturating_mul(1024));
+            Some(SwapArea { path, kind, size_bytes, used_bytes, priority, file_system: None })
         })
         .collect()
 }
@@ -34,13 +35,21 @@ pub(super) fn unescape(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-pub(super) fn read(host: &Host) -> Vec<SwapArea> {
+pub(super) fn read(host: &Host, mounts: &[Mount]) -> Vec<SwapArea> {
+    let mut areas = active(host);
+    for area in areas.iter_mut().filter(|area| area.kind == "file") {
+        area.file_system = mounts::holding(mounts, &area.path).map(|mount| mount.fstype.clone());
+    }
+    areas
+}
+
+fn active(host: &Host) -> Vec<SwapArea> {
     host.value("/proc/swaps").map(|text| parse(&text)).unwrap_or_default()
 }
 
 pub(super) fn read_zram(host: &Host) -> Vec<Zram> {
     let names = host.list("/sys/block").unwrap_or_default();
-    let active = read(host);
+    let active = active(host);
     names
         .into_iter()
         .filter(|name| name.starts_with("zram"))

@@ -18,7 +18,7 @@ pub struct Assignment {
     pub line: usize,
     /// What it sets it to.
     pub value: String,
-    /// It is the last one that systemd-sysctl reads.
+    /// It is the one that holds after systemd-sysctl has read them all.
     pub wins: bool,
 }
 
@@ -108,19 +108,25 @@ impl SysctlFiles {
     pub fn assignments(&self, key: &str) -> Vec<Assignment> {
         let key = dotted(key);
         let lines = self.files.iter().flat_map(|(file, lines)| lines.iter().map(move |line| (file, line)));
-        let mut found: Vec<Assignment> = lines
+        let (exact, mut found): (Vec<bool>, Vec<Assignment>) = lines
             .filter(|(_, line)| covers(&line.key, &key))
-            .map(|(file, line)| Assignment {
-                file: file.clone(),
-                line: line.number,
-                value: line.value.clone(),
-                wins: false,
+            .map(|(file, line)| {
+                let (file, value) = (file.clone(), line.value.clone());
+                (line.key == key, Assignment { file, line: line.number, value, wins: false })
             })
-            .collect();
-        if let Some(last) = found.last_mut() {
-            last.wins = true;
+            .unzip();
+        // A key that is written out is set by that line alone: globs pass it over (sysctl.d(5)).
+        let written_out = |at: &usize| exact[*at];
+        let winner = (0..found.len()).rev().find(written_out).or(found.len().checked_sub(1));
+        if let Some(winner) = winner {
+            found[winner].wins = true;
         }
         found
+    }
+
+    /// The lines of one file; none where it is not there.
+    pub fn lines_of(&self, file: &str) -> &[Line] {
+        self.files.iter().find(|(path, _)| path == file).map_or(&[], |(_, lines)| lines)
     }
 
     /// Every line of every file, with its file, in the order in which they take effect.
@@ -148,6 +154,21 @@ mod tests {
                 (8, "no newline", "1")
             ]
         );
+    }
+
+    #[test]
+    fn a_key_that_is_written_out_is_not_set_by_globs() {
+        let file = |name: &str, text: &str| (name.to_owned(), parse(text));
+        let files = SysctlFiles {
+            files: vec![file("a", "net.a.b = 1\nvm.x = 1"), file("z", "net.*.b = 2\nvm.* = 2\nvm.x = 3")],
+            ..SysctlFiles::default()
+        };
+        let winner =
+            |key: &str| files.assignments(key).into_iter().find(|a| a.wins).map(|a| (a.file, a.line));
+        assert_eq!(winner("net.a.b"), Some(("a".to_owned(), 1)));
+        assert_eq!(winner("vm.x"), Some(("z".to_owned(), 3)));
+        assert_eq!(winner("vm.y"), Some(("z".to_owned(), 2)));
+        assert_eq!(winner("kernel.x"), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{Host, HostError, Result};
 
 /// Where the host's programs are looked for.
 const FOLDERS: [&str; 6] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin"];
-/// The most that we keep of what a program prints, in bytes.
+/// The most that we take of what a program prints, in bytes.
 const KEEP: usize = 4 << 20;
 
 /// What a program printed, and how it ended.
@@ -105,8 +105,15 @@ fn spawn_and_wait(
     let (mut stdout, mut stderr) = (Vec::new(), Vec::<String>::new());
     loop {
         match receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok(Heard::Out(bytes)) if stdout.len() < KEEP => stdout.extend(bytes),
-            Ok(Heard::Out(_)) => {}
+            Ok(Heard::Out(bytes)) if stdout.len() + bytes.len() <= KEEP => stdout.extend(bytes),
+            // What it prints is put in place as a file: a part of it must never pass for the whole.
+            Ok(Heard::Out(_)) => {
+                kill_all(&mut child);
+                return Err(io::Error::other(t!(
+                    "it printed more than {most} bytes and was killed",
+                    most = KEEP
+                )));
+            }
             Ok(Heard::Line(line)) => {
                 heard(&line);
                 stderr.push(line);
@@ -173,5 +180,45 @@ fn read_lines(from: impl Read, to: &mpsc::Sender<Heard>) {
             break;
         }
         line.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(script: &str) -> (Result<Output>, Duration) {
+        let start = Instant::now();
+        let ran = Host::live().unwrap().run("sh", &["-c", script], Duration::from_secs(1), &mut |_| {});
+        (ran, start.elapsed())
+    }
+
+    #[test]
+    fn what_hangs_is_killed_with_all_that_it_started() {
+        let marker = tempfile::NamedTempFile::new().unwrap();
+        let later = format!("(sleep 3; echo alive >{}) &", marker.path().display());
+        for script in [
+            format!("{later} sleep 60"),
+            // Its output closed, it still runs.
+            format!("{later} exec >&- 2>&-; sleep 60"),
+            // It ended, and what it left behind holds its output.
+            "sleep 60 &".to_owned(),
+        ] {
+            let (ran, took) = run(&script);
+            let said = ran.unwrap_err().to_string();
+            assert!(said.contains("did not end within 1 s and was killed"), "{script}: {said}");
+            assert!(took < Duration::from_secs(20), "{script}: {took:?}");
+        }
+        std::thread::sleep(Duration::from_secs(3));
+        assert_eq!(marker.as_file().metadata().unwrap().len(), 0, "what it had started lives on");
+    }
+
+    #[test]
+    fn its_last_words_are_kept_and_its_output_is_bounded() {
+        let said = run("echo first; echo why >&2; exit 7").0.unwrap_err().to_string();
+        assert!(said.contains("exit status: 7") && said.contains("it said: why"), "{said}");
+        assert_eq!(run("printf whole").0.unwrap().stdout, b"whole");
+        let said = run("exec cat /dev/zero").0.unwrap_err().to_string();
+        assert!(said.contains("printed more than"), "{said}");
     }
 }

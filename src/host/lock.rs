@@ -1,5 +1,6 @@
 //! One run at a time.
 
+use crate::t;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 
@@ -34,11 +35,17 @@ impl Host {
                 let mut holder = String::new();
                 let _ = file.read_to_string(&mut holder);
                 let holder = holder.trim();
-                let who = if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
                 Err(HostError::because(
                     "start",
                     &self.shown(path),
-                    format!("another civicum-tune{who} is changing this host; wait until it ends"),
+                    if holder.is_empty() {
+                        t!("another civicum-tune is changing this host; wait until it ends")
+                    } else {
+                        t!(
+                            "another civicum-tune (process {holder}) is changing this host; wait until it ends",
+                            holder = holder
+                        )
+                    },
                 ))
             }
             Err((_, e)) => Err(self.error("lock", path, e.into())),

@@ -25,7 +25,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fstat};
 
 pub use error::{HostError, Result};
 pub use image::{Content, Image};
@@ -57,9 +57,15 @@ impl Host {
 
     fn open(path: &Path, live: bool) -> Result<Self> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_RDONLY;
-        let root =
-            open(path, flags, Mode::empty()).map_err(|e| HostError::new("open the root", path, e.into()))?;
+        let root = open(path, flags, Mode::empty())
+            .map_err(|e| HostError::new("open the folder", path, e.into()))?;
         Ok(Self { root, path: path.to_owned(), live, seen: RefCell::new(None), fault: None })
+    }
+
+    /// Is it the same folder on the same file system?
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let place = |host: &Self| fstat(&host.root).map(|stat| (stat.st_dev, stat.st_ino));
+        place(self).is_ok_and(|own| place(other) == Ok(own))
     }
 
     /// For tests: `fault` is asked before and after every single operation that changes something.

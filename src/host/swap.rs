@@ -8,9 +8,9 @@ use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, OFlag, fallocate, openat, renameat};
+use nix::fcntl::{AtFlags, FallocateFlags, OFlag, RenameFlags, fallocate, openat, renameat, renameat2};
 use nix::libc;
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fstatat};
 use nix::sys::statfs::{BTRFS_SUPER_MAGIC, fstatfs};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
@@ -88,22 +88,14 @@ impl Host {
     }
 
     /// Makes a swap file (0600, fully allocated, no holes) under a temporary name, and renames it when it is whole and
-    /// on the disk. `nocow` is for btrfs. `progress` hears the bytes done.
-    pub fn create_swap_file(
-        &self,
-        path: &str,
-        header: &Header,
-        nocow: bool,
-        progress: &mut dyn FnMut(u64),
-    ) -> Result<()> {
+    /// on the disk, unless something is there by then. On btrfs it is not copied on write. `progress` hears the bytes done.
+    pub fn create_swap_file(&self, path: &str, header: &Header, progress: &mut dyn FnMut(u64)) -> Result<()> {
         let mut make = || -> io::Result<()> {
             let (folder, name) = self.folder_of(path)?;
             let new = temporary(name);
             self.remove_quietly(&folder, &new)?;
-            let made = self.fill_swap_file(path, &folder, &new, header, nocow, progress);
-            if let Err(e) = made.and_then(|()| {
-                self.act("rename", path, || Ok(renameat(&folder, new.as_str(), &folder, name)?))
-            }) {
+            let made = self.fill_swap_file(path, &folder, &new, header, progress);
+            if let Err(e) = made.and_then(|()| self.act("rename", path, || name_it(&folder, &new, name))) {
                 self.remove_quietly(&folder, &new)?;
                 return Err(e);
             }
@@ -118,14 +110,14 @@ impl Host {
         folder: &OwnedFd,
         new: &str,
         header: &Header,
-        nocow: bool,
         progress: &mut dyn FnMut(u64),
     ) -> io::Result<()> {
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let fd =
             self.act("create", path, || Ok(openat(folder, new, flags, Mode::from_bits_truncate(0o600))?))?;
-        // The tree's story of its mounts need not be that of the disk it lies on now.
-        if nocow && fstatfs(&fd)?.filesystem_type() == BTRFS_SUPER_MAGIC {
+        // The disk itself knows better than the plan: a tree may tell of other mounts than it lies on, or of none.
+        let is_btrfs = fstatfs(&fd)?.filesystem_type() == BTRFS_SUPER_MAGIC;
+        if is_btrfs {
             no_copy_on_write(&fd)?;
         }
         let mut file = file_of(fd);
@@ -192,6 +184,18 @@ impl Host {
             return Err(io::Error::other("swap is put to use on the live host only"));
         }
         CString::new(path).map_err(io::Error::other)
+    }
+}
+
+/// Gives the finished file its name, unless somebody took that name while it was being made.
+fn name_it(folder: &OwnedFd, new: &str, name: &str) -> io::Result<()> {
+    match renameat2(folder, new, folder, name, RenameFlags::RENAME_NOREPLACE) {
+        // Not every file system can say "unless it is there"; then a look has to do.
+        Err(Errno::EINVAL) if fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_err() => {
+            Ok(renameat(folder, new, folder, name)?)
+        }
+        Err(Errno::EINVAL) => Err(Errno::EEXIST.into()),
+        result => Ok(result?),
     }
 }
 

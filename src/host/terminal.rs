@@ -21,6 +21,16 @@ pub fn remember_interrupts() {
     }
 }
 
+/// From here on they end us again: there is no step that could be cut in its middle.
+pub fn forget_interrupts() {
+    let action = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        // SAFETY: no handler of ours is installed, the default one is.
+        #[allow(unsafe_code)]
+        let _ = unsafe { sigaction(signal, &action) };
+    }
+}
+
 /// Did somebody ask us to stop?
 pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
@@ -54,4 +64,12 @@ pub fn ask(question: &str) -> bool {
 #[allow(clippy::disallowed_methods)] // this is the door
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Whether the words that we were started with ask for JSON: for when they are not understood as a whole.
+#[allow(clippy::disallowed_methods)] // this is the door
+pub fn wants_json() -> bool {
+    let words: Vec<_> = std::env::args_os().skip(1).take_while(|word| word != "--").collect();
+    words.iter().any(|word| word == "--format=json")
+        || words.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
 }

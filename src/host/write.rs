@@ -1,5 +1,6 @@
 //! Writing: *replace a file* and *poke a kernel file*, and the few acts beside them.
 
+use crate::t;
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
@@ -22,8 +23,10 @@ pub(super) fn temporary(name: &str) -> String {
 impl Host {
     /// Makes `path` be `image`, atomically: a reader, or a boot after a power cut, finds the old one or the new one whole.
     pub fn replace(&self, path: &str, image: &Image) -> Result<()> {
-        let action = if image.is_absent() { "remove" } else { "replace" };
-        self.replace_raw(path, image).map_err(|e| self.error(action, path, e))
+        self.replace_raw(path, image).map_err(|e| match image {
+            Image::Absent => self.error("remove", path, e),
+            _ => self.error("replace", path, e),
+        })
     }
 
     fn replace_raw(&self, path: &str, image: &Image) -> io::Result<()> {
@@ -48,7 +51,9 @@ impl Host {
                     return Err(e);
                 }
             }
-            Image::Other { what } => return Err(io::Error::other(format!("{what} can't be put there"))),
+            Image::Other { what } => {
+                return Err(io::Error::other(t!("{what} can't be put there", what = what)));
+            }
         }
         let renamed = self.act("rename", path, || Ok(renameat(&folder, new.as_str(), &folder, name)?));
         if renamed.is_err() {
@@ -87,7 +92,11 @@ impl Host {
         let mut file = file_of(fd);
         self.act("poke", path, || match file.write(value.as_bytes())? {
             written if written == value.len() => Ok(()),
-            written => Err(io::Error::other(format!("the kernel took {written} of {} bytes", value.len()))),
+            written => Err(io::Error::other(t!(
+                "the kernel took {written} of {bytes} bytes",
+                written = written,
+                bytes = value.len()
+            ))),
         })
     }
 

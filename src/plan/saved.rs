@@ -82,9 +82,10 @@ impl SavedPlan {
         let saved: Self =
             serde_json::from_slice(text).map_err(|e| SavedPlanError::NotAPlan(e.to_string()))?;
         if saved.schema != SCHEMA {
-            return Err(SavedPlanError::NotAPlan(format!(
-                "its schema is `{}`, not `{SCHEMA}`",
-                saved.schema
+            return Err(SavedPlanError::NotAPlan(t!(
+                "its schema is `{schema}`, not `{wanted}`",
+                schema = saved.schema,
+                wanted = SCHEMA
             )));
         }
         if saved.hash != saved.compute_hash() {

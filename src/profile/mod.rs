@@ -137,7 +137,7 @@ pub fn reader(host: &Host) -> impl Fn(&Path) -> io::Result<Vec<u8>> + '_ {
         let path = std::path::absolute(path)?;
         match host.read(&path.to_string_lossy()) {
             Ok(Some(bytes)) => Ok(bytes),
-            Ok(None) => Err(io::ErrorKind::NotFound.into()),
+            Ok(None) => Err(nix::errno::Errno::ENOENT.into()),
             Err(error) => Err(error.source),
         }
     }

@@ -133,10 +133,11 @@ fn memory(page: &mut Page, facts: &Facts, survey: Option<&Survey>) {
     }
     for area in &facts.swap {
         let used = size(area.used_bytes);
+        let on = area.file_system.as_ref().map(|fs| format!(" on {fs}")).unwrap_or_default();
         page.line(
             "Swap",
             &format!(
-                "{} ({}), {}, {used} used, priority {}",
+                "{} ({}{on}), {}, {used} used, priority {}",
                 area.path,
                 area.kind,
                 size(area.size_bytes),

@@ -15,7 +15,8 @@ const WIDTH: usize = 96;
 
 /// The whole plan: every change grouped by tunable, what to know, and a summary in a line.
 pub fn human(plan: &Plan, style: Style) -> String {
-    let mut out = format!("{} {}\n{}\n", style.bold(&say("Profile")), plan.profile, style.dim(&plan.host));
+    let (profile, host) = (printable(&plan.profile), printable(&plan.host));
+    let mut out = format!("{} {profile}\n{}\n", style.bold(&say("Profile")), style.dim(&host));
     for tunable in tunables(plan) {
         let title = ALL.iter().map(|t| t.doc()).find(|doc| doc.id == tunable).map_or("", |doc| doc.title);
         let title = say(title);
@@ -35,7 +36,7 @@ pub fn human(plan: &Plan, style: Style) -> String {
     out += &remarks(&say("Not possible here"), &plan.blocked, style, Style::yellow);
     for obstacle in &plan.obstacles {
         out += &format!("\n{}\n", style.bold(&style.red(&say("This host can't be changed"))));
-        for line in wrap(obstacle, WIDTH - 2) {
+        for line in wrap(&printable(obstacle), WIDTH - 2) {
             out += &format!("  {line}\n");
         }
     }
@@ -136,7 +137,7 @@ fn one(change: &Change, style: Style) -> String {
             } else {
                 say("change")
             };
-            let head = format!("  {} {}{tags}\n", style.bold(path), style.dim(&verb));
+            let head = format!("  {} {}{tags}\n", style.bold(&printable(path)), style.dim(&verb));
             head + &diff::coloured(&diff::unified(path, before, after), style, "    ")
         }
         act => {
@@ -159,7 +160,7 @@ fn one(change: &Change, style: Style) -> String {
 /// `/proc/sys/vm/swappiness` is `vm.swappiness` to people.
 fn short(act: &Act) -> String {
     let shorter = || act.target().replacen("/sys/module/zswap/parameters/", "zswap.", 1);
-    sysctl_name::of_path(act.target()).unwrap_or_else(shorter)
+    printable(&sysctl_name::of_path(act.target()).unwrap_or_else(shorter))
 }
 
 fn tags(change: &Change, style: Style) -> String {

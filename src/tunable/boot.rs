@@ -1,11 +1,13 @@
 //! The kernel command line, through a GRUB drop-in.
 
+use nix::errno::Errno;
+
 use super::gap::Because;
 use super::template::fill;
 use super::{Context, Doc, Gap, Tunable};
 use crate::change::{Act, Risk};
 use crate::facts::Loader;
-use crate::host::{HostError, sha256_hex};
+use crate::host::{HostError, Image, sha256_hex};
 use crate::lang::say;
 use crate::t;
 use crate::units::{Bytes, MIB};
@@ -32,10 +34,10 @@ impl Tunable for BootLine {
     }
 
     fn gap(&self, cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
-        if !cx.wish.boot.manage && cx.wish.boot.kernel_args.is_empty() {
+        let args = cx.kernel_args();
+        if !cx.wish.boot.manage && args.is_empty() {
             return Ok(());
         }
-        let args = cx.kernel_args();
         if cx.facts.boot.loader != Loader::Grub {
             if !args.is_empty() {
                 gap.note(no_grub(cx.facts.boot.loader, &args));
@@ -48,6 +50,7 @@ impl Tunable for BootLine {
             risk: Risk::High,
             reboot: true,
         };
+        let begun = gap.changes.len();
         let differs = if args.is_empty() {
             gap.no_file(
                 cx,
@@ -72,16 +75,26 @@ impl Tunable for BootLine {
             gap.note(t!("inside the image, run: update-grub"));
             return Ok(());
         }
-        if let Some(obstacle) = no_room(cx, &path) {
+        let obstacle = match cx.host.image(&path) {
+            Ok(Image::File { .. }) => no_room(cx, &path),
+            Ok(_) => {
+                Some(t!("{path} is no plain file, and civicum-tune replaces plain files only", path = path))
+            }
+            // Debian's is root's to read. An ordinary user's plan does without, and only root can carry it out.
+            Err(e) if e.errno() == Some(Errno::EACCES) => None,
+            Err(e) => return Err(e),
+        };
+        if let Some(obstacle) = obstacle {
             gap.block(obstacle);
-            gap.changes.retain(|change| change.act.target() != DROP_IN);
+            gap.changes.truncate(begun);
             return Ok(());
         }
         let because = Because {
             summary: &say("generate grub.cfg anew, check it, put it in place in one step"),
             ..because
         };
-        let before = cx.host.image(&path)?.bytes().map(sha256_hex).unwrap_or_default();
+        let before = cx.host.image(&path).ok().and_then(|image| image.bytes().map(sha256_hex));
+        let before = before.unwrap_or_default();
         gap.act(Act::MakeGrubConfig { path, expect: args, before }, &because);
         Ok(())
     }
@@ -109,7 +122,20 @@ fn no_grub(loader: Loader, args: &[String]) -> String {
 
 /// Does some `linux` line of this grub.cfg carry all the arguments?
 pub(crate) fn boots_with(grub_cfg: &str, args: &[String]) -> bool {
-    kernel_lines(grub_cfg).any(|line| args.iter().all(|arg| line.split_whitespace().any(|word| word == arg)))
+    kernel_lines(grub_cfg).any(|line| lacking(line, args).is_empty())
+}
+
+/// The arguments that a kernel booted with this line would not obey: those that are not on it, and those that a later
+/// word for the same name overrides.
+pub(crate) fn lacking(line: &str, args: &[String]) -> Vec<String> {
+    let name = |word: &str| word.split('=').next().unwrap_or_default().replace('-', "_");
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let holds = |arg: &String| {
+        // Where an argument is asked for more than once (`console=`), any of its values may be the last.
+        let last = words.iter().rev().find(|word| name(word) == name(arg));
+        words.contains(&arg.as_str()) && last.is_some_and(|last| args.iter().any(|other| other == last))
+    };
+    args.iter().filter(|arg| !holds(arg)).cloned().collect()
 }
 
 /// The lines that load a kernel.
@@ -140,5 +166,20 @@ mod tests {
         assert!(boots_with(cfg, &args(&["zswap.enabled=1", "zswap.compressor=lz4"])));
         assert!(!boots_with(cfg, &args(&["zswap.enabled=1", "quiet"])));
         assert_eq!(kernel_lines(cfg).count(), 2);
+    }
+
+    #[test]
+    fn of_two_words_for_one_name_the_later_one_counts() {
+        let args = |list: &[&str]| list.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>();
+        let ours = args(&["zswap.enabled=1", "zswap.max_pool_percent=20"]);
+        let line = "linux /vmlinuz zswap.enabled=0 zswap.max-pool-percent=10 quiet";
+        assert!(lacking(&format!("{line} zswap.enabled=1 zswap.max_pool_percent=20"), &ours).is_empty());
+        assert_eq!(
+            lacking("/vmlinuz zswap.enabled=1 zswap.max_pool_percent=20 zswap.enabled=0", &ours),
+            ["zswap.enabled=1"]
+        );
+        let consoles = args(&["console=tty0", "console=ttyS0"]);
+        assert!(lacking("/vmlinuz console=tty0 console=ttyS0", &consoles).is_empty());
+        assert_eq!(lacking("/vmlinuz console=tty0", &consoles), ["console=ttyS0"]);
     }
 }

@@ -29,7 +29,19 @@ impl Tunable for Mglru {
     }
 
     fn gap(&self, cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
-        let Some(ttl) = cx.wish.mglru.min_ttl_ms else { return Ok(()) };
+        let Some(ttl) = cx.wish.mglru.min_ttl_ms else {
+            let because = Because {
+                summary: &say("the profile sets no thrash guard"),
+                reason: &say("a file of ours that nobody asks for any more would set it again at each boot"),
+                risk: Risk::Low,
+                reboot: false,
+            };
+            if gap.no_file(cx, FILE, &because)? && cx.facts.mglru.as_ref().is_some_and(|m| m.min_ttl_ms != 0)
+            {
+                gap.note(t!("the running kernel keeps its thrash guard until the next boot"));
+            }
+            return Ok(());
+        };
         if cx.host.is_live() && cx.facts.mglru.is_none() {
             gap.note(t!("this kernel has no multi-generational LRU (CONFIG_LRU_GEN, Linux 6.1); left out"));
             return Ok(());

@@ -19,7 +19,9 @@ use crate::facts::Facts;
 use crate::host::{Host, HostError};
 use crate::profile::Settings;
 
-pub(crate) use boot::{boots_with as grub_boots_with, kernel_lines as grub_kernel_lines};
+pub(crate) use boot::{
+    boots_with as grub_boots_with, kernel_lines as grub_kernel_lines, lacking as boot_line_lacks,
+};
 pub use gap::{Gap, tidy};
 
 /// Everything that a tunable may look at. It reads and never writes.
@@ -107,17 +109,5 @@ impl Context<'_> {
             Some(init) => init == "systemd",
             None => ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"].iter().any(|p| self.host.exists(p)),
         }
-    }
-
-    /// The file system that holds (or will hold) `path`.
-    pub fn mount_of(&self, path: &str) -> Option<&crate::facts::Mount> {
-        let below = |target: &str| {
-            target == "/"
-                || path == target
-                || path.strip_prefix(target).is_some_and(|rest| rest.starts_with('/'))
-        };
-        // Of two mounts on one place the later one is on top.
-        let candidates = self.facts.mounts.iter().enumerate().filter(|(_, mount)| below(&mount.target));
-        candidates.max_by_key(|(at, mount)| (mount.target.len(), *at)).map(|(_, mount)| mount)
     }
 }

@@ -43,8 +43,18 @@ impl Tunable for SwapFile {
         let ours = ours(cx);
         for file in &ours {
             persist(cx, gap, &file.path)?;
-            if cx.host.is_live() && !file.active {
-                put_to_use(cx, gap, &file.path);
+            match file.active {
+                None if cx.host.is_live() => put_to_use(cx, gap, &file.path),
+                // In use it can't be given another one, and taking it out of use is not worth that.
+                Some(now) if cx.host.is_live() && wish.priority >= 0 && now != wish.priority => {
+                    gap.note(t!(
+                        "{path} runs with priority {now}; the next boot gives it {priority}",
+                        path = file.path,
+                        now = now,
+                        priority = wish.priority
+                    ));
+                }
+                _ => {}
             }
         }
         let others: u64 =
@@ -98,7 +108,8 @@ impl Tunable for SwapFile {
 struct Ours {
     path: String,
     size: u64,
-    active: bool,
+    /// In use, with this priority.
+    active: Option<i32>,
 }
 
 fn names(base: &str) -> impl Iterator<Item = String> {
@@ -108,7 +119,7 @@ fn names(base: &str) -> impl Iterator<Item = String> {
 fn ours(cx: &Context<'_>) -> Vec<Ours> {
     let labelled = |path: String| {
         let header = cx.host.swap_header(&path).filter(|header| header.label == LABEL)?;
-        let active = cx.facts.swap.iter().any(|area| area.path == path);
+        let active = cx.facts.swap.iter().find(|area| area.path == path).map(|area| area.priority);
         Some(Ours { path, size: header.size, active })
     };
     names(&cx.wish.swap.path).filter_map(labelled).collect()
@@ -157,7 +168,7 @@ fn suits(cx: &Context<'_>, path: &str, size: u64) -> Result<bool, String> {
         }
         folder = above;
     }
-    if let Some(mount) = cx.mount_of(path) {
+    if let Some(mount) = cx.facts.mount_of(path) {
         let (fs, target) = (mount.fstype.as_str(), mount.target.as_str());
         if mount.read_only {
             return Err(t!(
@@ -229,7 +240,11 @@ fn persist(cx: &Context<'_>, gap: &mut Gap, path: &str) -> Result<(), HostError>
     };
     let because = Because {
         summary: &say("put it to use at each boot"),
-        reason: if by_unit { "a unit of our own leaves /etc/fstab alone" } else { "as the profile asks" },
+        reason: &match (by_unit, cx.wish.swap.persist) {
+            (true, _) => say("a unit of our own leaves /etc/fstab alone"),
+            (false, Persist::Auto) => say("without systemd a line in /etc/fstab brings it back"),
+            (false, _) => say("as the profile asks"),
+        },
         risk: Risk::Low,
         reboot: false,
     };

@@ -19,11 +19,13 @@ pub(super) struct Sysctl;
 const FILE: &str = "/etc/sysctl.d/99-zz-civicum-tune.conf";
 
 /// Two names for one knob: setting one zeroes the other, and a 0 can't be written back.
-const COUPLED: [(&str, &str); 4] = [
+const COUPLED: [(&str, &str); 6] = [
     ("vm.dirty_bytes", "vm.dirty_ratio"),
     ("vm.dirty_background_bytes", "vm.dirty_background_ratio"),
     ("vm.dirty_ratio", "vm.dirty_bytes"),
     ("vm.dirty_background_ratio", "vm.dirty_background_bytes"),
+    ("vm.overcommit_kbytes", "vm.overcommit_ratio"),
+    ("vm.overcommit_ratio", "vm.overcommit_kbytes"),
 ];
 
 impl Tunable for Sysctl {
@@ -70,6 +72,9 @@ impl Tunable for Sysctl {
                     gap.note(t!("at boot {file}:{line} sets {key} = {value} after our file and wins; remove that line, or ask for {key} = {value} in the profile", file = other.file, line = other.line, key = key, value = other.value));
                 }
             }
+        }
+        for line in files.lines_of(FILE).iter().filter(|line| !cx.wish.sysctl.contains_key(&line.key)) {
+            gap.note(t!("{key} is not asked for any more: our file lets go of it, and the running kernel keeps {value} until the next boot", key = line.key, value = line.value));
         }
         for tuner in cx.facts.tuners.iter().filter(|tuner| tuner.active && tuner.name == "tuned") {
             gap.note(t!("TuneD is active ({evidence}) and sets its own values again whenever it starts; `systemctl disable --now tuned`, or take \

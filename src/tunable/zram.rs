@@ -1,5 +1,7 @@
 //! zram: taken out of use where zswap does the work.
 
+use std::collections::BTreeSet;
+
 use super::gap::Because;
 use super::{Context, Doc, Gap, Tunable};
 use crate::change::{Act, Risk};
@@ -13,6 +15,8 @@ pub(super) struct Zram;
 
 const SYSTEM: &str = "/etc/systemd/system";
 const NULL: &str = "/dev/null";
+/// Where zram-generator finds its configuration at the next boot (zram-generator.conf(5)).
+const CONFIGURED: [&str; 3] = ["/etc/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd"];
 /// What stays available at least when zram's pages come back into RAM, in bytes.
 const SPARE: u64 = 256 * MIB;
 
@@ -102,11 +106,14 @@ fn owners(cx: &Context<'_>) -> Vec<Owner> {
     // systemd-zram-generator: a null link in place of its configuration (zram-generator.conf(5)).
     let generator = "system-generators/zram-generator";
     if ["/usr/lib/systemd", "/lib/systemd"].iter().any(|dir| cx.host.exists(&format!("{dir}/{generator}"))) {
-        let drop_ins = "/etc/systemd/zram-generator.conf.d";
+        // Its drop-ins are read too, and one in /etc stands in for its namesakes elsewhere.
+        let names = CONFIGURED
+            .iter()
+            .flat_map(|folder| cx.host.list(&format!("{folder}/zram-generator.conf.d")).unwrap_or_default())
+            .filter(|name| name.ends_with(".conf"))
+            .collect::<BTreeSet<_>>();
         let mut mask = vec!["/etc/systemd/zram-generator.conf".to_owned()];
-        mask.extend(
-            cx.host.list(drop_ins).unwrap_or_default().iter().map(|name| format!("{drop_ins}/{name}")),
-        );
+        mask.extend(names.iter().map(|name| format!("/etc/systemd/zram-generator.conf.d/{name}")));
         let numbers = cx.facts.swap.iter().filter_map(|area| area.path.strip_prefix("/dev/zram"));
         let units = numbers.map(|n| format!("systemd-zram-setup@zram{n}.service")).collect();
         owners.push(Owner { units, mask });

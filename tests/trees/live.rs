@@ -84,12 +84,17 @@ impl Live {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
+        self.command_as("0:0", args)
+    }
+
+    /// The same for another user, given as numbers.
+    pub fn command_as(&self, user: &str, args: &[&str]) -> Command {
         let mut command = Command::new("unshare");
-        let script = "set -e; t=$1; shift\n\
+        let script = "set -e; t=$1; u=$2; shift 2\n\
             for d in /lib64 /usr/lib/x86_64-linux-gnu /usr/lib/aarch64-linux-gnu; do [ -d $d ] && [ -d \"$t$d\" ] && mount --bind $d \"$t$d\"; done\n\
             mount --bind /dev/null \"$t/dev/null\"\n\
-            exec chroot \"$t\" /usr/local/bin/civicum-tune \"$@\"";
-        command.args(["--mount", "sh", "-c", script, "sh"]).arg(self.tree.path()).args(args);
+            exec chroot --userspec=\"$u\" \"$t\" /usr/local/bin/civicum-tune \"$@\"";
+        command.args(["--mount", "sh", "-c", script, "sh"]).arg(self.tree.path()).arg(user).args(args);
         command
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")

@@ -1,0 +1,230 @@
+//! The command line as a stranger meets it: documents, errors, hostile words, plans that lie around.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
+
+mod trees;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use civicum_tune::host::Host;
+use serde_json::Value;
+use trees::{SMALL_PROFILE, Tree};
+
+struct Said {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+fn run(args: &[&str]) -> Said {
+    let output = Command::new(env!("CARGO_BIN_EXE_civicum-tune")).args(args).env_clear().output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Said { status: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// On that tree.
+fn at(tree: &Tree, args: &[&str]) -> Said {
+    run(&[args, &["--root", tree.path().to_str().unwrap()]].concat())
+}
+
+fn document(said: &Said) -> Value {
+    serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: `{}`", said.out))
+}
+
+#[test]
+fn with_json_standard_output_is_one_document_also_for_bad_usage() {
+    for args in [
+        &["--format", "json"][..],
+        &["bogus", "--format", "json"],
+        &["plan", "--bogus", "--format=json"],
+        &["--format", "json", "rollback", "soon"],
+        &["completions", "csh", "--format", "json"],
+        &["apply", "--format", "json", "--profile", "minimal", "plan.json"],
+        &["man", "nothing", "--format", "json"],
+    ] {
+        let said = run(args);
+        let document = document(&said);
+        assert_eq!((said.status, document["schema"].as_str()), (2, Some("civicum-tune/error/1")), "{args:?}");
+        assert!(!document["error"].as_str().unwrap().is_empty() && !said.err.is_empty(), "{args:?}");
+        assert!(!said.out.contains("\\u001b"), "{args:?}: {}", said.out);
+    }
+    // Without it, and where the word is another option's value, standard output stays empty.
+    for args in [&["plan", "--bogus"][..], &["plan", "--profile", "--format", "--", "json"]] {
+        assert_eq!((run(args).status, run(args).out.as_str()), (2, ""), "{args:?}");
+    }
+}
+
+#[test]
+fn with_json_what_prints_other_formats_prints_a_document_too() {
+    let folder = Tree::empty();
+    let (file, pages) = (folder.at("mine.toml"), folder.path().to_str().unwrap().to_owned());
+    for (args, schema) in [
+        (&["completions", "bash"][..], "completions/1"),
+        (&["man"], "man/1"),
+        (&["man", "--out", &pages], "man/1"),
+        (&["profile", "init"], "profile-init/1"),
+        (&["profile", "init", file.to_str().unwrap()], "profile-init/1"),
+    ] {
+        let said = run(&[args, &["--format", "json"]].concat());
+        let document = document(&said);
+        assert_eq!(
+            (said.status, document["schema"].as_str().unwrap()),
+            (0, &*format!("civicum-tune/{schema}"))
+        );
+    }
+    assert!(file.exists() && folder.at("civicum-tune-apply.1").exists());
+}
+
+#[test]
+fn an_error_is_told_once_and_says_where_to_go_on() {
+    let said = run(&["plan", "--root", "/nowhere/at/all"]);
+    assert_eq!(said.status, 2);
+    assert!(
+        said.err.contains("--root names a folder") && said.err.contains("/nowhere/at/all"),
+        "{}",
+        said.err
+    );
+    assert_eq!(said.err.matches("No such file").count(), 1, "{}", said.err);
+    let tree = Tree::base();
+    let said = at(&tree, &["plan", "--profile", "minimal", "--out", "/nowhere/plan.json"]);
+    assert!(said.err.contains("/nowhere/plan.json can't be written"), "{}", said.err);
+    assert_eq!(said.err.matches("No such file").count(), 1, "{}", said.err);
+    let said = at(&tree, &["plan", "--profile", "./none.toml"]);
+    assert!(said.err.contains("No such file"), "{}", said.err);
+    // What was spoilt on the disk stops everything, and the way on is told.
+    assert_eq!(at(&tree, &["apply", "--yes", "--profile", "minimal"]).status, 0);
+    let intent = tree.at("var/lib/civicum-tune/generations/0001/generation.json");
+    fs::write(&intent, "{").unwrap();
+    for args in [&["history"][..], &["rollback", "--yes"], &["apply", "--yes"]] {
+        let said = at(&tree, args);
+        assert_eq!(said.status, 2, "{args:?}");
+        assert!(said.err.contains("move the folder /var/lib/civicum-tune/generations/0001"), "{}", said.err);
+    }
+}
+
+#[test]
+fn nothing_of_a_host_drives_the_terminal() {
+    let tree = Tree::base();
+    let evil = "a\x1b[2Jb\u{202e}c";
+    tree.put("etc/os-release", format!("ID=x\nPRETTY_NAME=\"{evil}\"\n"));
+    tree.put("usr/lib/systemd/system-generators/zram-generator", "");
+    tree.put(&format!("etc/systemd/zram-generator.conf.d/{evil}.conf"), "[zram0]\n");
+    tree.put("small.toml", format!("{SMALL_PROFILE}[zram]\nretire = true\n"));
+    let profile = tree.at("small.toml");
+    let profile = profile.to_str().unwrap();
+    for args in [
+        &["detect"][..],
+        &["plan", "--profile", profile],
+        &["apply", "--yes", "--profile", profile],
+        &["history", "1"],
+        &["rollback", "--yes"],
+    ] {
+        let said = at(&tree, args);
+        let all = said.out + &said.err;
+        assert!(!all.contains('\x1b') && !all.contains('\u{202e}'), "{args:?}: {all:?}");
+        assert!(all.contains("a\\u{1b}[2Jb") || args[0] == "history", "{args:?}: {all}");
+    }
+    tree.put("run/systemd/container", evil);
+    let said = at(&tree, &["apply", "--yes"]);
+    assert!(said.status == 2 && !(said.out + &said.err).contains('\x1b'));
+}
+
+#[test]
+fn a_saved_plan_holds_for_the_host_that_it_saw() {
+    let tree = Tree::base();
+    let out = Tree::empty();
+    let file = out.at("plan.json");
+    let file = file.to_str().unwrap();
+    at(&tree, &["plan", "--profile", "minimal", "--out", file]);
+    // Seen by what looks at the host, and by none of the changes.
+    let seen = tree.text("etc/os-release");
+    tree.put("etc/os-release", seen.replace("24.04", "26.04"));
+    let said = at(&tree, &["apply", "--yes", file]);
+    assert_eq!(said.status, 2, "{}", said.out);
+    assert!(said.err.contains("/etc/os-release has another content"), "{}", said.err);
+    tree.put("etc/os-release", &seen);
+    let said = at(&tree, &["apply", "--yes", file]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    // The host's own profile is what the next one is made from.
+    fs::remove_file(tree.at("etc/sysctl.d/99-zz-civicum-tune.conf")).unwrap();
+    assert_eq!(at(&tree, &["plan", "--out", file]).status, 1);
+    let own = tree.text("etc/civicum-tune/profile.toml");
+    tree.put(
+        "etc/civicum-tune/profile.toml",
+        own.replace("\"vm.swappiness\" = 60", "\"vm.swappiness\" = 61"),
+    );
+    let said = at(&tree, &["apply", "--yes", file]);
+    assert_eq!(said.status, 2, "{}", said.out);
+    assert!(said.err.contains("/etc/civicum-tune/profile.toml has another content"), "{}", said.err);
+}
+
+/// The cut run had left its profile as the host's own; undoing it takes that profile away again.
+#[test]
+fn after_an_undone_recovery_the_profile_is_chosen_anew() {
+    let tree = Tree::base();
+    tree.put("small.toml", SMALL_PROFILE);
+    let small = tree.at("small.toml");
+    assert_eq!(at(&tree, &["apply", "--yes", "--profile", small.to_str().unwrap()]).status, 0);
+    let journal = "var/lib/civicum-tune/generations/0001/journal";
+    let text = tree.text(journal);
+    let cut: Vec<&str> = text.lines().filter(|line| !line.contains("finished")).collect();
+    tree.put(journal, cut.join("\n") + "\n");
+    tree.put("etc/sysctl.d/99-zz-civicum-tune.conf", "vm.swappiness = 5\n");
+    let said = at(&tree, &["apply", "--yes", "--format", "json"]);
+    let applied = document(&said);
+    assert_eq!(applied["recovered"]["recovered"], "undone", "{}{}", said.out, said.err);
+    let own = tree.text("etc/civicum-tune/profile.toml");
+    assert!(own.contains("name = \"civicum-12g\""), "{own}");
+    assert_eq!(at(&tree, &["plan"]).status, 0);
+}
+
+#[test]
+fn what_a_profile_lets_go_of_does_not_come_back_with_the_next_boot() {
+    let tree = Tree::base();
+    tree.put("small.toml", SMALL_PROFILE);
+    let less =
+        SMALL_PROFILE.replace("\"vm.swappiness\" = 60\n", "").replace("[mglru]\nmin_ttl = \"1000ms\"\n", "");
+    tree.put("less.toml", less);
+    let (small, less) = (tree.at("small.toml"), tree.at("less.toml"));
+    assert_eq!(at(&tree, &["apply", "--yes", "--profile", small.to_str().unwrap()]).status, 0);
+    assert!(tree.at("etc/tmpfiles.d/zz-civicum-tune.conf").exists());
+    let said = at(&tree, &["apply", "--yes", "--profile", less.to_str().unwrap()]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    assert!(said.out.contains("vm.swappiness is not asked for any more"), "{}", said.out);
+    assert!(!tree.at("etc/tmpfiles.d/zz-civicum-tune.conf").exists());
+    let said = at(&tree, &["plan"]);
+    assert!(said.status == 0 && !said.out.contains("not asked for"), "{}", said.out);
+}
+
+#[test]
+fn the_root_by_any_other_name_is_the_machine() {
+    let live = Host::live().unwrap();
+    assert!(Host::at(Path::new("/usr/..")).unwrap().is_same_as(&live));
+    assert!(!Host::at(Path::new("/usr")).unwrap().is_same_as(&live));
+}
+
+#[test]
+fn what_is_asked_of_the_boot_line_is_put_there_whoever_manages_zswap() {
+    for manage in ["", "manage = false\n", "manage = true\n"] {
+        let tree = Tree::base();
+        tree.put("boot/config-6.8.0-45-generic", "CONFIG_PSI=y\nCONFIG_PSI_DEFAULT_DISABLED=y\n");
+        tree.put("psi.toml", format!("name = \"psi\"\n[boot]\npsi = true\n{manage}"));
+        let said = at(&tree, &["plan", "--profile", tree.at("psi.toml").to_str().unwrap()]);
+        assert_eq!((said.status, said.out.contains("psi=1")), (1, true), "{manage}: {}", said.out);
+    }
+}
+
+#[test]
+fn the_file_system_under_a_swap_file_is_a_fact() {
+    let tree = Tree::base();
+    tree.put(
+        "proc/swaps",
+        "Filename Type Size Used Priority\n/data/swap file 1024 0 -2\n/dev/vda2 partition 1024 0 -3\n",
+    );
+    tree.put("proc/self/mountinfo", "22 1 0:1 / / rw - ext4 x rw\n23 22 0:2 / /data rw - xfs y rw\n");
+    let facts = document(&at(&tree, &["detect", "--format", "json"]));
+    assert_eq!(facts["swap"][0]["file_system"], "xfs");
+    assert!(facts["swap"][1].get("file_system").is_none());
+    assert!(at(&tree, &["detect"]).out.contains("/data/swap (file on xfs), "));
+}
