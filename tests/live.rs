@@ -347,3 +347,26 @@ fn a_priority_that_only_the_next_boot_gives_is_told() {
         assert!(!said.contains("off → on"), "{said}");
     }
 }
+
+#[test]
+fn what_a_profile_no_longer_speaks_of_is_let_go() {
+    let Some(live) = Live::new() else { return };
+    let modules = live.tree.text("etc/initramfs-tools/modules");
+    live.expect(0, &["apply", "--yes", "--profile", "/root/live.toml"]);
+    live.tree.put("root/bare.toml", "name = \"bare\"\n[sysctl]\n\"vm.swappiness\" = 61\n");
+    let said = live.expect(0, &["apply", "--yes", "--profile", "/root/bare.toml"]);
+    assert!(said.contains("the running kernel keeps its zswap until the next boot"), "{said}");
+    for gone in [
+        "etc/default/grub.d/zz-civicum-tune.cfg",
+        "etc/systemd/system/civicum-tune-zswap.service",
+        "etc/systemd/system/swap.target.wants/civicum-tune-zswap.service",
+    ] {
+        assert!(live.tree.at(gone).symlink_metadata().is_err(), "{gone} is still there");
+    }
+    assert!(!live.tree.text("etc/initramfs-tools/modules").contains("lz4"));
+    assert!(!live.tree.text("boot/grub/grub.cfg").contains("zswap"));
+    live.expect(0, &["plan"]);
+    live.expect(0, &["rollback", "1", "--yes"]);
+    assert_eq!(live.tree.text("etc/initramfs-tools/modules"), modules);
+    assert!(live.tree.at("etc/default/grub.d/zz-civicum-tune.cfg").symlink_metadata().is_err());
+}

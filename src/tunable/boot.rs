@@ -35,7 +35,8 @@ impl Tunable for BootLine {
 
     fn gap(&self, cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
         let args = cx.kernel_args();
-        if !cx.wish.boot.manage && args.is_empty() {
+        // A drop-in of ours that nobody asks for any more goes.
+        if !cx.wish.boot.manage && args.is_empty() && !cx.host.exists(DROP_IN) {
             return Ok(());
         }
         if cx.facts.boot.loader != Loader::Grub {
@@ -106,11 +107,11 @@ fn drop_in(args: &[String]) -> String {
 
 fn no_grub(loader: Loader, args: &[String]) -> String {
     let who = match loader {
-        Loader::SystemdBoot => "systemd-boot boots this host; add to its kernel command line",
-        Loader::FlashKernel => "flash-kernel boots this host; add to its kernel command line",
-        Loader::None => "this host has no boot loader of its own; its owner would add",
+        Loader::SystemdBoot => say("systemd-boot boots this host; add to its kernel command line"),
+        Loader::FlashKernel => say("flash-kernel boots this host; add to its kernel command line"),
+        Loader::None => say("this host has no boot loader of its own; its owner would add"),
         Loader::Grub | Loader::Unknown => {
-            "no GRUB here, so the provider may boot a kernel of its own; in its panel you could add"
+            say("no GRUB here, so the provider may boot a kernel of its own; in its panel you could add")
         }
     };
     t!(

@@ -81,6 +81,21 @@ impl Gap {
         Ok(true)
     }
 
+    /// A link of ours that has no reason to be there any more. What is no link is left alone.
+    pub fn no_link(
+        &mut self,
+        cx: &Context<'_>,
+        path: &str,
+        because: &Because<'_>,
+    ) -> Result<bool, HostError> {
+        let before = cx.host.image(path)?;
+        if !matches!(before, Image::Link { .. }) {
+            return Ok(false);
+        }
+        self.act(Act::PutFile { path: path.to_owned(), before, after: Image::Absent, ours: None }, because);
+        Ok(true)
+    }
+
     /// A file of ours that has no reason to be there any more.
     pub fn no_file(
         &mut self,

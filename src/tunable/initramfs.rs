@@ -34,12 +34,14 @@ impl Tunable for EarlyModules {
     }
 
     fn gap(&self, cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
-        if !cx.wish.boot.manage {
-            return Ok(());
-        }
-        let modules: Vec<String> = ALL.iter().flat_map(|tunable| tunable.early_modules(cx)).collect();
+        // A profile that does not manage the boot lets go of what an earlier one had put there.
+        let wanted = ALL.iter().filter(|_| cx.wish.boot.manage).flat_map(|tunable| tunable.early_modules(cx));
+        let modules: Vec<String> = wanted.collect();
         let because = Because {
-            summary: &t!("load {modules} early", modules = modules.join(", ")),
+            summary: &match modules.as_slice() {
+                [] => t!("load nothing early any more"),
+                modules => t!("load {modules} early", modules = modules.join(", ")),
+            },
             reason: &say("zswap picks its compressor and allocator before the root file system is there"),
             risk: Risk::High,
             reboot: true,

@@ -45,7 +45,7 @@ impl Tunable for Zswap {
     fn gap(&self, cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
         let wish = &cx.wish.zswap;
         if !wish.manage {
-            return Ok(());
+            return let_go(cx, gap);
         }
         if !has_zswap(cx) {
             if wish.enabled {
@@ -129,6 +129,21 @@ impl Tunable for Zswap {
         modules.extend(zpool(cx).name.filter(loadable));
         modules
     }
+}
+
+/// The profile does not speak of zswap any more: our unit must not go on setting it at each boot.
+fn let_go(cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
+    let because = Because {
+        summary: &say("the profile does not speak of zswap any more"),
+        reason: &say("a file of ours that nobody asks for any more would set it again at each boot"),
+        risk: Risk::Low,
+        reboot: false,
+    };
+    let was_there = gap.no_link(cx, WANTS, &because)?;
+    if gap.no_file(cx, UNIT, &because)? || was_there {
+        gap.note(t!("the running kernel keeps its zswap until the next boot"));
+    }
+    Ok(())
 }
 
 /// What the profile asks of zswap on this kernel: parameter and value, as the kernel shows it. `None` where the profile
