@@ -10,7 +10,8 @@ from vm import Checks, Vm, say
 
 binary, image = sys.argv[1:3]
 checks = Checks()
-vm = Vm(image, name="life").boot()
+# Less memory is filled sooner.
+vm = Vm(image, memory=768, name="life").boot()
 install(vm, binary)
 before = stock(vm)
 say(f"stock: zswap {before['zswap']}, swaps {before['swaps']!r}, sysctls {before['sysctls']}")

@@ -9,7 +9,7 @@ from vm import Checks, Vm, say
 
 binary, image = sys.argv[1:3]
 checks = Checks()
-vm = Vm(image, name="zram").boot()
+vm = Vm(image, memory=768, name="zram").boot()
 install(vm, binary)
 vm.output("printf 'ALGO=lz4\\nPERCENT=50\\n' >/etc/default/zramswap && systemctl enable --now zramswap.service")
 vm.output("printf '[zram]\\nretire = true\\n[swap]\\nsize = \"256MiB\"\\npath = \"/swapfile\"\\n' >/root/zram.toml && sed -i '1i name = \"zram\"' /root/zram.toml")
