@@ -1,5 +1,7 @@
 """What the scenarios ask of the machine: the kernel's own answers, and the whole stock host to compare with."""
 
+from vm import say
+
 PROFILE = """\
 name = "vm"
 [zswap]
@@ -26,6 +28,14 @@ SYSCTLS = ["vm.swappiness", "vm.page-cluster", "vm.dirty_bytes", "vm.dirty_ratio
 
 # What any boot writes anew, with us or without.
 MOVING = r"etc/(resolv.conf|\.pwd.lock|ld.so.cache|machine-id|adjtime)"
+
+
+def tune(vm, checks, command, wanted, timeout=1800):
+    """Runs civicum-tune; its status must be the wanted one. Shows, and gives back, what it says."""
+    status, text = vm.run(f"civicum-tune {command}", timeout)
+    checks.equal(f"civicum-tune {command}", status, wanted)
+    print("\n".join("      " + line for line in text.splitlines()[-40:]), flush=True)
+    return text
 
 
 def zswap(vm):
@@ -71,3 +81,33 @@ def compare(checks, what, found, wanted):
 def install(vm, binary):
     vm.push(binary, "/usr/local/bin/civicum-tune")
     vm.output("cat >/root/vm.toml <<'E'\n" + PROFILE + "E")
+    # An initramfs is made a dozen times; the emulated processor need not look for its last byte.
+    vm.output("echo COMPRESSLEVEL=1 >/etc/initramfs-tools/conf.d/zz-fast")
+
+
+def fill_memory(vm, pages, wanted):
+    """Puts /usr as it is (so it compresses as real data does) into memory, 16 MiB after 16 MiB, and stops as soon as the
+    command `pages` prints `wanted`, or long before memory and swap are at their end: a machine that has neither left
+    answers nobody."""
+    vm.output("mkdir -p /t && { mountpoint -q /t || mount -t tmpfs -o size=2g t /t; }")
+    vm.output(f"""cat >/root/step <<'E'
+cat >"/t/$FILE"
+left=$(awk '/^(MemAvailable|SwapFree):/ {{ n += $2 }} END {{ print int(n / 1024) }}' /proc/meminfo)
+[ "$({pages})" -lt {wanted} ] && [ "$left" -gt 160 ]
+E
+""")
+    # split ends when a step says so, and tar with it.
+    vm.run("cd / && tar -cf - usr | split -a 4 -b 16M --filter='sh /root/step'", timeout=1200)
+    found = int(vm.output(pages))
+    say(f"{vm.output('du -sm /t').split()[0]} MiB of /usr in memory, {found} pages out of it; "
+        + vm.output("grep -i -E '^(MemAvail|Swap|Zswap)' /proc/meminfo | tr -s ' ' | tr '\\n' ' '"))
+    return found
+
+
+def memory_is_whole(vm):
+    """Is every byte of it as it was? Status 0 and no word."""
+    return vm.run("cd / && bash -c 'cmp <(cat /t/x*) <(tar -cf - usr | head -c $(cat /t/x* | wc -c))'", timeout=1200)
+
+
+def empty_memory(vm):
+    vm.output("! mountpoint -q /t || umount /t; rm -rf /t /root/step")

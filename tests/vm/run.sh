@@ -1,11 +1,53 @@
 #!/bin/bash
-# run.sh BINARY: builds the image (once) and lives through everything on it.
+# run.sh BINARY: builds the image (once) and lives through everything on it, two scenarios at a time. Each one's log is
+# printed whole when it is done. CIVICUM_TUNE_CUTS: how many power cuts (4).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 binary=$1
 image=$("$here/build-image.sh")
-failed=0
-python3 "$here/life.py" "$binary" "$image" || failed=1
-python3 "$here/zram.py" "$binary" "$image" || failed=1
-python3 "$here/cuts.py" "$binary" "$image" "${CIVICUM_TUNE_CUTS:-3}" || failed=1
-exit $failed
+# Without them the scenario that wants them breaks off; the others do not need them.
+kernels=$("$here/fetch-kernels.sh") || kernels=/nonexistent
+logs=$(mktemp -d)
+# A polite kill ends the scenarios, and they their machines.
+trap 'cat "$logs"/*.pid 2>/dev/null | xargs -r kill 2>/dev/null; rm -rf "$logs"' EXIT
+trap 'exit 143' TERM INT
+# Two scenarios run beside each other, so this one boots its machines one after the other.
+export CIVICUM_TUNE_AT_ONCE=1
+
+# scenario NAME ARGUMENT…
+scenario() {
+  local name=$1 begin=$SECONDS
+  shift
+  python3 "$here/$name.py" "$binary" "$image" "$@" >"$logs/$name" 2>&1 &
+  echo $! >"$logs/$name.pid"
+  wait $! || true
+  rm "$logs/$name.pid"
+  {
+    flock 9
+    echo "==> $name, $((SECONDS - begin)) s"
+    cat "$logs/$name"
+  } 9>"$logs/lock"
+}
+
+# The longest first.
+scenario kernels "$kernels" &
+scenario cuts "${CIVICUM_TUNE_CUTS:-4}" &
+for name in life admin boot zram; do
+  wait -n
+  scenario "$name" &
+done
+wait
+
+passed=0 failed=0
+for name in kernels cuts life admin boot zram; do
+  # A scenario that broke off has no last line.
+  if [[ $(tail -n 1 "$logs/$name") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+    passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
+    [ "${BASH_REMATCH[2]}" -eq 0 ] || echo "$name: FAILED"
+  else
+    failed=$((failed + 1))
+    echo "$name: broke off"
+  fi
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
