@@ -22,9 +22,11 @@ done
 if $missing; then
   say "installing what makes and runs the image"
   apt-get update -qq
-  # All in one call: another version of one of them must not push another out.
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    mmdebstrap qemu-system-x86 qemu-utils e2fsprogs fdisk openssh-client python3-minimal >/dev/null
+  # QEMU's two packages break each other unless they are of one version: a qemu-utils from elsewhere gives way.
+  version=$(apt-cache policy qemu-system-x86 | sed -n 's/^ *Candidate: //p')
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=600 \
+    --no-install-recommends --allow-downgrades \
+    "qemu-system-x86=$version" "qemu-utils=$version" mmdebstrap e2fsprogs fdisk openssh-client python3-minimal >/dev/null
 fi
 
 if [ -e "$folder/ready" ]; then
