@@ -23,6 +23,15 @@ from vm import Vm, say
 HERE = Path(__file__).parent
 LOADS = HERE / "evidence"
 MEMORY = 2048
+# zstd with zsmalloc only on request: on this kernel (before 6.3) zsmalloc can't write back, whatever the compressor.
+USUAL = [
+    "stock",
+    "limits only",
+    "tuned, lz4, z3fold",
+    "tuned, lz4, zbud",
+    "tuned, lz4, zsmalloc",
+    "tuned, zstd, z3fold",
+]
 RANDOM_PAGES = 25
 LLM_MIB = 1020
 LEAK_MIB = 16
@@ -371,7 +380,7 @@ def page(told, results, hosts):
     flags = "\n".join(f"{kind:7} {name:7} {text}" for kind in ("naive", "limits", "tuned") if kind in kinds
                       for name, text in kinds[kind].items())
     command = f"python3 tests/vm/evidence.py target/release/civicum-tune \"$image\" --rounds {told.rounds} --seconds {told.seconds}"
-    if told.only != list(VARIANTS):
+    if told.only != USUAL:
         command += " --only " + " ".join(f"'{variant}'" for variant in told.only)
     told.write.write_text(f"""\
 # Evidence: who survives
@@ -454,7 +463,7 @@ def main():
     parser.add_argument("image")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=USUAL)
     parser.add_argument("--write", type=Path)
     parser.add_argument("--keep", type=Path, help="a file for all that was measured, as JSON")
     told = parser.parse_args()
