@@ -23,6 +23,7 @@ use output::Out;
 
 use crate::host::terminal;
 use crate::lang::{self, Language};
+use crate::t;
 
 /// Makes a small Linux server right for AI work, and keeps it right.
 ///
@@ -76,6 +77,12 @@ enum Format {
     Human,
     /// One JSON document
     Json,
+    /// One SARIF 2.1.0 document (validate, doctor)
+    Sarif,
+    /// One document of JUnit's XML (validate, doctor)
+    Junit,
+    /// Annotations for GitHub Actions (validate, doctor)
+    Github,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -116,9 +123,16 @@ enum Command {
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
     lang::speak(cli.global.lang.unwrap_or_else(locale));
-    let out = Out::new(&cli.global);
+    let out = Out::new(&cli.global, cli.command.name());
+    if let Err(error) = cli.command.has(cli.global.format) {
+        out.failure(&error);
+        return ExitCode::from(2);
+    }
     let result = match &cli.command {
         Command::Detect(command) => command.run(&cli.global, &out),
         Command::Plan(command) => command.run(&cli.global, &out),
@@ -141,6 +155,58 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+impl Command {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Detect(_) => "detect",
+            Self::Plan(_) => "plan",
+            Self::Apply(_) => "apply",
+            Self::Doctor(_) => "doctor",
+            Self::History(_) => "history",
+            Self::Rollback(_) => "rollback",
+            Self::Profile(_) => "profile",
+            Self::Validate(_) => "validate",
+            Self::Explain(_) => "explain",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
+        }
+    }
+
+    /// The formats for findings are for the commands that have findings.
+    fn has(&self, format: Format) -> anyhow::Result<()> {
+        let any = matches!(format, Format::Human | Format::Json);
+        if any || matches!(self, Self::Validate(_) | Self::Doctor(_)) {
+            return Ok(());
+        }
+        anyhow::bail!(t!(
+            "{command} has the formats human and json; sarif, junit and github are for validate and doctor",
+            command = self.name()
+        ))
+    }
+}
+
+/// A command line that can't be read: the words for a person on standard error, and the document that a machine asked for.
+fn misused(error: &clap::Error) -> ExitCode {
+    let words: Vec<String> = std::env::args().take_while(|word| word != "--").collect();
+    let format = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("--format") {
+        Some("") => words.get(at + 1).map(String::as_str),
+        Some(rest) => rest.strip_prefix('='),
+        None => None,
+    });
+    let format = format.and_then(|word| Format::from_str(word, false).ok()).unwrap_or(Format::Human);
+    if error.use_stderr() {
+        let plain = error.to_string();
+        let command = words.iter().find(|word| Cli::command().find_subcommand(word).is_some());
+        output::failed(
+            format,
+            command.map_or("", String::as_str),
+            plain.trim_start_matches("error: ").trim(),
+        );
+    }
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// As gettext looks for it: the first of these that is set.
