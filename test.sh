@@ -44,7 +44,20 @@ left_out() {
 need_linker
 need_rust
 command -v strace >/dev/null || packages strace
+command -v xmllint >/dev/null || packages libxml2-utils
 suite "cargo test" "$CARGO" test --locked --quiet
+
+hook() {
+  "$CARGO" build --locked --quiet && tests/formats/pre-commit.sh "${CARGO_TARGET_DIR:-$top/target}/debug/civicum-tune"
+}
+status=0 begin=$SECONDS
+say "pre-commit hook"
+hook || status=$?
+case $status in
+  0) rows+=("$(printf '%-28s %-8s %5d s' "pre-commit hook" passed $((SECONDS - begin)))") ;;
+  77) left_out "pre-commit hook" "pip can't reach a registry" ;;
+  *) failed=1 rows+=("$(printf '%-28s %-8s %5d s' "pre-commit hook" FAILED $((SECONDS - begin)))") ;;
+esac
 
 if ! $clean; then
   left_out "install on a clean Debian" "--quick"

@@ -47,6 +47,8 @@ pub struct Audited {
     pub outcome: Outcome,
     /// What it is about was applied by this generation, and is not so any more.
     pub drift: Option<u32>,
+    /// What was found before a waiver took it back.
+    pub found: Option<Status>,
 }
 
 /// All answers.
@@ -85,7 +87,8 @@ pub fn audit(scene: &Scene<'_>, selection: &Selection, strict: bool) -> Report {
                     outcome.actual = why;
                 }
             }
-            results.push(Audited { check, drift: drift.filter(|_| outcome.is_finding()), outcome });
+            let drift = drift.filter(|_| outcome.is_finding());
+            results.push(Audited { check, outcome, drift, found: None });
         }
     }
     super::waiver::grant(scene, &mut results);

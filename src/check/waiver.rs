@@ -81,11 +81,12 @@ fn unknown(scene: &Scene<'_>) -> Vec<Outcome> {
 
 /// Turns the findings that a waiver covers today into skips that say so. What it found stays to be read.
 pub(super) fn grant(scene: &Scene<'_>, results: &mut [Audited]) {
-    for Audited { check, outcome, .. } in results {
+    for Audited { check, outcome, found, .. } in results {
         let waiver = scene.wish().waivers.get(check.id).filter(|waiver| holds(waiver, &scene.now));
         let (Some(waiver), true) = (waiver, outcome.is_finding() && check.area() != "WAIVER") else {
             continue;
         };
+        *found = Some(outcome.status);
         outcome.status = Status::Skip;
         let why = t!("{reason} (until {day})", reason = waiver.reason, day = waiver.until);
         outcome.because = Some((Because::Waived, why));

@@ -11,7 +11,7 @@ use crate::apply;
 use crate::check::{Scene, Selection, Severity, audit};
 use crate::facts::engine::Engine;
 use crate::plan;
-use crate::render::doctor as show;
+use crate::render::{diagnostic, doctor as show};
 use crate::tunable::Context;
 
 /// Audit this host against its profile and the catalogue of checks
@@ -55,7 +55,9 @@ impl Doctor {
             profile: &session.settings.name,
             applied: applied.generation.zip(applied.created.as_deref()),
         };
-        if out.json {
+        if out.wants_log() {
+            out.log(&diagnostic::of_audit(&report, &head, global.root.as_deref()));
+        } else if out.json {
             out.document(&show::json(&report, &head));
         } else if out.quiet {
             out.data(&format!("{}\n", show::summary(&report.summary(), out.style)));

@@ -23,7 +23,7 @@ use output::Out;
 
 use crate::host::terminal;
 use crate::lang::{self, Language};
-use crate::render::json;
+use crate::t;
 
 /// Makes a small Linux server right for AI work, and keeps it right.
 ///
@@ -77,6 +77,12 @@ enum Format {
     Human,
     /// One JSON document
     Json,
+    /// One SARIF 2.1.0 document (validate, doctor)
+    Sarif,
+    /// One document of JUnit's XML (validate, doctor)
+    Junit,
+    /// Annotations for GitHub Actions (validate, doctor)
+    Github,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -119,10 +125,14 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return not_understood(&error),
+        Err(error) => return misused(&error),
     };
     lang::speak(cli.global.lang.unwrap_or_else(locale));
-    let out = Out::new(&cli.global);
+    let out = Out::new(&cli.global, cli.command.name());
+    if let Err(error) = cli.command.has(cli.global.format) {
+        out.failure(&error);
+        return ExitCode::from(2);
+    }
     let result = match &cli.command {
         Command::Detect(command) => command.run(&cli.global, &out),
         Command::Plan(command) => command.run(&cli.global, &out),
@@ -147,23 +157,63 @@ pub fn main() -> ExitCode {
     }
 }
 
+impl Command {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Detect(_) => "detect",
+            Self::Plan(_) => "plan",
+            Self::Apply(_) => "apply",
+            Self::Doctor(_) => "doctor",
+            Self::History(_) => "history",
+            Self::Rollback(_) => "rollback",
+            Self::Profile(_) => "profile",
+            Self::Validate(_) => "validate",
+            Self::Explain(_) => "explain",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
+        }
+    }
+
+    /// The formats for findings are for the commands that have findings.
+    fn has(&self, format: Format) -> anyhow::Result<()> {
+        let any = matches!(format, Format::Human | Format::Json);
+        if any || matches!(self, Self::Validate(_) | Self::Doctor(_)) {
+            return Ok(());
+        }
+        anyhow::bail!(t!(
+            "{command} has the formats human and json; sarif, junit and github are for validate and doctor",
+            command = self.name()
+        ))
+    }
+}
+
+/// A command line that can't be read: the words for a person on standard error, and the document that a machine asked for.
+fn misused(error: &clap::Error) -> ExitCode {
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<String> = words.take_while(|word| word != "--").collect();
+    let format = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("--format") {
+        Some("") => words.get(at + 1).map(String::as_str),
+        Some(rest) => rest.strip_prefix('='),
+        None => None,
+    });
+    let format = format.and_then(|word| Format::from_str(word, false).ok()).unwrap_or(Format::Human);
+    if error.use_stderr() {
+        let plain = error.to_string();
+        let command = words.iter().find(|word| Cli::command().find_subcommand(word).is_some());
+        output::failed(
+            format,
+            command.map_or("", String::as_str),
+            plain.trim_start_matches("error: ").trim(),
+        );
+    }
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
 /// As gettext looks for it: the first of these that is set.
 fn locale() -> Language {
     let set = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(terminal::environment);
     set.map_or(Language::En, |locale| Language::of_locale(&locale))
-}
-
-/// Help and version go where clap sends them. Bad usage is told on standard error, and to a reader of JSON in JSON.
-fn not_understood(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
-    if !error.use_stderr() {
-        return ExitCode::SUCCESS;
-    }
-    if terminal::wants_json() {
-        let text = error.render().to_string();
-        Out::to_json().document(&json::error(text.trim().trim_start_matches("error: ")));
-    }
-    ExitCode::from(2)
 }
 
 /// How a command ended, where it ended in an orderly way.

@@ -7,13 +7,16 @@ use serde_json::Value;
 
 use super::{Colour, Format, Global};
 use crate::host::{HostError, terminal};
+use crate::render::diagnostic::Log;
 use crate::render::style::printable;
-use crate::render::{Style, json};
+use crate::render::{Style, github, json, junit, sarif};
 
 /// Where a command's words go.
 pub(super) struct Out {
     /// One JSON document, and nothing else, on standard output.
     pub json: bool,
+    format: Format,
+    command: &'static str,
     /// How standard output is painted.
     pub style: Style,
     /// How standard error is painted.
@@ -25,7 +28,7 @@ pub(super) struct Out {
 }
 
 impl Out {
-    pub(super) fn new(global: &Global) -> Self {
+    pub(super) fn new(global: &Global, command: &'static str) -> Self {
         let wanted = |is_terminal: bool| match global.color {
             Colour::Always => true,
             Colour::Never => false,
@@ -36,6 +39,8 @@ impl Out {
         };
         Self {
             json: global.format == Format::Json,
+            format: global.format,
+            command,
             style: Style { colour: wanted(terminal::stdout_is_terminal()) },
             err_style: Style { colour: wanted(terminal::stderr_is_terminal()) },
             quiet: global.quiet,
@@ -43,16 +48,24 @@ impl Out {
         }
     }
 
-    /// For a reader of JSON whose other wishes are not known.
-    pub(super) fn to_json() -> Self {
-        let plain = Style { colour: false };
-        Self { json: true, style: plain, err_style: plain, quiet: false, verbose: false }
-    }
-
     /// Data. A reader that went away (`| head`) is no error.
     pub(super) fn data(&self, text: &str) {
-        let mut stdout = io::stdout().lock();
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        put(text);
+    }
+
+    /// Is one of the formats for findings wanted?
+    pub(super) fn wants_log(&self) -> bool {
+        matches!(self.format, Format::Sarif | Format::Junit | Format::Github)
+    }
+
+    /// Findings in the format that is wanted.
+    pub(super) fn log(&self, log: &Log) {
+        match self.format {
+            Format::Human | Format::Json => {}
+            Format::Sarif => self.document(&sarif::document(log)),
+            Format::Junit => self.data(&junit::document(log)),
+            Format::Github => self.data(&github::document(log)),
+        }
     }
 
     /// The one JSON document.
@@ -81,9 +94,23 @@ impl Out {
         }
         // It may quote a host's files, or what a program printed.
         let message = printable(&message);
-        if self.json {
-            self.document(&json::error(&message));
-        }
+        failed(self.format, self.command, &message);
         let _ = writeln!(io::stderr(), "{} {message}", self.err_style.bold(&self.err_style.red("error:")));
+    }
+}
+
+fn put(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// What standard output gets when a command failed: one document all the same.
+pub(super) fn failed(format: Format, command: &str, message: &str) {
+    match format {
+        Format::Human => {}
+        Format::Json => put(&format!("{:#}\n", json::error(message))),
+        Format::Sarif => put(&format!("{:#}\n", sarif::failure(command, message))),
+        Format::Junit => put(&junit::failure(command, message)),
+        Format::Github => put(&github::failure(command, message)),
     }
 }

@@ -7,6 +7,7 @@ use super::output::Out;
 use super::{Answer, Global, Outcome};
 use crate::host::Host;
 use crate::profile::{self, excerpt};
+use crate::render::diagnostic;
 
 #[derive(Debug, Args)]
 pub(super) struct Validate {
@@ -19,7 +20,9 @@ impl Validate {
     pub(super) fn run(&self, _: &Global, out: &Out) -> Outcome {
         let here = Host::live()?;
         let found = profile::validate(self.files.iter().map(String::as_str), &profile::reader(&here));
-        if out.json {
+        if out.wants_log() {
+            out.log(&diagnostic::of_validation(&found));
+        } else if out.json {
             out.document(&json!(found));
         } else {
             for file in &found.files {

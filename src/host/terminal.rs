@@ -65,11 +65,3 @@ pub fn ask(question: &str) -> bool {
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
-
-/// Whether the words that we were started with ask for JSON: for when they are not understood as a whole.
-#[allow(clippy::disallowed_methods)] // this is the door
-pub fn wants_json() -> bool {
-    let words: Vec<_> = std::env::args_os().skip(1).take_while(|word| word != "--").collect();
-    words.iter().any(|word| word == "--format=json")
-        || words.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
-}

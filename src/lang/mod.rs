@@ -31,11 +31,24 @@ pub fn speak(language: Language) {
 }
 
 impl Language {
+    /// Its code in ISO 639.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Es => "es",
+        }
+    }
+
     /// The language of a locale's name, for example `es_CL.UTF-8`; English for all that we don't speak.
     pub fn of_locale(locale: &str) -> Self {
         let language = locale.split(['_', '.', '@', '-']).next().unwrap_or_default();
         if language.eq_ignore_ascii_case("es") { Self::Es } else { Self::En }
     }
+}
+
+/// The language that is spoken.
+pub fn spoken() -> Language {
+    if CATALOGUE.get().is_some() { Language::Es } else { Language::En }
 }
 
 /// The same sentence in the language that is spoken; `None` where that is English.

@@ -166,7 +166,7 @@ pub fn json(report: &Report, head: &Head<'_>) -> Value {
 }
 
 fn answer(audited: &Audited) -> Value {
-    let Audited { check, outcome, drift } = audited;
+    let Audited { check, outcome, drift, .. } = audited;
     json!({
         "id": check.id,
         "title": say(check.title),

@@ -1,11 +1,15 @@
 //! How things are shown to people and to machines.
 
+pub mod diagnostic;
 pub mod diff;
 pub mod doctor;
 pub mod explain;
 pub mod facts;
+pub mod github;
 pub mod json;
+pub mod junit;
 pub mod plan;
+pub mod sarif;
 pub mod style;
 
 pub use style::Style;
