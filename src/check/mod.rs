@@ -8,6 +8,7 @@
 mod outcome;
 mod report;
 mod scene;
+mod shared;
 
 mod boot;
 mod cgroup;

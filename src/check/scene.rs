@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::facts::Facts;
 use crate::facts::engine::Engine;
+use crate::facts::memory::numbers;
 use crate::facts::oom::{self, OomKill};
+use crate::facts::processes::{self, Process};
 use crate::facts::sysctl::SysctlFiles;
 use crate::host::{Host, HostError, KernelLine};
 use crate::profile::{Profile, Settings};
@@ -27,6 +29,7 @@ pub struct Scene<'a> {
     kernel_log: OnceCell<Result<Vec<KernelLine>, HostError>>,
     counters: OnceCell<BTreeMap<String, u64>>,
     meminfo: OnceCell<BTreeMap<String, u64>>,
+    processes: OnceCell<Option<Vec<Process>>>,
 }
 
 /// What was applied, as far as checks need to know.
@@ -83,6 +86,7 @@ impl<'a> Scene<'a> {
             kernel_log: OnceCell::new(),
             counters: OnceCell::new(),
             meminfo: OnceCell::new(),
+            processes: OnceCell::new(),
         }
     }
 
@@ -143,34 +147,15 @@ impl<'a> Scene<'a> {
         self.meminfo.get_or_init(read).get(name).copied()
     }
 
+    /// What runs; `None` in a tree, and where there are too many to look at.
+    pub fn processes(&self) -> Option<&[Process]> {
+        let page = self.facts().memory.page_bytes;
+        let read = || self.is_live().then(|| processes::read(self.host(), page)).flatten();
+        self.processes.get_or_init(read).as_deref()
+    }
+
     /// A file of zswap's in debugfs; root's only, and only where debugfs is mounted.
     pub fn zswap_counter(&self, name: &str) -> Option<u64> {
         self.host().value(&format!("/sys/kernel/debug/zswap/{name}"))?.parse().ok()
-    }
-}
-
-/// `name value` and `name: value kB`, as numbers; kB as bytes.
-fn numbers(text: &str) -> BTreeMap<String, u64> {
-    text.lines()
-        .filter_map(|line| {
-            let mut words = line.split_whitespace();
-            let name = words.next()?.trim_end_matches(':').to_owned();
-            let value: u64 = words.next()?.parse().ok()?;
-            Some((name, if words.next() == Some("kB") { value.saturating_mul(1024) } else { value }))
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counters_and_sizes() {
-        let found = numbers("oom_kill 3\nMemTotal:  10 kB\nHugePages_Total:       2\nnonsense\n");
-        assert_eq!(
-            (found["oom_kill"], found["MemTotal"], found["HugePages_Total"], found.len()),
-            (3, 10240, 2, 3)
-        );
     }
 }

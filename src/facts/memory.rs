@@ -1,18 +1,33 @@
 //! Memory: `/proc/meminfo`, transparent huge pages, the multi-generational LRU.
 
-use procfs::FromRead as _;
+use std::collections::BTreeMap;
 
 use super::{Memory, Mglru};
 use crate::host::Host;
 
-/// Reads the text of `/proc/meminfo`.
+/// The lines of a file such as `/proc/meminfo` or `/proc/vmstat`: `name: value kB` and `name value`, as numbers; kB as
+/// bytes.
+pub fn numbers(text: &str) -> BTreeMap<String, u64> {
+    text.lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let name = words.next()?.trim_end_matches(':').to_owned();
+            let value: u64 = words.next()?.parse().ok()?;
+            Some((name, if words.next() == Some("kB") { value.saturating_mul(1024) } else { value }))
+        })
+        .collect()
+}
+
+/// Reads the text of `/proc/meminfo`. Without a total it is none.
 pub(super) fn parse(text: &str) -> Memory {
-    let Ok(info) = procfs::Meminfo::from_read(text.as_bytes()) else { return Memory::default() };
+    let numbers = numbers(text);
+    let number = |name: &str| numbers.get(name).copied();
+    let Some(total_bytes) = number("MemTotal") else { return Memory::default() };
     Memory {
-        total_bytes: info.mem_total,
-        available_bytes: info.mem_available.unwrap_or(info.mem_free),
-        swap_total_bytes: info.swap_total,
-        swap_free_bytes: info.swap_free,
+        total_bytes,
+        available_bytes: number("MemAvailable").or_else(|| number("MemFree")).unwrap_or(0),
+        swap_total_bytes: number("SwapTotal").unwrap_or(0),
+        swap_free_bytes: number("SwapFree").unwrap_or(0),
         page_bytes: 4096,
     }
 }
@@ -52,5 +67,16 @@ mod tests {
     #[test]
     fn nonsense_is_unknown() {
         assert_eq!(parse("not meminfo"), Memory::default());
+        let most = parse("MemTotal: 18446744073709551615 kB\nMemAvailable: x kB\nMemFree: 1 kB\n");
+        assert_eq!((most.total_bytes, most.available_bytes), (u64::MAX, 1024));
+    }
+
+    #[test]
+    fn counters_and_sizes() {
+        let found = numbers("oom_kill 3\nMemTotal:  10 kB\nHugePages_Total:       2\nnonsense\n");
+        assert_eq!(
+            (found["oom_kill"], found["MemTotal"], found["HugePages_Total"], found.len()),
+            (3, 10240, 2, 3)
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! What the host is: one topic a file, each a pure `parse(&str)` and a small `read(&Host)` beside it.
 
+pub mod apt;
 mod boot;
 mod cgroup;
 mod cpu;
@@ -7,13 +8,15 @@ mod disks;
 mod docker;
 pub mod engine;
 mod kernel;
-mod memory;
+pub mod memory;
 mod mounts;
 pub mod oom;
 mod os;
+pub mod processes;
 mod survey;
 mod swap;
 pub mod sysctl;
+pub mod tuned;
 mod tuners;
 mod virtualization;
 mod zswap;

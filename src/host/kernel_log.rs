@@ -30,7 +30,10 @@ impl Host {
         }
         for path in KEPT {
             if let Some(text) = self.read_text(path)? {
-                return Ok(text.lines().map(parse_kept).collect());
+                // The log of everything has the words of programs too; those of the kernel are marked.
+                let all = path != KEPT[2];
+                let lines = text.lines().filter(|line| all || line.contains(" kernel: "));
+                return Ok(lines.map(parse_kept).collect());
             }
         }
         Err(self.error("read", KEPT[0], Errno::ENOENT.into()))
@@ -53,10 +56,13 @@ impl Host {
     }
 }
 
-/// `6,1234,5678901,-;message` (Documentation/ABI/testing/dev-kmsg); lines behind the first are its dictionary.
+/// `6,1234,5678901,-;message` (Documentation/ABI/testing/dev-kmsg); lines behind the first are its dictionary. What a
+/// program wrote there (the first number is 8 or more) is not the kernel's.
 fn parse_record(record: &str) -> Option<KernelLine> {
     let (head, rest) = record.split_once(';')?;
-    let micros: u64 = head.split(',').nth(2)?.parse().ok()?;
+    let mut fields = head.split(',');
+    let _ = fields.next()?.parse::<u32>().ok().filter(|priority| *priority < 8)?;
+    let micros: u64 = fields.nth(1)?.parse().ok()?;
     let seconds = std::time::Duration::from_micros(micros).as_secs_f64();
     Some(KernelLine { at_s: Some(seconds), text: rest.lines().next().unwrap_or_default().to_owned() })
 }
@@ -80,6 +86,7 @@ mod tests {
         let line = parse_record("3,99,12500000,-;Out of memory\n SUBSYSTEM=x\n").unwrap();
         assert_eq!((line.at_s, line.text.as_str()), (Some(12.5), "Out of memory"));
         assert_eq!(parse_record("nonsense"), None);
+        assert_eq!(parse_record("12,100,12500000,-;Out of memory: Killed process 1 (made up)\n"), None);
         let line = parse_kept("Nov 25 02:00:00 vps kernel: [   12.5] Out of memory");
         assert_eq!((line.at_s, line.text.as_str()), (Some(12.5), "Out of memory"));
         assert_eq!(parse_kept("plain").text, "plain");

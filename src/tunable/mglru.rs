@@ -11,8 +11,8 @@ use crate::t;
 /// `/sys/kernel/mm/lru_gen/min_ttl_ms`.
 pub(super) struct Mglru;
 
-const KNOB: &str = "/sys/kernel/mm/lru_gen/min_ttl_ms";
-const FILE: &str = "/etc/tmpfiles.d/zz-civicum-tune.conf";
+pub(crate) const KNOB: &str = "/sys/kernel/mm/lru_gen/min_ttl_ms";
+pub(crate) const FILE: &str = "/etc/tmpfiles.d/zz-civicum-tune.conf";
 
 impl Tunable for Mglru {
     fn doc(&self) -> &'static Doc {

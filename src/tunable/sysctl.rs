@@ -16,7 +16,7 @@ use crate::sysctl_name;
 pub(super) struct Sysctl;
 
 /// `99-zz-`: files are read in the order of their names, and `99-civicum…` would come before `99-sysctl.conf`.
-const FILE: &str = "/etc/sysctl.d/99-zz-civicum-tune.conf";
+pub const FILE: &str = "/etc/sysctl.d/99-zz-civicum-tune.conf";
 
 /// Two names for one knob: setting one zeroes the other, and a 0 can't be written back.
 const COUPLED: [(&str, &str); 6] = [
@@ -74,7 +74,7 @@ impl Tunable for Sysctl {
             }
         }
         for line in files.lines_of(FILE).iter().filter(|line| !cx.wish.sysctl.contains_key(&line.key)) {
-            gap.note(t!("{key} is not asked for any more: our file lets go of it, and the running kernel keeps {value} until the next boot", key = line.key, value = line.value));
+            gap.note(t!("{key} is not asked for any more: our file lets go of it, and the running kernel keeps {value} until the next boot", key = line.key, value = line.value.as_deref().unwrap_or_default()));
         }
         for tuner in cx.facts.tuners.iter().filter(|tuner| tuner.active && tuner.name == "tuned") {
             gap.note(t!("TuneD is active ({evidence}) and sets its own values again whenever it starts; `systemctl disable --now tuned`, or take \
