@@ -12,7 +12,7 @@ use crate::t;
 pub(super) struct Mglru;
 
 const KNOB: &str = "/sys/kernel/mm/lru_gen/min_ttl_ms";
-const FILE: &str = "/etc/tmpfiles.d/zz-civicum-tune.conf";
+pub(crate) const FILE: &str = "/etc/tmpfiles.d/zz-civicum-tune.conf";
 
 impl Tunable for Mglru {
     fn doc(&self) -> &'static Doc {

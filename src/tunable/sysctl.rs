@@ -16,7 +16,7 @@ use crate::sysctl_name;
 pub(super) struct Sysctl;
 
 /// `99-zz-`: files are read in the order of their names, and `99-civicum…` would come before `99-sysctl.conf`.
-const FILE: &str = "/etc/sysctl.d/99-zz-civicum-tune.conf";
+pub(crate) const FILE: &str = "/etc/sysctl.d/99-zz-civicum-tune.conf";
 
 /// Two names for one knob: setting one zeroes the other, and a 0 can't be written back.
 const COUPLED: [(&str, &str); 6] = [
