@@ -21,8 +21,11 @@ pub fn look_back(host: &Host) -> Applied {
             State::Applied => {
                 applied.generation = Some(generation.id);
                 applied.created = Some(generation.created.clone());
-                applied.needs_reboot = generation.changes.iter().any(|change| change.reboot);
-                applied.rebooted = generation.rebooted_since(host);
+                // A later generation that needs none does not spare an earlier one's reboot.
+                if generation.changes.iter().any(|change| change.reboot) {
+                    applied.needs_reboot = Some(generation.id);
+                    applied.rebooted = generation.rebooted_since(host);
+                }
                 // A later generation's word on a target is the one that counts.
                 for change in generation.changes.iter().filter(|change| can_be_seen(change)) {
                     let touched = Touched {

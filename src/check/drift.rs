@@ -162,10 +162,9 @@ fn reboot(scene: &Scene<'_>) -> Vec<Outcome> {
         return outcome.into();
     }
     let applied = scene.applied;
-    let id = applied.generation.unwrap_or(0);
-    if !applied.needs_reboot {
-        return Outcome::not_applicable(t!("generation {id} needs no reboot", id = id)).into();
-    }
+    let Some(id) = applied.needs_reboot else {
+        return Outcome::not_applicable(t!("nothing that was applied needs a reboot")).into();
+    };
     match applied.rebooted {
         Some(true) => Outcome::pass(t!("booted since generation {id}", id = id)),
         Some(false) => Outcome::warn(t!("not booted since generation {id}", id = id), "systemctl reboot"),

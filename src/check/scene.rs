@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::facts::Facts;
 use crate::facts::engine::Engine;
+use crate::facts::grub;
 use crate::facts::memory::numbers;
 use crate::facts::oom::{self, OomKill};
 use crate::facts::processes::{self, Process};
@@ -26,6 +27,8 @@ pub struct Scene<'a> {
     ask_engine: &'a dyn Fn() -> Engine,
     engine: OnceCell<Engine>,
     sysctl: OnceCell<Result<SysctlFiles, HostError>>,
+    grub_files: OnceCell<Result<grub::Files, String>>,
+    grub_cfg: OnceCell<Result<Option<String>, String>>,
     kernel_log: OnceCell<Result<Vec<KernelLine>, HostError>>,
     counters: OnceCell<BTreeMap<String, u64>>,
     meminfo: OnceCell<BTreeMap<String, u64>>,
@@ -39,9 +42,9 @@ pub struct Applied {
     pub generation: Option<u32>,
     /// Its date, RFC 3339.
     pub created: Option<String>,
-    /// It has changes that only a reboot completes.
-    pub needs_reboot: bool,
-    /// The host was booted since; `None` where that can't be told.
+    /// The newest generation in force with changes that only a reboot completes.
+    pub needs_reboot: Option<u32>,
+    /// The host was booted since that one; `None` where that can't be told.
     pub rebooted: Option<bool>,
     /// A generation that was cut off, by its number.
     pub cut: Option<u32>,
@@ -83,6 +86,8 @@ impl<'a> Scene<'a> {
             ask_engine,
             engine: OnceCell::new(),
             sysctl: OnceCell::new(),
+            grub_files: OnceCell::new(),
+            grub_cfg: OnceCell::new(),
             kernel_log: OnceCell::new(),
             counters: OnceCell::new(),
             meminfo: OnceCell::new(),
@@ -123,6 +128,20 @@ impl<'a> Scene<'a> {
     /// Every sysctl file.
     pub fn sysctl_files(&self) -> Result<&SysctlFiles, &HostError> {
         self.sysctl.get_or_init(|| SysctlFiles::read(self.host())).as_ref()
+    }
+
+    /// The files that `grub.cfg` is made from; an error in words where one can't be read.
+    pub fn grub_files(&self) -> Result<&grub::Files, &String> {
+        self.grub_files.get_or_init(|| grub::Files::read(self.host())).as_ref()
+    }
+
+    /// The text of `grub.cfg`; `None` where GRUB has none here.
+    pub fn grub_cfg(&self) -> Result<Option<&str>, &String> {
+        let read = || match &self.facts().boot.grub_cfg {
+            Some(path) => self.host().read_text(path).map_err(|error| error.to_string()),
+            None => Ok(None),
+        };
+        self.grub_cfg.get_or_init(read).as_ref().map(Option::as_deref)
     }
 
     /// The kernel's log, oldest line first.

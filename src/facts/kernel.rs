@@ -108,10 +108,18 @@ pub(super) fn read(host: &Host) -> Kernel {
 
 /// The newest of several releases, numbers compared as numbers.
 fn newest(releases: &[String]) -> Option<String> {
-    let key = |release: &&String| -> Vec<u64> {
-        release.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect()
-    };
-    releases.iter().max_by_key(key).cloned()
+    releases.iter().max_by_key(|release| numbers(release)).cloned()
+}
+
+/// The numbers of a release, in order: what makes one newer than another.
+pub fn numbers(release: &str) -> Vec<u64> {
+    release.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect()
+}
+
+/// What kind of kernel a release is: `generic` of `6.8.0-45-generic`, `cloud-amd64` of `6.1.0-26-cloud-amd64`.
+pub fn flavour(release: &str) -> String {
+    let is_word = |part: &&str| part.starts_with(|c: char| c.is_ascii_alphabetic());
+    release.split('-').skip(1).filter(is_word).collect::<Vec<_>>().join("-")
 }
 
 #[cfg(test)]
@@ -123,6 +131,10 @@ mod tests {
         assert_eq!(parse_version("6.8.0-45-generic"), (6, 8));
         assert_eq!(parse_version("7.3.4+deb14-amd64"), (7, 3));
         assert_eq!(parse_version(""), (0, 0));
+        assert_eq!(flavour("6.8.0-45-generic"), "generic");
+        assert_eq!(flavour("6.1.0-26-cloud-amd64"), "cloud-amd64");
+        assert_eq!(flavour("6.12.41+deb13-amd64"), "amd64");
+        assert_eq!((flavour("6.18.44"), flavour("")), (String::new(), String::new()));
         let list = ["6.1.0-9-amd64", "6.1.0-10-amd64"].map(str::to_owned);
         assert_eq!(newest(&list).as_deref(), Some("6.1.0-10-amd64"));
     }

@@ -7,7 +7,9 @@ mod cpu;
 mod disks;
 mod docker;
 pub mod engine;
-mod kernel;
+pub mod fstab;
+pub mod grub;
+pub mod kernel;
 pub mod memory;
 mod mounts;
 pub mod oom;
@@ -301,6 +303,9 @@ pub struct Mount {
     pub source: String,
     /// Mounted read-only.
     pub read_only: bool,
+    /// The options of this mount, and behind them those of the file system; parted by commas.
+    #[serde(skip)]
+    pub options: (String, String),
 }
 
 /// One whole disk of `/sys/block`.

@@ -43,7 +43,8 @@ pub(super) fn parse(text: &str) -> Vec<Mount> {
             let super_options = tail.next().unwrap_or_default();
             let read_only =
                 [options, super_options].iter().any(|list| list.split(',').any(|option| option == "ro"));
-            Some(Mount { target, fstype, source, read_only })
+            let options = (options.to_owned(), super_options.to_owned());
+            Some(Mount { target, fstype, source, read_only, options })
         })
         .filter(|mount| !PSEUDO.contains(&mount.fstype.as_str()))
         .collect()

@@ -31,7 +31,7 @@ pub use error::{HostError, Result};
 pub use image::{Content, Image};
 pub use kernel_log::KernelLine;
 pub use lock::Lock;
-pub use read::{MAX_FILE, Space};
+pub use read::{MAX_FILE, Space, Stat};
 
 use fault::{Fault, Point};
 

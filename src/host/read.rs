@@ -26,6 +26,27 @@ pub struct Space {
     pub free: u64,
     /// In all.
     pub total: u64,
+    /// Names that can still be made; 0 of 0 where the file system makes as many as it likes.
+    pub inodes_free: u64,
+    /// In all.
+    pub inodes: u64,
+}
+
+/// Who owns what is at a path, and who may do what with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stat {
+    /// Its type in words: `a regular file`, `a folder`, …
+    pub what: String,
+    /// It is a regular file.
+    pub is_file: bool,
+    /// It is a symbolic link.
+    pub is_link: bool,
+    /// Permission bits, as in `0o644`.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
 }
 
 impl Host {
@@ -131,6 +152,32 @@ impl Host {
         u64::try_from(fstat(&fd).ok()?.st_size).ok()
     }
 
+    /// Owner and mode of what is at `path` (of a link itself, not of what it points to); `None` where there is nothing.
+    pub fn stat(&self, path: &str) -> Result<Option<Stat>> {
+        let found = self
+            .open_in_root(path, OFlag::O_PATH | OFlag::O_NOFOLLOW)
+            .and_then(|fd| Ok(fstat(&fd)?))
+            .map(|stat| Stat {
+                what: type_name(&stat),
+                is_file: is_type(&stat, SFlag::S_IFREG),
+                is_link: is_type(&stat, SFlag::S_IFLNK),
+                mode: stat.st_mode & 0o7777,
+                uid: stat.st_uid,
+                gid: stat.st_gid,
+            });
+        match found {
+            Ok(stat) => Ok(Some(stat)),
+            Err(e) if is_absent(&e) => Ok(None),
+            Err(e) => Err(self.error("look at", path, e)),
+        }
+    }
+
+    /// The file that this program was started from; `None` under `--root`.
+    pub fn own_program(&self) -> Option<String> {
+        let path = self.live.then(std::env::current_exe)?.ok()?;
+        Some(path.to_string_lossy().into_owned())
+    }
+
     /// Where a symbolic link points, as stored.
     pub fn read_link(&self, path: &str) -> Option<String> {
         let (folder, name) = self.folder_of(path).ok()?;
@@ -195,7 +242,12 @@ impl Host {
         let fd = self.nearest_folder(path).map_err(|e| self.error("look at the file system of", path, e))?;
         let stat = fstatvfs(&fd).map_err(|e| self.error("ask for free space at", path, e.into()))?;
         let block = stat.fragment_size();
-        Ok(Space { free: stat.blocks_available() * block, total: stat.blocks() * block })
+        Ok(Space {
+            free: stat.blocks_available() * block,
+            total: stat.blocks() * block,
+            inodes_free: stat.files_available(),
+            inodes: stat.files(),
+        })
     }
 
     pub(super) fn nearest_folder(&self, path: &str) -> io::Result<OwnedFd> {
@@ -226,10 +278,14 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 fn refuse_unless_regular(stat: &FileStat) -> io::Result<()> {
-    if SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFREG {
+    if is_type(stat, SFlag::S_IFREG) {
         return Ok(());
     }
     Err(io::Error::other(t!("it is {what}, not a regular file", what = type_name(stat))))
+}
+
+fn is_type(stat: &FileStat, kind: SFlag) -> bool {
+    SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) == kind
 }
 
 fn type_name(stat: &FileStat) -> String {

@@ -16,7 +16,7 @@ use crate::units::{Bytes, MIB};
 pub(super) struct BootLine;
 
 /// Named `zz-` because cloud images' `50-cloudimg-settings.cfg` sets the variable anew.
-pub(super) const DROP_IN: &str = "/etc/default/grub.d/zz-civicum-tune.cfg";
+pub(crate) const DROP_IN: &str = "/etc/default/grub.d/zz-civicum-tune.cfg";
 
 impl Tunable for BootLine {
     fn doc(&self) -> &'static Doc {

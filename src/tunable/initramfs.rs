@@ -35,8 +35,7 @@ impl Tunable for EarlyModules {
 
     fn gap(&self, cx: &Context<'_>, gap: &mut Gap) -> Result<(), HostError> {
         // A profile that does not manage the boot lets go of what an earlier one had put there.
-        let wanted = ALL.iter().filter(|_| cx.wish.boot.manage).flat_map(|tunable| tunable.early_modules(cx));
-        let modules: Vec<String> = wanted.collect();
+        let modules = if cx.wish.boot.manage { modules(cx) } else { Vec::new() };
         let because = Because {
             summary: &match modules.as_slice() {
                 [] => t!("load nothing early any more"),
@@ -46,15 +45,7 @@ impl Tunable for EarlyModules {
             risk: Risk::High,
             reboot: true,
         };
-        let (path, tool) = match cx.facts.boot.initramfs {
-            Initramfs::InitramfsTools => (MODULES, InitramfsTool::UpdateInitramfs),
-            // Debian and Ubuntu wrap dracut, and the wrapper knows where their kernels look for the image.
-            Initramfs::Dracut if cx.host.program("update-initramfs").is_some() => {
-                (DRACUT, InitramfsTool::UpdateInitramfs)
-            }
-            Initramfs::Dracut => (DRACUT, InitramfsTool::Dracut),
-            Initramfs::None => return Ok(()),
-        };
+        let Some((path, tool)) = list(cx) else { return Ok(()) };
         let before = cx.host.image(path)?;
         let block = if modules.is_empty() { String::new() } else { block(path, &modules) };
         let after = with_block(before.bytes().unwrap_or_default(), &block);
@@ -82,6 +73,31 @@ impl Tunable for EarlyModules {
         }
         Ok(())
     }
+}
+
+/// Every module that some tunable wants in the initramfs.
+pub(crate) fn modules(cx: &Context<'_>) -> Vec<String> {
+    ALL.iter().flat_map(|tunable| tunable.early_modules(cx)).collect()
+}
+
+/// The file that lists early modules on this host, and what makes the images.
+pub(crate) fn list(cx: &Context<'_>) -> Option<(&'static str, InitramfsTool)> {
+    match cx.facts.boot.initramfs {
+        Initramfs::InitramfsTools => Some((MODULES, InitramfsTool::UpdateInitramfs)),
+        // Debian and Ubuntu wrap dracut, and the wrapper knows where their kernels look for the image.
+        Initramfs::Dracut if cx.host.program("update-initramfs").is_some() => {
+            Some((DRACUT, InitramfsTool::UpdateInitramfs))
+        }
+        Initramfs::Dracut => Some((DRACUT, InitramfsTool::Dracut)),
+        Initramfs::None => None,
+    }
+}
+
+/// The initramfs of the running kernel.
+pub(crate) fn image(cx: &Context<'_>) -> Option<String> {
+    let release = &cx.facts.kernel.release;
+    let names = [format!("/boot/initrd.img-{release}"), format!("/boot/initramfs-{release}.img")];
+    names.into_iter().find(|name| cx.host.exists(name))
 }
 
 fn block(path: &str, modules: &[String]) -> String {
@@ -128,19 +144,22 @@ fn is_outdated(cx: &Context<'_>, list: &str, block: &str) -> bool {
     if block.is_empty() || !cx.host.is_live() {
         return false;
     }
-    let release = &cx.facts.kernel.release;
-    let names = [format!("/boot/initrd.img-{release}"), format!("/boot/initramfs-{release}.img")];
-    let made = names.iter().find_map(|name| cx.host.mtime(name));
+    let made = image(cx).and_then(|name| cx.host.mtime(&name));
     made.zip(cx.host.mtime(list)).is_some_and(|(made, list)| made < list)
 }
 
-/// A new initramfs is written beside the old one before it takes its place.
-fn no_room(cx: &Context<'_>) -> Option<String> {
+/// What is free in /boot, and what a new initramfs needs there (it is written beside the old one before it takes its
+/// place); bytes. `None` where there is no initramfs.
+pub(crate) fn room(cx: &Context<'_>) -> Option<(u64, u64)> {
     let names = cx.host.list("/boot").ok()?;
     let is_image = |name: &&String| name.starts_with("initrd") || name.starts_with("initramfs");
     let largest = names.iter().filter(is_image).filter_map(|n| cx.host.size(&format!("/boot/{n}"))).max()?;
     let needed = largest + largest / 10 + 4 * MIB;
-    let free = cx.host.space("/boot/initrd.img").ok()?.free;
+    Some((cx.host.space("/boot/initrd.img").ok()?.free, needed))
+}
+
+fn no_room(cx: &Context<'_>) -> Option<String> {
+    let (free, needed) = room(cx)?;
     (cx.host.is_live() && free < needed).then(|| {
         t!("/boot has {free} free, and a new initramfs needs {needed}; remove old kernels (apt autoremove --purge) and run this again", free = Bytes(free), needed = Bytes(needed))
     })

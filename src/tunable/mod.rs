@@ -5,14 +5,14 @@
 mod boot;
 mod cgroup;
 mod gap;
-mod initramfs;
+pub(crate) mod initramfs;
 pub(crate) mod mglru;
 mod own_profile;
 mod psi;
-mod swapfile;
+pub(crate) mod swapfile;
 pub mod sysctl;
 mod template;
-mod zram;
+pub(crate) mod zram;
 pub mod zswap;
 
 use crate::facts::Facts;
@@ -20,9 +20,13 @@ use crate::host::{Host, HostError};
 use crate::profile::Settings;
 
 pub(crate) use boot::{
-    boots_with as grub_boots_with, kernel_lines as grub_kernel_lines, lacking as boot_line_lacks,
+    DROP_IN as GRUB_DROP_IN, boots_with as grub_boots_with, kernel_lines as grub_kernel_lines,
+    lacking as boot_line_lacks,
 };
 pub use gap::{Gap, tidy};
+pub(crate) use mglru::FILE as TMPFILES;
+pub(crate) use own_profile::FILE as OWN_PROFILE;
+pub(crate) use sysctl::FILE as SYSCTL_FILE;
 
 /// Everything that a tunable may look at. It reads and never writes.
 pub struct Context<'a> {

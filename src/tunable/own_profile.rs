@@ -9,7 +9,7 @@ use crate::lang::say;
 /// `/etc/civicum-tune/profile.toml`.
 pub(super) struct OwnProfile;
 
-const FILE: &str = "/etc/civicum-tune/profile.toml";
+pub(crate) const FILE: &str = "/etc/civicum-tune/profile.toml";
 
 impl Tunable for OwnProfile {
     fn doc(&self) -> &'static Doc {

@@ -57,12 +57,8 @@ impl Tunable for SwapFile {
                 _ => {}
             }
         }
-        let others: u64 =
-            disk_swap(cx).filter(|a| ours.iter().all(|o| o.path != a.path)).map(|a| a.size_bytes).sum();
-        let have = ours.iter().map(|file| file.size).sum::<u64>() + others;
-        // The kernel does not count an area's first page, people round, and a rule follows a MemTotal that moves a little
-        // with each kernel: a twentieth is no reason for a second file.
-        if have > 0 && have.saturating_add((wanted / 20).max(MIB)) > wanted {
+        let have = amount(cx, &ours);
+        if is_enough(have, wanted) {
             return Ok(());
         }
         for tuner in cx.facts.tuners.iter().filter(|tuner| tuner.name == "cloud-init-swap") {
@@ -104,19 +100,35 @@ impl Tunable for SwapFile {
     }
 }
 
-/// A swap file that we made.
-struct Ours {
-    path: String,
-    size: u64,
-    /// In use, with this priority.
-    active: Option<i32>,
+/// Swap on disk, our own files that are not in use yet included; bytes.
+pub(crate) fn amount(cx: &Context<'_>, ours: &[Ours]) -> u64 {
+    let others = disk_swap(cx).filter(|a| ours.iter().all(|o| o.path != a.path)).map(|a| a.size_bytes);
+    ours.iter().map(|file| file.size).chain(others).fold(0, u64::saturating_add)
 }
 
-fn names(base: &str) -> impl Iterator<Item = String> {
+/// Does that come up to the wish? The kernel does not count an area's first page, people round, and a rule follows a
+/// `MemTotal` that moves a little with each kernel: a twentieth is no reason for a second file.
+pub(crate) fn is_enough(have: u64, wanted: u64) -> bool {
+    have > 0 && have.saturating_add((wanted / 20).max(MIB)) > wanted
+}
+
+/// A swap file that we made.
+pub(crate) struct Ours {
+    /// Where.
+    pub path: String,
+    /// As its header says, bytes.
+    pub size: u64,
+    /// In use, with this priority.
+    pub active: Option<i32>,
+}
+
+/// The names that our swap files have.
+pub(crate) fn names(base: &str) -> impl Iterator<Item = String> {
     (1..=MOST).map(move |n| if n == 1 { base.to_owned() } else { format!("{base}-{n}") })
 }
 
-fn ours(cx: &Context<'_>) -> Vec<Ours> {
+/// The swap files that we know by their label.
+pub(crate) fn ours(cx: &Context<'_>) -> Vec<Ours> {
     let labelled = |path: String| {
         let header = cx.host.swap_header(&path).filter(|header| header.label == LABEL)?;
         let active = cx.facts.swap.iter().find(|area| area.path == path).map(|area| area.priority);
@@ -125,7 +137,8 @@ fn ours(cx: &Context<'_>) -> Vec<Ours> {
     names(&cx.wish.swap.path).filter_map(labelled).collect()
 }
 
-fn disk_swap<'a>(cx: &'a Context<'_>) -> impl Iterator<Item = &'a crate::facts::SwapArea> {
+/// The areas in use that are not zram.
+pub(crate) fn disk_swap<'a>(cx: &'a Context<'_>) -> impl Iterator<Item = &'a crate::facts::SwapArea> {
     cx.facts.swap.iter().filter(|area| area.kind != "zram" && !area.path.starts_with("/dev/zram"))
 }
 

@@ -75,11 +75,11 @@ impl Tunable for Zram {
 }
 
 /// A package that sets zram up.
-struct Owner {
+pub(crate) struct Owner {
     /// Units to stop.
-    units: Vec<String>,
+    pub units: Vec<String>,
     /// What becomes a link to `/dev/null`.
-    mask: Vec<String>,
+    pub mask: Vec<String>,
 }
 
 fn is_wanted(cx: &Context<'_>, unit: &str) -> bool {
@@ -90,7 +90,8 @@ fn is_wanted(cx: &Context<'_>, unit: &str) -> bool {
         .any(|name| cx.host.read_link(&format!("{SYSTEM}/{name}/{unit}")).is_some())
 }
 
-fn owners(cx: &Context<'_>) -> Vec<Owner> {
+/// The packages on this host that set zram up.
+pub(crate) fn owners(cx: &Context<'_>) -> Vec<Owner> {
     let has_unit = |unit: &str| {
         ["/usr/lib/systemd/system", "/lib/systemd/system"]
             .iter()
