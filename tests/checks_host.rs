@@ -173,7 +173,7 @@ fn a_chain_before_its_first_boot() {
     tree.put("proc/cmdline", "root=x ro\n");
     let applied = |rebooted| Applied {
         generation: Some(3),
-        needs_reboot: Some(1),
+        needs_reboot: Some(3),
         rebooted: Some(rebooted),
         ..Applied::default()
     };
