@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""audits.py BINARY IMAGE [--write FILE]: how long an audit takes, beside Lynis and `tuned-adm verify`, on one machine and in
+one run. Their packages come from the mirror that this system's apt uses."""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from host import install
+from vm import Vm, say
+
+binary, image = sys.argv[1:3]
+target = Path(sys.argv[4]) if sys.argv[3:4] == ["--write"] else None
+RIVALS = ["lynis", "tuned"]
+
+# Runs a command so many times, and prints each time in ms.
+TIMER = """import subprocess, sys, time
+for _ in range(int(sys.argv[1])):
+    begin = time.perf_counter()
+    subprocess.run(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    print((time.perf_counter() - begin) * 1000)
+"""
+
+
+def packages(vm, folder):
+    """Downloads the rivals and what they lack on the machine, as its own apt would."""
+    sites = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE)"], check=True, capture_output=True, text=True)
+    mirror = next(site for site in sorted(set(sites.stdout.split())) if site.rstrip("/").endswith("/debian"))
+    for name in ("sources.list.d", "preferences.d", "apt.conf.d", "lists/partial", "archives/partial"):
+        (folder / name).mkdir(parents=True)
+    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    (folder / "sources.list").write_text(f"deb [signed-by={keyring} arch=amd64] {mirror} bookworm main\n")
+    (folder / "status").write_text(vm.output("cat /var/lib/dpkg/status"))
+    apt = ["apt-get", "-qq", "-o", f"Dir::Etc={folder}", "-o", f"Dir::State::lists={folder}/lists", "-o",
+           f"Dir::State::status={folder}/status", "-o", f"Dir::Cache={folder}", "-o", "APT::Sandbox::User=root"]
+    subprocess.run([*apt, "update"], check=True)
+    subprocess.run([*apt, "install", "-y", "--no-install-recommends", "--download-only", *RIVALS], check=True,
+                   stdout=subprocess.DEVNULL)
+    return sorted((folder / "archives").glob("*.deb"))
+
+
+def measure(vm, runs, command):
+    times = [float(line) for line in vm.output(f"python3 /root/timer.py {runs} {command}", timeout=3600).splitlines()]
+    return statistics.median(times), min(times), max(times)
+
+
+vm = Vm(image, name="audits", memory=2048).boot()
+install(vm, binary)
+with tempfile.TemporaryDirectory() as folder:
+    vm.output("mkdir -p /root/debs")
+    for deb in packages(vm, Path(folder)):
+        vm.push(deb, f"/root/debs/{deb.name}", "644")
+vm.output("DEBIAN_FRONTEND=noninteractive dpkg -i /root/debs/*.deb", timeout=1800)
+vm.output("systemctl start tuned && tuned-adm profile virtual-guest", timeout=600)
+vm.output("systemctl start docker", timeout=600)
+vm.output("cat >/root/timer.py <<'E'\n" + TIMER + "E")
+rows = {
+    "`true`, a program that does nothing": measure(vm, 20, "/bin/true"),
+    "`civicum-tune doctor`": measure(vm, 20, "civicum-tune doctor"),
+    "`tuned-adm verify`": measure(vm, 5, "tuned-adm verify"),
+    "`lynis audit system --quick --quiet`": measure(vm, 3, "lynis audit system --quick --quiet"),
+}
+versions = vm.output("dpkg-query -W -f '${Package} ${Version}, ' lynis tuned docker.io; uname -r")
+answers = vm.run("civicum-tune doctor --quiet")[1].strip()
+doctor = rows["`civicum-tune doctor`"][0]
+lines = ["# How long an audit takes", "", "Written by `tests/vm/audits.py`, which measures all of it again, in one run, in a "
+         "virtual machine of 2 CPUs and 2 GiB that QEMU emulates (so the", "figures compare with one another, and with "
+         f"nothing else). {versions}. Medians of whole processes in ms.", "",
+         "| what | median | shortest | longest | times `doctor` |", "| --- | --- | --- | --- | --- |"]
+for name, (median, least, most) in rows.items():
+    lines.append(f"| {name} | {median:.1f} | {least:.1f} | {most:.1f} | {median / doctor:.1f} |")
+lines += ["", f"`doctor` said: {answers}", "", "The three look at different things: Lynis at security, TuneD at the values of its "
+          "own profile, `doctor` at what this page's", "neighbour [checks.md](checks.md) lists, one call to the engine included.", ""]
+text = "\n".join(lines)
+print(text)
+if target:
+    target.write_text(text)
+    say(f"wrote {target}")
+vm.close()
