@@ -6,6 +6,7 @@
 //! (temporary file, fsync, rename, fsync of the folder) and *poke* a kernel file (one write). No other
 //! module calls `std::fs`, `std::process::Command` or a system call.
 
+mod clock;
 pub mod command;
 pub mod cpuid;
 mod error;
@@ -31,7 +32,7 @@ pub use error::{HostError, Result};
 pub use image::{Content, Image};
 pub use kernel_log::KernelLine;
 pub use lock::Lock;
-pub use read::{MAX_FILE, Space};
+pub use read::{Access, MAX_FILE, Space};
 
 use fault::{Fault, Point};
 

@@ -27,6 +27,17 @@ pub struct Space {
     pub total: u64,
 }
 
+/// Who may do what with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Permission bits, with set-uid and the like.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
 impl Host {
     /// The file's bytes; `None` where there is no such file. An error names a file larger than [`MAX_FILE`],
     /// or something that is no regular file.
@@ -126,6 +137,30 @@ impl Host {
     pub fn size(&self, path: &str) -> Option<u64> {
         let fd = self.open_in_root(path, OFlag::O_PATH).ok()?;
         u64::try_from(fstat(&fd).ok()?.st_size).ok()
+    }
+
+    /// Permission bits, owner and group of what is there, a socket too (links followed inside the root).
+    pub fn access(&self, path: &str) -> Option<Access> {
+        let stat = fstat(self.open_in_root(path, OFlag::O_PATH).ok()?).ok()?;
+        Some(Access { mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid })
+    }
+
+    /// Are both names of one thing? Not where one of them is not there.
+    pub fn is_same(&self, one: &str, other: &str) -> bool {
+        let place =
+            |path| fstat(self.open_in_root(path, OFlag::O_PATH).ok()?).ok().map(|s| (s.st_dev, s.st_ino));
+        place(one).is_some_and(|found| place(other) == Some(found))
+    }
+
+    /// The symbolic links in a folder: their names and where they point, as stored.
+    pub fn links(&self, path: &str) -> Result<Vec<(String, String)>> {
+        let names = self.list(path)?;
+        let folder = self
+            .open_in_root(path, OFlag::O_PATH | OFlag::O_DIRECTORY)
+            .map_err(|e| self.error("list", path, e))?;
+        let target = |name: &String| readlinkat(&folder, name.as_str()).ok();
+        let found = names.into_iter().filter_map(|name| Some((target(&name)?, name)));
+        Ok(found.map(|(target, name)| (name, target.to_string_lossy().into_owned())).collect())
     }
 
     /// Where a symbolic link points, as stored.
