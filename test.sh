@@ -41,11 +41,41 @@ left_out() {
   rows+=("$(printf '%-28s left out: %s' "$1" "$2")")
 }
 
+# A real Docker engine: the one that answers here, else one of the tests' own.
+engine=
+stop_engine() {
+  if [ -z "$engine" ]; then return; fi
+  tests/engine/start.sh --stop "$engine"
+  unset DOCKER_HOST
+  engine=
+}
+need_engine() {
+  local socket=${DOCKER_HOST:-unix:///run/docker.sock}
+  if [ -S "${socket#unix://}" ]; then return; fi
+  if [ "$(id -u)" -ne 0 ]; then
+    left_out "a real Docker engine" "none answers here, and to start one needs root"
+    return
+  fi
+  command -v dockerd >/dev/null || packages docker.io
+  if [ -S "${socket#unix://}" ]; then return; fi
+  engine=$(mktemp -d /tmp/ct-engine-XXXXXX)
+  trap stop_engine EXIT
+  if socket=$(tests/engine/start.sh "$engine"); then
+    export DOCKER_HOST=unix://$socket
+  else
+    rm -rf "$engine"
+    engine=
+    left_out "a real Docker engine" "it does not start on this machine"
+  fi
+}
+
 need_linker
 need_rust
 command -v strace >/dev/null || packages strace
 command -v xmllint >/dev/null || packages libxml2-utils
+need_engine
 suite "cargo test" "$CARGO" test --locked --quiet
+stop_engine
 
 hook() {
   "$CARGO" build --locked --quiet && tests/formats/pre-commit.sh "${CARGO_TARGET_DIR:-$top/target}/debug/civicum-tune"

@@ -2,13 +2,15 @@
 //!
 //! The way through: a [`profile`] says what is wanted, [`facts`] say what the host is, the
 //! [`tunable`]s turn both into a [`plan`] of typed changes, and [`apply`] carries the plan out under a
-//! journal; [`check`]s audit the same host against the same profile. Only [`host`] touches the machine.
+//! journal; [`check`]s audit the same host against the same profile. Only [`host`] touches the machine,
+//! and only [`engine`] calls Docker.
 //! [`render`] shows things to people, in the language that [`lang`] knows; [`cli`] binds it all.
 
 pub mod apply;
 pub mod change;
 pub mod check;
 pub mod cli;
+pub mod engine;
 pub mod facts;
 pub mod host;
 pub mod lang;

@@ -4,11 +4,13 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use crate::facts::Facts;
+use crate::facts::dockerd::Dockerd;
 use crate::facts::engine::Engine;
 use crate::facts::grub;
 use crate::facts::memory::numbers;
 use crate::facts::oom::{self, OomKill};
 use crate::facts::processes::{self, Process};
+use crate::facts::sockets::{self, Listener, Running};
 use crate::facts::sysctl::SysctlFiles;
 use crate::host::{Host, HostError, KernelLine};
 use crate::profile::{Profile, Settings};
@@ -26,6 +28,9 @@ pub struct Scene<'a> {
     pub now: String,
     ask_engine: &'a dyn Fn() -> Engine,
     engine: OnceCell<Engine>,
+    dockerd: OnceCell<Dockerd>,
+    listeners: OnceCell<Option<Vec<Listener>>>,
+    running: OnceCell<Vec<Running>>,
     sysctl: OnceCell<Result<SysctlFiles, HostError>>,
     grub_files: OnceCell<Result<grub::Files, String>>,
     grub_cfg: OnceCell<Result<Option<String>, String>>,
@@ -85,6 +90,9 @@ impl<'a> Scene<'a> {
             now,
             ask_engine,
             engine: OnceCell::new(),
+            dockerd: OnceCell::new(),
+            listeners: OnceCell::new(),
+            running: OnceCell::new(),
             sysctl: OnceCell::new(),
             grub_files: OnceCell::new(),
             grub_cfg: OnceCell::new(),
@@ -125,6 +133,21 @@ impl<'a> Scene<'a> {
         self.engine.get_or_init(|| (self.ask_engine)())
     }
 
+    /// How that engine is configured, as files tell.
+    pub fn dockerd(&self) -> &Dockerd {
+        self.dockerd.get_or_init(|| Dockerd::read(self.host()))
+    }
+
+    /// Who listens on TCP; `None` where nothing tells.
+    pub fn listeners(&self) -> Option<&[Listener]> {
+        self.listeners.get_or_init(|| sockets::read(self.host())).as_deref()
+    }
+
+    /// Every process, by its name.
+    pub fn running(&self) -> &[Running] {
+        self.running.get_or_init(|| sockets::running(self.host()))
+    }
+
     /// Every sysctl file.
     pub fn sysctl_files(&self) -> Result<&SysctlFiles, &HostError> {
         self.sysctl.get_or_init(|| SysctlFiles::read(self.host())).as_ref()
@@ -152,6 +175,12 @@ impl<'a> Scene<'a> {
     /// The OOM kills that the kernel's log still tells of.
     pub fn oom_kills(&self) -> Result<Vec<OomKill>, &HostError> {
         self.kernel_log().map(oom::parse)
+    }
+
+    /// Seconds since the boot.
+    pub fn uptime_s(&self) -> Option<u64> {
+        let text = self.host().value("/proc/uptime")?;
+        text.split(['.', ' ']).next()?.parse().ok()
     }
 
     /// A counter of `/proc/vmstat`.

@@ -9,7 +9,7 @@ use super::session::Session;
 use super::{Answer, Global, Outcome};
 use crate::apply;
 use crate::check::{Scene, Selection, Severity, audit};
-use crate::facts::engine::Engine;
+use crate::engine;
 use crate::plan;
 use crate::render::{diagnostic, doctor as show};
 use crate::tunable::Context;
@@ -46,7 +46,7 @@ impl Doctor {
         let context =
             Context { wish: &session.settings, facts: &session.facts, host: &session.host, remember: None };
         let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
-        let ask_engine = || Engine::Absent;
+        let ask_engine = || engine::ask(&session.host);
         let scene = Scene::new(context, session.chosen.as_ref(), &applied, now, &ask_engine);
         let report = audit(&scene, &selection, self.strict);
         let host = plan::describe(&session.facts);

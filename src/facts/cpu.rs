@@ -9,6 +9,48 @@ use crate::host::{Host, cpuid};
 /// XCR0 with all that AVX-512 needs saved: SSE, AVX, opmask and both halves of the ZMM registers.
 const AVX512_STATE: u64 = 0xe6;
 
+/// The instructions that a model on the CPU lives on, as `/proc/cpuinfo` spells them.
+const SIMD: [&str; 6] = ["avx", "avx2", "fma", "f16c", "bmi2", "avx_vnni"];
+
+/// How a processor stands with AVX-512.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Avx512 {
+    /// Programs can use it.
+    Usable,
+    /// The processor has it, and the operating system does not save its registers.
+    NotSaved,
+    /// Its generation has it, and the hypervisor hides it.
+    Masked,
+    /// Its generation does not have it.
+    NotInGeneration,
+    /// It is not there, and we do not know the generation.
+    Absent,
+    /// The host did not tell, or it is no x86 processor.
+    Unknown,
+}
+
+impl Cpu {
+    /// How it stands with AVX-512.
+    pub fn avx512_state(&self) -> Avx512 {
+        if self.threads == 0 || !self.is_x86() {
+            return Avx512::Unknown;
+        }
+        let has_it = self.avx512.iter().any(|flag| flag == "avx512f");
+        match (has_it, self.avx512_usable, microarchitecture(self).1) {
+            (true, true, _) => Avx512::Usable,
+            (true, false, _) => Avx512::NotSaved,
+            (false, _, Some(true)) => Avx512::Masked,
+            (false, _, Some(false)) => Avx512::NotInGeneration,
+            (false, _, None) => Avx512::Absent,
+        }
+    }
+
+    /// Is it one of Intel's, AMD's or their likes? Others have no vendor in `/proc/cpuinfo`.
+    pub fn is_x86(&self) -> bool {
+        !self.vendor.is_empty()
+    }
+}
+
 /// Reads the text of `/proc/cpuinfo`.
 pub(super) fn parse(text: &str) -> Cpu {
     let mut cpu = Cpu::default();
@@ -37,6 +79,8 @@ pub(super) fn parse(text: &str) -> Cpu {
             "flags" => {
                 let avx512 = value.split_whitespace().filter(|flag| flag.starts_with("avx512"));
                 cpu.avx512 = avx512.map(str::to_owned).collect();
+                let simd = SIMD.iter().filter(|name| value.split_whitespace().any(|flag| flag == **name));
+                cpu.simd = simd.map(|name| (*name).to_owned()).collect();
             }
             _ => {}
         }
@@ -62,14 +106,28 @@ pub(super) fn read(host: &Host) -> Cpu {
     let nodes = host.list("/sys/devices/system/node").unwrap_or_default();
     let is_node = |name: &&String| name.strip_prefix("node").is_some_and(|n| n.parse::<u32>().is_ok());
     cpu.numa_nodes = nodes.iter().filter(is_node).count().max(usize::from(cpu.threads > 0));
-    let (name, should_have) = microarchitecture(&cpu);
-    cpu.microarchitecture = name.map(str::to_owned);
-    cpu.remarks = remarks(&cpu, should_have);
+    cpu.microarchitecture = microarchitecture(&cpu).0.map(str::to_owned);
+    cpu.remarks = remarks(&cpu);
     cpu
 }
 
-/// The name of AMD's generations since Zen 3, and whether they have AVX-512. Intel's are left to their flags.
+/// The name of AMD's generations since Zen and of Intel's server processors, and whether they have AVX-512. What else
+/// Intel makes is left to its flags.
 fn microarchitecture(cpu: &Cpu) -> (Option<&'static str>, Option<bool>) {
+    if cpu.vendor == "GenuineIntel" && cpu.family == 6 {
+        // arch/x86/include/asm/intel-family.h
+        return match cpu.model {
+            0x3f => (Some("Haswell"), Some(false)),
+            0x4f | 0x56 => (Some("Broadwell"), Some(false)),
+            0x55 => (Some("Skylake-SP to Cooper Lake"), Some(true)),
+            0x6a | 0x6c => (Some("Ice Lake-SP"), Some(true)),
+            0x8f => (Some("Sapphire Rapids"), Some(true)),
+            0xcf => (Some("Emerald Rapids"), Some(true)),
+            0xad | 0xae => (Some("Granite Rapids"), Some(true)),
+            0xaf => (Some("Sierra Forest"), Some(false)),
+            _ => (None, None),
+        };
+    }
     if cpu.vendor != "AuthenticAMD" {
         return (None, None);
     }
@@ -86,23 +144,21 @@ fn microarchitecture(cpu: &Cpu) -> (Option<&'static str>, Option<bool>) {
     }
 }
 
-fn remarks(cpu: &Cpu, should_have: Option<bool>) -> Vec<String> {
+fn remarks(cpu: &Cpu) -> Vec<String> {
     let name = cpu.microarchitecture.as_deref().unwrap_or_default();
     let mut remarks = Vec::new();
-    if cpu.threads == 0 {
-        return remarks;
-    }
-    let has_f = cpu.avx512.iter().any(|flag| flag == "avx512f");
-    match (has_f, cpu.avx512_usable, should_have) {
-        (true, true, _) => {}
-        (true, false, _) => remarks.push(
-            t!("the processor has AVX-512, but the operating system does not save its registers (XCR0), so it can't be used"),
-        ),
-        (false, _, Some(true)) => remarks.push(t!("{name} has AVX-512, but the hypervisor masks it; ask the provider for CPU type `host`", name = name)),
-        (false, _, Some(false)) => {
-            remarks.push(t!("{name} has no AVX-512: a model's prompts run on AVX2, which is slower", name = name));
-        }
-        (false, _, None) => remarks.push(t!("no AVX-512: a model's prompts run on AVX2")),
+    match cpu.avx512_state() {
+        Avx512::Usable | Avx512::Unknown => {}
+        Avx512::NotSaved => remarks.push(t!(
+            "the processor has AVX-512, but the operating system does not save its registers (XCR0), so it can't be used"
+        )),
+        Avx512::Masked => remarks.push(t!(
+            "{name} has AVX-512, but the hypervisor masks it; ask the provider for CPU type `host`",
+            name = name
+        )),
+        Avx512::NotInGeneration => remarks
+            .push(t!("{name} has no AVX-512: a model's prompts run on AVX2, which is slower", name = name)),
+        Avx512::Absent => remarks.push(t!("no AVX-512: a model's prompts run on AVX2")),
     }
     if cpu.avx512_usable && name.starts_with("Zen 4") {
         remarks.push(t!(
@@ -139,7 +195,8 @@ mod tests {
     fn a_masked_flag_is_told() {
         let mut cpu = parse(&cpuinfo(25, 17, "avx2"));
         cpu.microarchitecture = Some("Zen 4 (Genoa)".to_owned());
-        assert!(remarks(&cpu, Some(true))[0].contains("masks it"));
+        assert!(remarks(&cpu)[0].contains("masks it"));
+        assert_eq!((cpu.avx512_state(), cpu.simd), (Avx512::Masked, vec!["avx2".to_owned()]));
     }
 
     /// CPUID with XCR0 and the kernel's flags are two independent sources: on the machine of the test they agree.

@@ -6,6 +6,7 @@ mod cgroup;
 mod cpu;
 mod disks;
 mod docker;
+pub mod dockerd;
 pub mod engine;
 pub mod fstab;
 pub mod grub;
@@ -15,6 +16,7 @@ mod mounts;
 pub mod oom;
 mod os;
 pub mod processes;
+pub mod sockets;
 mod survey;
 mod swap;
 pub mod sysctl;
@@ -25,6 +27,7 @@ mod zswap;
 
 use serde::Serialize;
 
+pub use cpu::Avx512;
 pub use survey::Survey;
 
 use crate::host::{Host, Result};
@@ -135,6 +138,9 @@ pub struct Cpu {
     pub avx512_usable: bool,
     /// XCR0 as read by XGETBV; only on the live host.
     pub xcr0: Option<u64>,
+    /// Of the instructions that a model on the CPU lives on (`avx`, `avx2`, `fma`, `f16c`, `bmi2`, `avx_vnni`): those that
+    /// `/proc/cpuinfo` lists.
+    pub simd: Vec<String>,
     /// The microarchitecture where we know it (`Zen 4 (Genoa)`), and whether it should have AVX-512.
     pub microarchitecture: Option<String>,
     /// What a person should know, for example that Milan has no AVX-512 or that flags are masked.

@@ -157,14 +157,7 @@ impl Host {
         let found = self
             .open_in_root(path, OFlag::O_PATH | OFlag::O_NOFOLLOW)
             .and_then(|fd| Ok(fstat(&fd)?))
-            .map(|stat| Stat {
-                what: type_name(&stat),
-                is_file: is_type(&stat, SFlag::S_IFREG),
-                is_link: is_type(&stat, SFlag::S_IFLNK),
-                mode: stat.st_mode & 0o7777,
-                uid: stat.st_uid,
-                gid: stat.st_gid,
-            });
+            .map(|stat| as_stat(&stat));
         match found {
             Ok(stat) => Ok(Some(stat)),
             Err(e) if is_absent(&e) => Ok(None),
@@ -176,6 +169,29 @@ impl Host {
     pub fn own_program(&self) -> Option<String> {
         let path = self.live.then(std::env::current_exe)?.ok()?;
         Some(path.to_string_lossy().into_owned())
+    }
+
+    /// The same of what is there in the end, links followed inside the root; a socket too.
+    pub fn stat_of_target(&self, path: &str) -> Option<Stat> {
+        Some(as_stat(&fstat(self.open_in_root(path, OFlag::O_PATH).ok()?).ok()?))
+    }
+
+    /// Are both names of one thing? Not where one of them is not there.
+    pub fn is_same(&self, one: &str, other: &str) -> bool {
+        let place =
+            |path| fstat(self.open_in_root(path, OFlag::O_PATH).ok()?).ok().map(|s| (s.st_dev, s.st_ino));
+        place(one).is_some_and(|found| place(other) == Some(found))
+    }
+
+    /// The symbolic links in a folder: their names and where they point, as stored.
+    pub fn links(&self, path: &str) -> Result<Vec<(String, String)>> {
+        let names = self.list(path)?;
+        let folder = self
+            .open_in_root(path, OFlag::O_PATH | OFlag::O_DIRECTORY)
+            .map_err(|e| self.error("list", path, e))?;
+        let target = |name: &String| readlinkat(&folder, name.as_str()).ok();
+        let found = names.into_iter().filter_map(|name| Some((target(&name)?, name)));
+        Ok(found.map(|(target, name)| (name, target.to_string_lossy().into_owned())).collect())
     }
 
     /// Where a symbolic link points, as stored.
@@ -270,6 +286,17 @@ impl Host {
     /// Are we root? Under `--root` the kernel's own answers decide, so this is only about the live host.
     pub fn may_change(&self) -> bool {
         !self.live || nix::unistd::geteuid().is_root()
+    }
+}
+
+fn as_stat(stat: &FileStat) -> Stat {
+    Stat {
+        what: type_name(stat),
+        is_file: is_type(stat, SFlag::S_IFREG),
+        is_link: is_type(stat, SFlag::S_IFLNK),
+        mode: stat.st_mode & 0o7777,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
     }
 }
 

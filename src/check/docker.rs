@@ -1,4 +1,0 @@
-//! TODO
-use super::Check;
-
-pub(super) const CHECKS: &[Check] = &[];
