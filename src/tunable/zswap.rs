@@ -6,6 +6,7 @@ use super::{Context, Doc, Gap, Tunable};
 use crate::change::Risk;
 use crate::facts::{Initramfs, Loader, ModuleKind};
 use crate::host::HostError;
+use crate::profile::kernels;
 
 /// The module parameters, live and at each boot.
 pub(super) struct Zswap;
@@ -196,8 +197,8 @@ fn compressor(cx: &Context<'_>) -> Choice {
 fn zpool(cx: &Context<'_>) -> Choice {
     let kernel = &cx.facts.kernel;
     let running = cx.facts.zswap.zpool.as_deref();
-    let gone =
-        kernel.version >= (6, 18) || (cx.host.is_live() && cx.facts.zswap.available && running.is_none());
+    let gone = kernel.version >= kernels::ZPOOL_PARAMETER_GONE
+        || (cx.host.is_live() && cx.facts.zswap.available && running.is_none());
     if gone {
         return Choice {
             name: None,
@@ -213,14 +214,14 @@ fn zpool(cx: &Context<'_>) -> Choice {
     for name in &wish {
         if !has(cx, name, running) {
             let why = match (name.as_str(), kernel.version) {
-                ("z3fold", v) if v >= (6, 15) => "was removed in Linux 6.15".to_owned(),
+                ("z3fold", v) if v >= kernels::OLD_ALLOCATORS_GONE => "was removed in Linux 6.15".to_owned(),
                 ("z3fold", v) if v >= (6, 12) => {
                     "is deprecated since Linux 6.12 and not built here".to_owned()
                 }
                 _ => format!("is not in kernel {}", kernel.release),
             };
             passed.push(format!("{name} {why}"));
-        } else if name == "zsmalloc" && kernel.version < (6, 3) && wish.len() > 1 {
+        } else if name == "zsmalloc" && kernel.version < kernels::ZSMALLOC_WRITES_BACK && wish.len() > 1 {
             passed.push("zsmalloc can't write back to disk before Linux 6.3".to_owned());
         } else {
             let because = (!passed.is_empty()).then(|| format!("zpool {name}: {}", passed.join("; ")));
