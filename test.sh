@@ -11,7 +11,7 @@ usage() {
 Usage: ./test.sh [--no-vm] [--quick] [--help]
 
   --no-vm  leave out the virtual machine (a real kernel, real reboots, real power cuts)
-  --quick  only what cargo runs: no virtual machine, no clean Debian to install on
+  --quick  only what cargo runs: no virtual machine, no clean Debian to install on, no language server
 U
 }
 
@@ -45,6 +45,14 @@ need_linker
 need_rust
 command -v strace >/dev/null || packages strace
 suite "cargo test" "$CARGO" test --locked --quiet
+
+if ! $clean; then
+  left_out "editor" "--quick"
+elif ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+  left_out "editor" "it needs node and npm (the language server of TOML editors)"
+else
+  suite "editor" tests/editor/run.sh "${CARGO_TARGET_DIR:-$top/target}/debug/civicum-tune"
+fi
 
 if ! $clean; then
   left_out "install on a clean Debian" "--quick"
