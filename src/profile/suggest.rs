@@ -4,9 +4,13 @@
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     // A third of the word may be wrong: one letter in `zpol`, two in `compresorr`; nothing in `a`.
     let allowed = (word.chars().count() / 3).clamp(usize::from(word.chars().count() > 1), 3);
+    let folded = fold(word);
     candidates
         .into_iter()
-        .map(|candidate| (distance(&fold(word), &fold(candidate)), candidate))
+        .map(|candidate| (fold(candidate), candidate))
+        // What differs more in length than may be wrong can't be near.
+        .filter(|(other, _)| other.len().abs_diff(folded.len()) <= allowed)
+        .map(|(other, candidate)| (distance(&folded, &other), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
