@@ -52,7 +52,7 @@ pub(super) fn source(name: &str, bytes: Vec<u8>) -> Result<Arc<Source>, Finding>
 
 /// Reads a profile's text. The layer has what could be understood.
 pub(super) fn read(source: &Arc<Source>) -> (Layer, Vec<Finding>) {
-    let mut reader = Reader { source, findings: Vec::new(), layer: Layer::default() };
+    let mut reader = Reader { source, findings: Vec::new(), layer: Layer::default(), doubts: 0 };
     if let Some(at) = too_deep(source.text()) {
         let place = reader.place(at..at + 1);
         let message = t!("brackets are nested more than {most} deep", most = MAX_NESTING);
@@ -135,6 +135,8 @@ struct Reader<'s> {
     source: &'s Arc<Source>,
     findings: Vec<Finding>,
     layer: Layer,
+    /// Parameters that may be mistyped.
+    doubts: usize,
 }
 
 impl Reader<'_> {
@@ -281,7 +283,8 @@ impl Reader<'_> {
                     continue;
                 }
             }
-            if sysctl::of(&name).is_none() {
+            // Nobody reads more suggestions than that.
+            if sysctl::of(&name).is_none() && self.doubts < MAX_FINDINGS {
                 if let Some(near) = suggest::nearest(&name, sysctl::KNOWN.iter().map(|k| k.name)) {
                     let finding = Finding::warning(
                         Code::UnknownKey,
@@ -289,6 +292,7 @@ impl Reader<'_> {
                         format!("`{name}` is not a parameter that we know"),
                     );
                     self.findings.push(finding.help(format!("did you mean \"{near}\"?")));
+                    self.doubts += 1;
                 }
             }
             self.entry(key, value, &mut path);
