@@ -600,12 +600,25 @@ fn control_groups_and_pressure() {
         ("CT-CGROUP-006", &[("proc/pressure/io", full)], "pass", ""),
         (
             "CT-CGROUP-006",
-            &[("proc/pressure/io", "some avg300=90.00\nfull avg300=20.01\n")],
+            &[(
+                "proc/pressure/io",
+                "some avg10=0.00 avg60=0.00 avg300=90.00 total=1\nfull avg10=0.00 avg60=0.00 avg300=20.01 total=1\n",
+            )],
             "warn",
             "io.pressure",
         ),
-        ("CT-CGROUP-007", &[("proc/pressure/cpu", "some avg300=80.01\n")], "warn", "80.01 %"),
-        ("CT-CGROUP-007", &[("proc/pressure/cpu", "some avg300=80.00\n")], "pass", ""),
+        (
+            "CT-CGROUP-007",
+            &[("proc/pressure/cpu", "some avg10=0.00 avg60=0.00 avg300=80.01 total=1\n")],
+            "warn",
+            "80.01 %",
+        ),
+        (
+            "CT-CGROUP-007",
+            &[("proc/pressure/cpu", "some avg10=0.00 avg60=0.00 avg300=80.00 total=1\n")],
+            "pass",
+            "",
+        ),
     ]);
 }
 
