@@ -4,7 +4,6 @@ mod budget;
 mod kernel;
 
 use super::{Check, Evidence, Outcome, Remedy, Scene, Severity, shared};
-use crate::t;
 
 const MEMINFO: &str = "/proc/meminfo";
 const MGLRU_DOC: &str = "Linux Documentation/admin-guide/mm/multigen_lru.rst";
@@ -140,7 +139,7 @@ pub(super) const CHECKS: &[Check] = &[
 /// The RAM in bytes, or that nobody tells.
 fn ram(scene: &Scene<'_>) -> Result<u64, Vec<Outcome>> {
     match scene.facts().memory.total_bytes {
-        0 => Err(Outcome::could_not_tell(t!("{path} is not here", path = MEMINFO)).into()),
+        0 => Err(Outcome::not_here(MEMINFO).into()),
         bytes => Ok(bytes),
     }
 }
