@@ -99,6 +99,11 @@ fn guard_wanted(scene: &Scene<'_>) -> Result<u64, Vec<Outcome>> {
     Ok(ttl)
 }
 
+/// Built in, and switched off, as on Debian 12.
+fn is_off(scene: &Scene<'_>) -> bool {
+    scene.facts().mglru.as_ref().is_some_and(|mglru| mglru.enabled & 1 == 0)
+}
+
 pub(super) fn guard(scene: &Scene<'_>) -> Vec<Outcome> {
     let wanted = match guard_wanted(scene) {
         Ok(ttl) => ttl.to_string(),
@@ -107,6 +112,9 @@ pub(super) fn guard(scene: &Scene<'_>) -> Vec<Outcome> {
     let Some(value) = scene.host().value(mglru::KNOB) else {
         return Outcome::not_here(mglru::KNOB).into();
     };
+    if value != wanted && wanted != "0" && is_off(scene) && !scene.was_applied(mglru::KNOB) {
+        return Outcome::behind(t!("the multi-generational LRU is off"), "CT-MEM-007").into();
+    }
     let evidence = Evidence::file(mglru::KNOB, &value);
     let outcome = if value == wanted { Outcome::pass(value) } else { Outcome::fail(value, APPLY) };
     outcome.expected(wanted).seen(evidence).target(mglru::KNOB).into()
@@ -121,17 +129,12 @@ pub(super) fn lru_gen(scene: &Scene<'_>) -> Vec<Outcome> {
     let Some(value) = scene.host().value(LRU_GEN) else {
         return Outcome::not_here(LRU_GEN).into();
     };
-    let on = scene.facts().mglru.as_ref().is_some_and(|mglru| mglru.enabled & 1 == 1);
-    let outcome = if on {
-        Outcome::pass(value.clone())
+    let outcome = if is_off(scene) {
+        Outcome::fail(t!("{value}: it is off, and min_ttl_ms does nothing", value = value), APPLY)
     } else {
-        let fix = t!(
-            "echo y >{path}, and the line \"w- {path} - - - - y\" in /etc/tmpfiles.d/lru-gen.conf",
-            path = LRU_GEN
-        );
-        Outcome::fail(t!("{value}: it is off, and min_ttl_ms does nothing", value = value), fix)
+        Outcome::pass(value.clone())
     };
-    outcome.expected("0x0007").seen(Evidence::file(LRU_GEN, value)).into()
+    outcome.expected("0x0007").seen(Evidence::file(LRU_GEN, value)).target(LRU_GEN).into()
 }
 
 pub(super) fn guard_at_boot(scene: &Scene<'_>) -> Vec<Outcome> {
@@ -155,7 +158,8 @@ pub(super) fn guard_at_boot(scene: &Scene<'_>) -> Vec<Outcome> {
     // Nobody has set it yet, neither now nor for the next boot: that is one finding.
     let now = scene.host().value(mglru::KNOB).filter(|value| *value != wanted);
     if let (None, Some(now), false) = (&set, now, scene.was_applied(mglru::FILE)) {
-        return Outcome::behind(t!("it is {value} now", value = now), "CT-MEM-006").into();
+        let id = if is_off(scene) && wanted != "0" { "CT-MEM-007" } else { "CT-MEM-006" };
+        return Outcome::behind(t!("it is {value} now", value = now), id).into();
     }
     match set {
         Some((evidence, value)) if value == wanted => Outcome::pass(value).seen(evidence),

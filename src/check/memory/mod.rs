@@ -81,11 +81,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "the multi-generational LRU is on, so that its guard works",
         severity: Severity::Medium,
         why: "Some kernels have it built in and switched off (Debian 12's): min_ttl_ms can be set there, and does nothing.",
-        remedy: Remedy::ByHand {
-            cost: "None known; it is the default from Debian 13 and Ubuntu 24.04 on.",
-            risk: "Reclaim works another way; watch the host for a day.",
-            undo: "Write n to the same file.",
-        },
+        remedy: Remedy::Tunable("mglru"),
         source: MGLRU_DOC,
         look: kernel::lru_gen,
     },
