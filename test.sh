@@ -11,7 +11,7 @@ usage() {
 Usage: ./test.sh [--no-vm] [--quick] [--help]
 
   --no-vm  leave out the virtual machine (a real kernel, real reboots, real power cuts)
-  --quick  only what cargo runs: no virtual machine, no clean Debian to install on
+  --quick  only what cargo runs: no virtual machine, no clean Debian to install on, no language server
 U
 }
 
@@ -88,6 +88,14 @@ case $status in
   77) left_out "pre-commit hook" "pip can't reach a registry" ;;
   *) failed=1 rows+=("$(printf '%-28s %-8s %5d s' "pre-commit hook" FAILED $((SECONDS - begin)))") ;;
 esac
+
+if ! $clean; then
+  left_out "editor" "--quick"
+elif ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+  left_out "editor" "it needs node and npm (the language server of TOML editors)"
+else
+  suite "editor" tests/editor/run.sh "${CARGO_TARGET_DIR:-$top/target}/debug/civicum-tune"
+fi
 
 if ! $clean; then
   left_out "install on a clean Debian" "--quick"

@@ -108,7 +108,12 @@ fn one_call_and_none_where_nobody_asks() {
     let expected = format!("pass: Engine 25.0.1, API 1.44, on {}", engine.socket().display());
     assert_eq!(answer(&found, "CT-DOCKER-001"), expected);
     assert_eq!(answer(&found, "CT-DOCKER-007"), "fail: vfs");
+    assert!(answer(&found, "CT-DOCKER-017").starts_with("pass: "));
     assert!(answer(&found, "CT-DOCKER-005").starts_with("skip: the engine on "), "{found}");
+    fs::set_permissions(engine.socket(), Permissions::from_mode(0o666)).unwrap();
+    let found = doctor(&engine.socket(), &["--only", "CT-DOCKER-017"], None);
+    assert!(answer(&found, "CT-DOCKER-017").starts_with("fail: 0666: everybody"), "{found}");
+    engine.calls.store(1, Ordering::SeqCst);
     doctor(&engine.socket(), &["--only", "CPU,TIME"], None);
     assert_eq!(engine.calls.load(Ordering::SeqCst), 1);
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use civicum_tune::profile::rule::{Dimension, Rule, Var, Vars};
-use civicum_tune::profile::{self, Code, Finding, Profile, excerpt};
+use civicum_tune::profile::{self, About, Code, Finding, Profile, excerpt};
 use proptest::prelude::*;
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
@@ -25,7 +25,8 @@ fn validation_as_json() {
         Some("good.toml") => Ok(b"extends = 'minimal'\n".to_vec()),
         _ => Err(std::io::ErrorKind::NotFound.into()),
     };
-    let validation = profile::validate(["bad.toml", "good.toml", "none.toml", "minimal"], &files);
+    let validation =
+        profile::validate(["bad.toml", "good.toml", "none.toml", "minimal"], &files, &About::default());
     assert!(!validation.is_valid());
     let json = serde_json::to_string(&validation).unwrap();
     assert!(json.starts_with(r#"{"schema":"civicum-tune/validate/1","files":[{"file":"bad.toml","valid":false,"findings":[{"id":"profile/type","severity":"error","message":"#), "{json}");

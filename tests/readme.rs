@@ -41,6 +41,9 @@ fn every_example_of_the_readme() {
     t.put("proc/swaps", "Filename Type Size Used Priority\n/swap.img file 16777212 0 -2\n");
     t.put("proc/pressure/memory", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n");
     t.put("sys/fs/cgroup/cgroup.controllers", "cpu memory\n");
+    let saved =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hosts/ubuntu-24.04-cloud/expected/detect.json");
+    t.put("root/host.json", fs::read(saved).unwrap());
     for (path, text) in BASE.iter().filter(|(path, _)| !path.starts_with("proc") && !path.starts_with("sys/"))
     {
         t.put(&format!("mnt/image/{path}"), text);

@@ -1,5 +1,7 @@
 //! Control groups and pressure: can limits be set, and does anything wait for memory, disk or CPU?
 
+use procfs::{FromRead as _, MemoryPressure};
+
 use super::shared::{APPLY, below};
 use super::{Check, Evidence, Outcome, Remedy, Scene, Severity};
 use crate::facts::{Cgroup, Psi};
@@ -220,15 +222,14 @@ fn told(scene: &Scene<'_>) -> Vec<Outcome> {
 
 /// The share of the last five minutes, in hundredths of a per cent, for `some` and `full`.
 fn shares(text: &str) -> Option<(u64, u64)> {
-    let of = |start: &str| {
-        let line = text.lines().find(|line| line.split_whitespace().next() == Some(start))?;
-        let value = line.split_whitespace().find_map(|word| word.strip_prefix("avg300="))?;
-        let (whole, part) = value.split_once('.').unwrap_or((value, "0"));
-        let part: u64 = format!("{part:0<2}").get(..2)?.parse().ok()?;
-        whole.parse::<u64>().ok()?.checked_mul(100)?.checked_add(part)
-    };
     // Before Linux 5.13 the CPU's file has no `full`.
-    Some((of("some")?, of("full").unwrap_or(0)))
+    let full = if text.contains("full ") { "" } else { "\nfull avg10=0 avg60=0 avg300=0 total=0" };
+    let pressure = MemoryPressure::from_read(format!("{}{full}", text.trim_end()).as_bytes()).ok()?;
+    // The range is checked first, so the cast keeps the number.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let hundredths =
+        |share: f32| (0.0..=100.0).contains(&share).then(|| (f64::from(share) * 100.0).round() as u64);
+    Some((hundredths(pressure.some.avg300)?, hundredths(pressure.full.avg300)?))
 }
 
 /// One resource against per cents of the last five minutes in which some, or all, programs waited.
@@ -282,9 +283,18 @@ mod tests {
     fn shares_of_five_minutes() {
         let text = "some avg10=0.00 avg60=1.20 avg300=12.34 total=5\nfull avg10=0.00 avg60=0.00 avg300=0.05 total=1\n";
         assert_eq!(shares(text), Some((1234, 5)));
-        assert_eq!(shares("some avg300=7"), Some((700, 0)));
-        assert_eq!(shares("some avg300=7.5"), Some((750, 0)));
-        for bad in ["", "some avg300=x", "some avg300=99999999999999999999.00", "some avg300=1.é"] {
+        assert_eq!(shares("some avg10=0.00 avg60=0.00 avg300=7.50 total=1"), Some((750, 0)));
+        let wrong = |avg300: &str| text.replace("12.34", avg300);
+        for bad in [
+            "",
+            "some avg300=7",
+            &wrong("x"),
+            &wrong("-1"),
+            &wrong("NaN"),
+            &wrong("inf"),
+            &wrong("1e30"),
+            &wrong("1.é"),
+        ] {
             assert_eq!(shares(bad), None, "{bad}");
         }
     }

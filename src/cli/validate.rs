@@ -1,40 +1,81 @@
 //! `validate`: profiles, without touching a host.
 
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
 
 use super::output::Out;
+use super::session::read_here;
 use super::{Answer, Global, Outcome};
+use crate::check;
 use crate::host::Host;
-use crate::profile::{self, excerpt};
-use crate::render::diagnostic;
+use crate::profile::validate::FileValidation;
+use crate::profile::{self, About, SavedHost, excerpt};
+use crate::render::style::printable;
+use crate::render::{budget, diagnostic};
+use crate::t;
 
 #[derive(Debug, Args)]
 pub(super) struct Validate {
     /// The profiles to check: files, or names of bundled ones
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
+    /// Check for the host that FILE tells of: what `civicum-tune detect --format json` printed there
+    #[arg(long, value_name = "FILE")]
+    host: Option<PathBuf>,
 }
 
 impl Validate {
     pub(super) fn run(&self, _: &Global, out: &Out) -> Outcome {
         let here = Host::live()?;
-        let found = profile::validate(self.files.iter().map(String::as_str), &profile::reader(&here));
+        let host = self.host.as_deref().map(saved_host).transpose()?;
+        let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+        let checks: Vec<&str> = check::all().map(|check| check.id).collect();
+        let about = About { host: host.as_ref(), today: now.get(..10), checks: Some(&checks) };
+        let found = profile::validate(self.files.iter().map(String::as_str), &profile::reader(&here), &about);
         if out.wants_log() {
             out.log(&diagnostic::of_validation(&found));
         } else if out.json {
             out.document(&json!(found));
         } else {
-            for file in &found.files {
-                if !file.findings.is_empty() {
-                    out.data(&format!("{}\n\n", excerpt::render_all(&file.findings).trim_end()));
-                }
-                let verdict = if file.valid { out.style.green("valid") } else { out.style.red("not valid") };
-                if !out.quiet || !file.valid {
-                    out.data(&format!("{}: {verdict}\n", crate::render::style::printable(&file.file)));
-                }
+            let files: Vec<String> = found.files.iter().map(|file| human(file, out)).collect();
+            for (at, text) in files.iter().enumerate() {
+                // Behind a table, or before findings, a blank line shows where the next file begins.
+                let is_part = |text: &String| text.lines().count() > 1;
+                let blank = at > 0 && (is_part(text) || is_part(&files[at - 1]));
+                out.data(&format!("{}{text}", if blank { "\n" } else { "" }));
             }
         }
         Ok(if found.is_valid() { Answer::Yes } else { Answer::Differs })
     }
+}
+
+/// The findings, the verdict, and the memory table below it.
+fn human(file: &FileValidation, out: &Out) -> String {
+    let mut text = String::new();
+    if !file.findings.is_empty() {
+        text += &format!("{}\n\n", excerpt::render_all(&file.findings).trim_end());
+    }
+    if !out.quiet || !file.valid {
+        let verdict =
+            if file.valid { out.style.green(&t!("valid")) } else { out.style.red(&t!("not valid")) };
+        text += &format!("{}: {verdict}\n", printable(&file.file));
+    }
+    if let Some(memory) = file.memory.as_ref().filter(|_| !out.quiet) {
+        text += &budget::human(memory, out.style);
+    }
+    text
+}
+
+fn saved_host(path: &Path) -> anyhow::Result<SavedHost> {
+    let bytes = read_here(path)?;
+    SavedHost::parse(&bytes).map_err(|why| {
+        anyhow!(t!(
+            "--host {path} can't be used: {why}",
+            path = printable(&path.display().to_string()),
+            why = why
+        ))
+    })
 }

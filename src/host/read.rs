@@ -83,11 +83,12 @@ impl Host {
         file_of(fd).take(MAX_FILE + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_FILE {
             let size = u64::try_from(stat.st_size).unwrap_or(0).max(MAX_FILE + 1);
-            return Err(io::Error::other(t!(
+            let message = t!(
                 "it has {size} bytes, more than the {most} that we take for a configuration file",
                 size = size,
                 most = MAX_FILE
-            )));
+            );
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
         }
         Ok(bytes)
     }

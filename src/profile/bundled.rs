@@ -104,8 +104,12 @@ mod tests {
             for mib in (nominal.ram_bytes / MIB..2 * nominal.ram_bytes / MIB).step_by(97) {
                 for (cores, disk_gib) in [(1, 20), (4, 100), (64, 2000)] {
                     let numbers = Numbers { ram_bytes: mib * MIB, cores, disk_bytes: disk_gib << 30 };
+                    // On a host for which another profile is made, or whose disk is small, the swap may be too small
+                    // for a full pool: that is true, and said.
+                    let suits = bundled.at_least_mib.is_none() || best_for(mib * MIB) == bundled.name;
+                    let suits = suits && cores >= 4 && (disk_gib << 30) / 10 >= mib * MIB / 3;
                     let found: Vec<_> =
-                        profile.check(&numbers).into_iter().filter(|f| f.is_error() || cores >= 4).collect();
+                        profile.check(&numbers).into_iter().filter(|f| f.is_error() || suits).collect();
                     let shown = super::super::excerpt::render_all(&found);
                     assert!(shown.is_empty(), "{} with {mib} MiB and {cores} CPUs:\n{shown}", bundled.name);
                     let settings = profile.settle(&numbers).unwrap();

@@ -37,11 +37,13 @@ pub enum Code {
     Host,
     /// Data could leave the host, or a secret lies in the open.
     Sovereignty,
+    /// A waiver that accepts nothing, or nothing any more.
+    Waiver,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Unreadable,
         Self::TooLarge,
         Self::NotUtf8,
@@ -57,6 +59,7 @@ impl Code {
         Self::MemoryBudget,
         Self::Host,
         Self::Sovereignty,
+        Self::Waiver,
     ];
 
     /// The stable name, for example `profile/unknown-key`.
@@ -77,6 +80,7 @@ impl Code {
             Self::MemoryBudget => "profile/memory-budget",
             Self::Host => "profile/host",
             Self::Sovereignty => "profile/sovereignty",
+            Self::Waiver => "profile/waiver",
         }
     }
 
@@ -98,7 +102,49 @@ impl Code {
             Self::MemoryBudget => "Memory limits and reserve together don't fit the RAM.",
             Self::Host => "The profile does not suit this host.",
             Self::Sovereignty => "Data could leave the host, or a secret lies in the open.",
+            Self::Waiver => "A waiver names no check, or its last day is past.",
         }
+    }
+
+    /// How to mend it, in one or two sentences.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Unreadable => {
+                "Check the path and who may read it. A file is named with its .toml, a bundled profile without."
+            }
+            Self::TooLarge => "It is the wrong file.",
+            Self::NotUtf8 => "Save it as UTF-8; the finding shows the first byte that is not.",
+            Self::Syntax => "Each line is `key = value`, and texts stand in double quotes.",
+            Self::DuplicateKey => "Remove one of the two: only one value can hold.",
+            Self::UnknownKey => {
+                "Take the spelling that is suggested. docs/profile-reference.md lists every key; `civicum-tune profile schema` teaches an editor."
+            }
+            Self::Type => {
+                "Write what the finding asks for: quotes make a text, none make a number or true and false."
+            }
+            Self::Range => "Take a value within the limits that the finding names.",
+            Self::Value => {
+                "These texts end up in paths, unit files and on the boot line, so only safe ones pass. Take one like the example in the finding."
+            }
+            Self::Rule => {
+                "A rule is made of sizes with units, ram, cores, disk, + - * /, min, max and `N% of`. `civicum-tune profile show` tells what each comes to."
+            }
+            Self::Extends => "Name a bundled profile, or a .toml file beside or below this one.",
+            Self::Conflict => "Decide which of the two values is meant, and change the other.",
+            Self::MemoryBudget => {
+                "Limits and memory.reserve together must fit the RAM, in MiB. The table of `civicum-tune validate` shows the sum."
+            }
+            Self::Host => "Change the value, or take the bundled profile that fits the host.",
+            Self::Sovereignty => {
+                "Name services of this profile instead of hosts elsewhere, publish on 127.0.0.1, pin images by digest, and put secrets into files."
+            }
+            Self::Waiver => "Correct the id, or mend what the check finds, or give the waiver a later day.",
+        }
+    }
+
+    /// The code of that id.
+    pub fn find(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.id().eq_ignore_ascii_case(id))
     }
 }
 
@@ -123,7 +169,8 @@ mod tests {
         for (i, code) in Code::ALL.iter().enumerate() {
             assert!(code.id().starts_with("profile/"));
             assert!(!Code::ALL[..i].iter().any(|c| c.id() == code.id()), "{code}");
-            assert!(code.meaning().ends_with('.'));
+            assert!(code.meaning().ends_with('.') && code.remedy().ends_with('.'));
+            assert_eq!(Code::find(code.id()), Some(*code));
         }
     }
 }

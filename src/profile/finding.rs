@@ -140,6 +140,14 @@ pub fn sort(findings: &mut Vec<Finding>) {
     findings.dedup();
 }
 
+/// At most so many: what is too much goes, warnings first, so that what is wrong stays wrong.
+pub fn cap(findings: &mut Vec<Finding>, most: usize) {
+    if findings.len() > most {
+        findings.sort_by_key(|finding| finding.severity);
+        findings.truncate(most);
+    }
+}
+
 /// Is any of them an error?
 pub fn any_error(findings: &[Finding]) -> bool {
     findings.iter().any(Finding::is_error)
@@ -156,7 +164,8 @@ const MAX_MESSAGE: usize = 500;
 /// The place of a word inside a list; the list's own where it is not found.
 pub fn part(place: &Place, word: &str) -> Place {
     let text = place.source.text().get(place.bytes.clone()).unwrap_or("");
-    match text.find(word) {
+    let quoted = ['"', '\''].iter().find_map(|quote| text.find(&format!("{quote}{word}{quote}")));
+    match quoted.map(|at| at + 1).or_else(|| text.find(word)) {
         Some(at) => within(place, place.bytes.start + at..place.bytes.start + at + word.len()),
         None => place.clone(),
     }

@@ -69,6 +69,13 @@ pub enum Kind {
     Date,
 }
 
+impl Kind {
+    /// Does it give bytes?
+    pub const fn is_size(self) -> bool {
+        matches!(self, Self::Size { .. })
+    }
+}
+
 /// The kernel's zswap compressors (crypto API names), for suggestions: a kernel may have others.
 pub const COMPRESSORS: [&str; 7] = ["lz4", "zstd", "lzo", "lzo-rle", "lz4hc", "deflate", "842"];
 /// The allocators of all kernels so far, in the same spirit.
@@ -89,7 +96,7 @@ const fn key(
 }
 
 /// The whole format, in the order in which it is shown.
-pub const KEYS: [Key; 34] = [
+pub const KEYS: [Key; 37] = [
     key(
         "name",
         Kind::Text(Shape::ProfileName),
@@ -260,6 +267,22 @@ pub const KEYS: [Key; 34] = [
         "Kept for the system, the page cache and the zswap pool: limits and reserve together must fit the RAM.",
     ),
     key(
+        "services.*.image",
+        Kind::Text(Shape::Image),
+        "",
+        "none",
+        "\"postgres:17@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"",
+        "The image: NAME[:TAG]@sha256:DIGEST from a registry, sha256:ID on the host, or civicum/NAME, made here.",
+    ),
+    key(
+        "services.*.publish",
+        Kind::List(Shape::Publish),
+        "",
+        "no port",
+        "[\"8080:80\", \"127.0.0.1:53:53/udp\"]",
+        "Ports that the host opens: PORT, HOSTPORT:PORT or ADDRESS:HOSTPORT:PORT, with /udp behind it where it is not TCP.",
+    ),
+    key(
         "services.*.memory",
         Kind::Size { min_mib: 6, vars: HOST },
         "bytes",
@@ -330,7 +353,15 @@ pub const KEYS: [Key; 34] = [
         "",
         "127.0.0.1",
         "\"127.0.0.1\"",
-        "The host's address that published ports bind to.",
+        "The host's address that published ports bind to where they name none.",
+    ),
+    key(
+        "sovereignty.public",
+        Kind::List(Shape::ServiceName),
+        "",
+        "none",
+        "[\"proxy\"]",
+        "Services whose published ports may be open to the outside, on purpose.",
     ),
     key(
         "waivers.*.reason",

@@ -7,21 +7,26 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::decode::{decode, names_for, type_of};
-use super::finding::{Code, Finding, Severity, part};
+use super::finding::{Code, Finding, Severity, cap, part};
 use super::keys::{KEYS, Lookup, lookup, name_shape, siblings};
 use super::source::{Place, Source};
 use super::value::{KeyPath, Leaf, Value, toml_key};
 use super::{suggest, sysctl};
+use crate::t;
 
 /// The largest profile, in bytes. A real one has a few KiB.
 pub(super) const MAX_SIZE: usize = 1 << 20;
+/// The deepest nesting of brackets; the format needs four.
+const MAX_NESTING: usize = 32;
 /// After so many findings nobody reads on; a binary file would give a million.
-const MAX_FINDINGS: usize = 100;
+pub(super) const MAX_FINDINGS: usize = 100;
 
 /// The values of one file.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Layer {
     pub(super) leaves: BTreeMap<KeyPath, Leaf>,
+    /// Where the names that the user chose stand, as `services.llm` in a header.
+    pub(super) names: BTreeMap<KeyPath, Place>,
 }
 
 /// Bytes as a source, if they can be one.
@@ -47,8 +52,15 @@ pub(super) fn source(name: &str, bytes: Vec<u8>) -> Result<Arc<Source>, Finding>
 
 /// Reads a profile's text. The layer has what could be understood.
 pub(super) fn read(source: &Arc<Source>) -> (Layer, Vec<Finding>) {
+    let mut reader = Reader { source, findings: Vec::new(), layer: Layer::default(), doubts: 0 };
+    if let Some(at) = too_deep(source.text()) {
+        let place = reader.place(at..at + 1);
+        let message = t!("brackets are nested more than {most} deep", most = MAX_NESTING);
+        let finding = Finding::error(Code::Syntax, &place, message);
+        reader.findings.push(finding.help(t!("a profile nests three levels at most")));
+        return (reader.layer, reader.findings);
+    }
     let (document, errors) = DeTable::parse_recoverable(source.text());
-    let mut reader = Reader { source, findings: Vec::new(), layer: Layer::default() };
     for error in errors.iter().take(MAX_FINDINGS) {
         reader.syntax(error);
     }
@@ -73,14 +85,58 @@ pub(super) fn read(source: &Arc<Source>) -> (Layer, Vec<Finding>) {
         });
         index <= before || !guess
     });
-    reader.findings.truncate(MAX_FINDINGS);
+    cap(&mut reader.findings, MAX_FINDINGS);
     (reader.layer, reader.findings)
+}
+
+/// Where brackets or braces are nested deeper than any profile has them. The parser refuses that too, but takes its time:
+/// it tells of every single one.
+fn too_deep(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let (mut at, mut depth) = (0, 0_usize);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > MAX_NESTING {
+                    return Some(at);
+                }
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'#' => at += bytes[at..].iter().position(|b| *b == b'\n').unwrap_or(bytes.len() - at),
+            b'"' | b'\'' => at = end_of_text(bytes, at),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The last byte of the text whose quotes begin at `start`; an open one ends with its line, or with the file.
+fn end_of_text(bytes: &[u8], start: usize) -> usize {
+    let quote = bytes[start];
+    let three = [quote; 3];
+    let long = bytes[start..].starts_with(&three);
+    let mut at = start + if long { 3 } else { 1 };
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\\' if quote == b'"' => at += 1,
+            b'\n' if !long => return at,
+            byte if *byte == quote && !long => return at,
+            byte if *byte == quote && bytes[at..].starts_with(&three) => return at + 2,
+            _ => {}
+        }
+        at += 1;
+    }
+    at
 }
 
 struct Reader<'s> {
     source: &'s Arc<Source>,
     findings: Vec<Finding>,
     layer: Layer,
+    /// Parameters that may be mistyped.
+    doubts: usize,
 }
 
 impl Reader<'_> {
@@ -131,7 +187,11 @@ impl Reader<'_> {
     fn table(&mut self, table: &DeTable<'_>, path: &mut KeyPath) {
         for (key, value) in table {
             if self.findings.len() > 2 * MAX_FINDINGS {
-                return;
+                cap(&mut self.findings, MAX_FINDINGS);
+                // An error behind a hundred warnings is an error all the same.
+                if self.findings.iter().all(Finding::is_error) {
+                    return;
+                }
             }
             path.0.push(key.get_ref().clone().into_owned());
             if path.0.len() == 1 && path.0[0] == "sysctl" {
@@ -192,10 +252,18 @@ impl Reader<'_> {
             return;
         };
         for (key, value) in table {
+            if self.findings.len() > 2 * MAX_FINDINGS {
+                cap(&mut self.findings, MAX_FINDINGS);
+            }
             let name = key.get_ref().as_ref();
             let name = if path.0.len() > 1 { format!("{}.{name}", path.0[1]) } else { name.to_owned() };
             let mut path = KeyPath::of(&["sysctl", &name]);
             if let DeValue::Table(_) = value.get_ref() {
+                if sysctl::of(&name).is_some() {
+                    let message = t!("{name} is one parameter, and this is a table", name = name);
+                    self.findings.push(Finding::error(Code::Type, &self.place(value.span()), message));
+                    continue;
+                }
                 self.parameters(value, &path);
                 continue;
             }
@@ -215,7 +283,8 @@ impl Reader<'_> {
                     continue;
                 }
             }
-            if sysctl::of(&name).is_none() {
+            // Nobody reads more suggestions than that.
+            if sysctl::of(&name).is_none() && self.doubts < MAX_FINDINGS {
                 if let Some(near) = suggest::nearest(&name, sysctl::KNOWN.iter().map(|k| k.name)) {
                     let finding = Finding::warning(
                         Code::UnknownKey,
@@ -223,6 +292,7 @@ impl Reader<'_> {
                         format!("`{name}` is not a parameter that we know"),
                     );
                     self.findings.push(finding.help(format!("did you mean \"{near}\"?")));
+                    self.doubts += 1;
                 }
             }
             self.entry(key, value, &mut path);
@@ -231,6 +301,7 @@ impl Reader<'_> {
 
     fn name(&mut self, place: &Place, path: &KeyPath) {
         let (Some(shape), Some(name)) = (name_shape(&path.0), path.0.last()) else { return };
+        self.layer.names.insert(path.clone(), place.clone());
         if let Err((message, help)) = shape.check(name) {
             self.findings.push(Finding::error(Code::Value, place, message).maybe_help(help));
         }
@@ -290,4 +361,29 @@ fn elsewhere(name: &str) -> Option<String> {
     let key = KEYS.iter().find(|key| key.path.rsplit('.').next() == Some(name))?;
     let (section, _) = key.path.rsplit_once('.')?;
     Some(format!("`{name}` belongs to [{}]", section.replace('*', "NAME")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_brackets_that_nest_are_counted() {
+        let deep = "[".repeat(MAX_NESTING + 1);
+        for text in [
+            format!(
+                "# {deep}\na = '{deep}'\nb = \"\\\"{deep}\"\nc = '''\n'{deep}'''\nd = \"\"\"\"{deep}\\\"\"\"\"\n"
+            ),
+            "[[a]]\n".repeat(1000),
+            format!("a = {}{}", "[".repeat(MAX_NESTING), "]".repeat(MAX_NESTING)),
+            "a = 'open\n".repeat(10),
+            "\"".to_owned(),
+            "'''".to_owned(),
+            "\"\\".to_owned(),
+        ] {
+            assert_eq!(too_deep(&text), None, "{text}");
+        }
+        assert_eq!(too_deep(&format!("a = {deep}")), Some(4 + MAX_NESTING));
+        assert_eq!(too_deep(&format!("a = 'x'\n{}", "{a=".repeat(40))), Some(8 + 3 * MAX_NESTING));
+    }
 }

@@ -154,9 +154,11 @@ impl Chain<'_> {
     fn finish(mut self) -> Loaded {
         let mut leaves: BTreeMap<KeyPath, Leaf> = BTreeMap::new();
         let own = self.layers.first().cloned().unwrap_or_default();
+        let mut names = BTreeMap::new();
         for layer in self.layers.iter().rev() {
             leaves.retain(|path, _| !OWN.contains(&path.0[0].as_str()));
             drop_unwanted(&mut leaves, layer, &mut self.findings);
+            names.extend(layer.names.iter().map(|(path, place)| (path.clone(), place.clone())));
             leaves.extend(layer.leaves.iter().map(|(path, leaf)| (path.clone(), leaf.clone())));
         }
         let findings = &mut self.findings;
@@ -169,7 +171,14 @@ impl Chain<'_> {
                 };
                 let name = text("name").unwrap_or_else(|| name_of(first.name()));
                 let description = text("description").unwrap_or_default();
-                Some(Profile { name, description, sources: self.sources, leaves, warnings: findings.clone() })
+                Some(Profile {
+                    name,
+                    description,
+                    sources: self.sources,
+                    leaves,
+                    names,
+                    warnings: findings.clone(),
+                })
             }
             None => None,
         };
@@ -223,9 +232,11 @@ fn no_such(name: &str) -> Finding {
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Finding {
-    let finding = Finding::about(Code::Unreadable, name, format!("the file can't be read: {error}"));
+    let code = if error.kind() == io::ErrorKind::FileTooLarge { Code::TooLarge } else { Code::Unreadable };
+    let finding = Finding::about(code, name, format!("the file can't be read: {error}"));
     match error.kind() {
         io::ErrorKind::NotFound => finding.help("is the path right?"),
+        io::ErrorKind::FileTooLarge => finding.help("is it the right file?"),
         io::ErrorKind::PermissionDenied => finding.help("run it as a user who may read it (sudo)"),
         _ => finding,
     }

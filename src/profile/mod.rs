@@ -4,19 +4,27 @@
 //! `extends` is merged in key by key ([`load`]); and [`Profile::settle`] evaluates the sizing rules for one host
 //! and proves the memory arithmetic. Reading is pure: bytes come from a function that the caller gives.
 
+pub mod account;
 mod budget;
 pub mod bundled;
 pub mod code;
+mod conflict;
+pub mod container;
 mod decode;
+mod destination;
 pub mod excerpt;
 pub mod finding;
+mod fit;
+mod hosted;
 mod init;
+pub mod kernels;
 pub mod keys;
 mod layer;
 pub mod load;
 mod lookup;
 mod numbers;
 pub mod rule;
+pub mod saved_host;
 pub mod schema;
 pub mod settings;
 pub mod settle;
@@ -26,6 +34,7 @@ pub mod source;
 mod sovereignty;
 pub mod suggest;
 pub mod sysctl;
+pub mod target;
 pub mod validate;
 pub mod value;
 
@@ -38,13 +47,14 @@ pub use bundled::{BUNDLED, Bundled, best_for};
 pub use finding::{Code, Finding, Severity};
 pub use init::init;
 pub use load::Reader;
+pub use saved_host::SavedHost;
 pub use schema::schema;
 pub use settings::Settings;
 pub use settle::Numbers;
 pub use show::Shown;
 pub use source::{Place, Provenance, Source, Span};
 
-pub use validate::{Validation, validate};
+pub use validate::{About, Validation, validate};
 
 use crate::host::{Host, sha256_hex};
 use value::{KeyPath, Leaf};
@@ -56,6 +66,7 @@ pub struct Profile {
     description: String,
     sources: Vec<Arc<Source>>,
     leaves: BTreeMap<KeyPath, Leaf>,
+    names: BTreeMap<KeyPath, Place>,
     warnings: Vec<Finding>,
 }
 
@@ -115,10 +126,33 @@ impl Profile {
         self.leaf(path).map(|leaf| &leaf.place)
     }
 
+    /// The place of one entry of a list.
+    fn item(&self, path: &[&str], at: usize) -> Option<Place> {
+        let leaf = self.leaf(path)?;
+        match &leaf.value {
+            value::Value::List(items) => items.get(at).map(|item| finding::part(&leaf.place, item)),
+            _ => None,
+        }
+    }
+
     /// The place of the first value below a path.
     fn first_place(&self, path: &[&str]) -> Option<&Place> {
-        let below = |own: &KeyPath| own.0.len() > path.len() && own.0.iter().zip(path).all(|(a, b)| a == b);
-        self.leaves.iter().find(|(own, _)| below(own)).map(|(_, leaf)| &leaf.place)
+        self.below(path).next().map(|(_, leaf)| &leaf.place)
+    }
+
+    /// All values below a path, found without a look at the others.
+    fn below(&self, path: &[&str]) -> impl Iterator<Item = (&KeyPath, &Leaf)> {
+        let depth = path.len();
+        let start = KeyPath::of(path);
+        self.leaves
+            .range(start.clone()..)
+            .take_while(move |(own, _)| own.0.len() >= depth && own.0[..depth] == start.0[..])
+            .filter(move |(own, _)| own.0.len() > depth)
+    }
+
+    /// The place of a name that the user chose, as `["services", "llm"]`; else of the first value below it.
+    fn name_place(&self, path: &[&str]) -> Option<&Place> {
+        self.names.get(&KeyPath::of(path)).or_else(|| self.first_place(path))
     }
 
     /// The names that the user chose in a section such as `services`.

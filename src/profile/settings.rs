@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::container::Publish;
 use crate::units::Bytes;
 
 /// A profile resolved for one host. Produced by [`super::Profile::settle`]; the tunables read only this.
@@ -128,6 +129,12 @@ pub struct Memory {
 /// `[services.NAME]`: limits that the container side uses.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Service {
+    /// Where its image comes from.
+    #[serde(default)]
+    pub image: Option<String>,
+    /// Ports that the host opens.
+    #[serde(default)]
+    pub publish: Vec<Publish>,
     /// Hard limit, bytes (cgroup memory.max).
     pub memory: Option<Bytes>,
     /// Best-effort protection, bytes (memory.low).
@@ -146,6 +153,14 @@ pub struct Service {
     pub environment: BTreeMap<String, String>,
 }
 
+impl Service {
+    /// The most that it may have in swap. Where the profile does not say, as much as its memory: so does the engine.
+    pub fn swap_limit(&self) -> Option<Bytes> {
+        let memory = self.memory?;
+        Some(self.memory_swap.map_or(memory, |both| Bytes(both.0.saturating_sub(memory.0))))
+    }
+}
+
 /// `[sovereignty]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sovereignty {
@@ -153,10 +168,13 @@ pub struct Sovereignty {
     pub egress: bool,
     /// The address that published ports bind to.
     pub publish_address: String,
+    /// Services whose ports may be open to the outside.
+    #[serde(default)]
+    pub public: Vec<String>,
 }
 
 impl Default for Sovereignty {
     fn default() -> Self {
-        Self { egress: false, publish_address: "127.0.0.1".to_owned() }
+        Self { egress: false, publish_address: "127.0.0.1".to_owned(), public: Vec::new() }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::budget;
+use super::container::{self, Publish};
 use super::decode::inside;
 use super::finding::{Code, Finding, Severity, any_error, sort};
 use super::keys::Kind;
@@ -10,8 +10,10 @@ pub use super::numbers::Numbers;
 use super::rule::{Quantity, Rule, RuleError, Var, Vars};
 use super::settings::{Persist, Service, Settings, Waiver};
 use super::source::Place;
+use super::target::Target;
 use super::value::{KeyPath, Leaf, Value};
-use super::{Profile, sysctl};
+use super::{Profile, budget, conflict, fit, sovereignty, sysctl};
+use crate::t;
 use crate::units::{Bytes, GIB, MIB};
 
 /// The path of our swap file where the profile names none.
@@ -20,7 +22,7 @@ pub const SWAP_PATH: &str = "/civicum.swap";
 impl Profile {
     /// The profile on a host with these figures; all that stands in the way otherwise.
     pub fn settle(&self, numbers: &Numbers) -> Result<Settings, Vec<Finding>> {
-        let (settings, mut findings) = self.evaluate(numbers);
+        let (settings, _, mut findings) = self.evaluate(&Target::this(*numbers));
         if any_error(&findings) {
             findings.retain(Finding::is_error);
             return Err(findings);
@@ -30,7 +32,13 @@ impl Profile {
 
     /// All findings on a host with these figures, warnings too.
     pub fn check(&self, numbers: &Numbers) -> Vec<Finding> {
-        self.evaluate(numbers).1
+        self.check_for(&Target::this(*numbers)).1
+    }
+
+    /// All findings on a host; and what it comes to there, where every rule has a result.
+    pub(super) fn check_for(&self, target: &Target<'_>) -> (Option<Settings>, Vec<Finding>) {
+        let (settings, complete, findings) = self.evaluate(target);
+        (complete.then_some(settings), findings)
     }
 
     /// The host that the profile says it is made for, if it says so; else one of 12 GB.
@@ -69,8 +77,8 @@ impl Profile {
         Some(rule.evaluate(&vars))
     }
 
-    /// Rules and ranges of a profile that has errors already. What its values say together is left out, and so
-    /// is every rule that hangs on another value: the errors could be the cause.
+    /// Rules, ranges and texts of a profile that has errors already. What its values say together is left out, and
+    /// so is every rule that hangs on another value: the errors could be the cause.
     pub(super) fn check_rules(&self, numbers: &Numbers) -> Vec<Finding> {
         let mut settler = Settler { profile: self, numbers, findings: Vec::new() };
         for (path, leaf) in &self.leaves {
@@ -78,14 +86,23 @@ impl Profile {
                 settler.evaluate(path, leaf, rule);
             }
         }
-        settler.findings
+        let mut findings = std::mem::take(&mut settler.findings);
+        // What a text says by itself needs no other value.
+        let settings = settler.settings();
+        conflict::check_values(self, &settings, &mut findings);
+        sovereignty::check_values(self, &settings, &mut findings);
+        findings
     }
 
-    fn evaluate(&self, numbers: &Numbers) -> (Settings, Vec<Finding>) {
-        let mut settler = Settler { profile: self, numbers, findings: Vec::new() };
+    fn evaluate(&self, target: &Target<'_>) -> (Settings, bool, Vec<Finding>) {
+        let mut settler = Settler { profile: self, numbers: &target.numbers, findings: Vec::new() };
         let settings = settler.settings();
         let mut findings = settler.findings;
-        findings.extend(budget::check(self, &settings, numbers));
+        let complete = !any_error(&findings);
+        findings.extend(budget::check(self, &settings, target));
+        conflict::check(self, &settings, target, &mut findings);
+        fit::check(self, &settings, target, &mut findings);
+        sovereignty::check(self, &settings, &mut findings);
         if any_error(&findings) {
             // On a host that is too small that is the reason for all the rest, and belongs among the errors.
             let least = self.place(&["memory", "at_least"]).map(Place::span);
@@ -93,7 +110,7 @@ impl Profile {
             findings.iter_mut().filter(too_small).for_each(|f| f.severity = Severity::Error);
         }
         sort(&mut findings);
-        (settings, findings)
+        (settings, complete, findings)
     }
 }
 
@@ -137,7 +154,7 @@ impl Settler<'_> {
         if let Some(Value::Duration(ttl)) = self.value(&["mglru", "min_ttl"]) {
             s.mglru.min_ttl_ms = Some(ttl.0);
         }
-        s.memory.at_least = profile.at_least();
+        s.memory.at_least = self.size(&["memory", "at_least"]);
         s.memory.reserve = self.size(&["memory", "reserve"]).unwrap_or_default();
         for name in profile.names_in("services") {
             let service = self.service(name);
@@ -146,6 +163,12 @@ impl Settler<'_> {
         s.sovereignty.egress = self.flag(&["sovereignty", "egress"]).unwrap_or(false);
         if let Some(address) = self.text(&["sovereignty", "publish_address"]) {
             s.sovereignty.publish_address = address;
+        }
+        s.sovereignty.public = self.list(&["sovereignty", "public"]);
+        let address = s.sovereignty.publish_address.parse().unwrap_or(container::LOOPBACK);
+        for (name, service) in &mut s.services {
+            let written = self.list(&["services", name, "publish"]);
+            service.publish = written.iter().filter_map(|text| Publish::parse(text, address).ok()).collect();
         }
         s.waivers = self.waivers();
         s
@@ -176,6 +199,8 @@ impl Settler<'_> {
         let at = |key| ["services", name, key];
         let whole = |n: Option<i64>| n.and_then(|n| i32::try_from(n).ok());
         Service {
+            image: self.text(&at("image")),
+            publish: Vec::new(),
             memory: self.size(&at("memory")),
             memory_reservation: self.size(&at("memory_reservation")),
             memory_swap: self.size(&at("memory_swap")),
@@ -188,17 +213,14 @@ impl Settler<'_> {
     }
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {
-        let mut found = BTreeMap::new();
-        for (path, leaf) in &self.profile.leaves {
-            if let ([section, name, "environment", variable], Value::Text(value)) =
-                (parts(path).as_slice(), &leaf.value)
-            {
-                if *section == "services" && *name == service {
-                    found.insert((*variable).to_owned(), value.clone());
-                }
-            }
-        }
-        found
+        let path = ["services", service, "environment"];
+        self.profile
+            .below(&path)
+            .filter_map(|(path, leaf)| match &leaf.value {
+                Value::Text(value) => Some((path.0.last()?.clone(), value.clone())),
+                _ => None,
+            })
+            .collect()
     }
 
     fn parameters(&mut self) -> BTreeMap<String, String> {
@@ -298,12 +320,13 @@ impl Settler<'_> {
             {
                 Some(format!("`{path}` comes to less than 1 MiB: {rule}"))
             }
+            (Kind::Sysctl, Quantity::Size(bytes)) => beyond_the_kernel(path, bytes),
             _ => None,
         };
         if let Some(message) = objection {
             let help = "sizes are rounded down to whole MiB; give it a unit, as in \"512MiB\"";
             let finding = Finding::error(Code::Range, &leaf.place, message);
-            let size = matches!(quantity, Quantity::Size(_));
+            let size = matches!(quantity, Quantity::Size(bytes) if bytes.0 == 0 || leaf.key.kind.is_size());
             self.findings.push(if size { finding.help(help) } else { finding });
             return None;
         }
@@ -311,8 +334,22 @@ impl Settler<'_> {
     }
 }
 
-fn parts(path: &KeyPath) -> Vec<&str> {
-    path.0.iter().map(String::as_str).collect()
+/// What a rule comes to must be what the kernel takes, as what is written must.
+fn beyond_the_kernel(path: &KeyPath, bytes: Bytes) -> Option<String> {
+    let name = path.0.last()?;
+    let known = sysctl::of(name)?;
+    let value = bytes.0 / known.unit.unwrap_or(1);
+    let (least, most) = known.range;
+    let fits = i64::try_from(value).is_ok_and(|value| (least..=most).contains(&value));
+    (!fits).then(|| {
+        t!(
+            "{name} comes to {value}, and the kernel takes {least} to {most}",
+            name = name,
+            value = value,
+            least = least,
+            most = most
+        )
+    })
 }
 
 #[cfg(test)]

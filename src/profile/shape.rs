@@ -3,6 +3,9 @@
 
 use std::net::IpAddr;
 
+use super::container;
+use crate::t;
+
 /// The form of a text value or of a free key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -32,6 +35,10 @@ pub enum Shape {
     SysctlValue,
     /// An IP address.
     Address,
+    /// A container's image.
+    Image,
+    /// A port that the host opens.
+    Publish,
     /// The id of a check of `doctor`.
     CheckId,
 }
@@ -54,6 +61,12 @@ impl Shape {
             Self::EnvironmentName => "^[A-Za-z_][A-Za-z0-9_]{0,127}$",
             Self::SysctlKey => "^[a-z0-9_-]+([./][a-z0-9_-]+)+$",
             Self::Address => "^[0-9A-Fa-f.:]+$",
+            Self::Image => {
+                r"^(sha256:[0-9a-f]{64}|civicum/[a-z0-9._-]+(:[A-Za-z0-9_.-]{1,128})?|[A-Za-z0-9._:/-]+@sha256:[0-9a-f]{64})$"
+            }
+            Self::Publish => {
+                r"^([0-9.]+:|\[[0-9A-Fa-f:.]+\]:)?([1-9][0-9]{0,4}:)?[1-9][0-9]{0,4}(/(tcp|udp))?$"
+            }
             Self::CheckId => "^CT-[A-Z]{2,12}-[0-9]{3}$",
         }
     }
@@ -61,7 +74,9 @@ impl Shape {
     /// Whether `text` has this form.
     pub fn check(self, text: &str) -> Result<(), Objection> {
         match self {
-            Self::Line | Self::EnvironmentValue | Self::KeyPath => one_line(text),
+            Self::Line | Self::EnvironmentValue => one_line(text),
+            Self::KeyPath if text.trim().is_empty() => Err((t!("the name of a key is empty"), None)),
+            Self::KeyPath => one_line(text),
             Self::SysctlValue => one_line(text).and_then(|()| {
                 if text.trim().is_empty() { Err(("the value is empty".to_owned(), None)) } else { Ok(()) }
             }),
@@ -93,9 +108,25 @@ impl Shape {
                     Err((format!("`{text}` is not an IP address"), Some("for example 127.0.0.1 or ::1")))
                 }
             },
+            Self::Image => match container::image(text) {
+                Some(_) => Ok(()),
+                None => Err((
+                    t!("`{text}` is not the name of an image", text = shortened(text)),
+                    Some("as in postgres:17@sha256:…, sha256:… for one on the host, or civicum/NAME"),
+                )),
+            },
+            Self::Publish => {
+                container::Publish::parse(text, container::LOOPBACK).map(|_| ()).map_err(|why| {
+                    (why, Some("as in \"443\", \"8080:80\", \"127.0.0.1:8080:80\" or \"53:53/udp\""))
+                })
+            }
             Self::CheckId => check_id(text),
         }
     }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(70).collect()
 }
 
 fn one_line(text: &str) -> Result<(), Objection> {
@@ -116,10 +147,7 @@ fn made_of(
     rule: &'static str,
 ) -> Result<(), Objection> {
     if text.is_empty() || text.len() > most {
-        return Err((
-            format!("`{}` is empty or too long", text.chars().take(70).collect::<String>()),
-            Some(rule),
-        ));
+        return Err((format!("`{}` is empty or too long", shortened(text)), Some(rule)));
     }
     match text.char_indices().find(|(at, c)| !fits(*c, *at == 0)) {
         None => Ok(()),
@@ -136,9 +164,8 @@ fn check_id(text: &str) -> Result<(), Objection> {
     if fits && parts.next().is_none() {
         return Ok(());
     }
-    let shown: String = text.chars().take(70).collect();
     Err((
-        format!("`{shown}` is not the id of a check"),
+        format!("`{}` is not the id of a check", shortened(text)),
         Some("`civicum-tune doctor -v` lists them, as CT-ZRAM-001"),
     ))
 }
@@ -272,6 +299,8 @@ mod tests {
         fits(Shape::EnvironmentValue, &["", "a b $x"], &["a\nb", "\u{1b}[0m", "\0"]);
         fits(Shape::Address, &["127.0.0.1", "::1"], &["localhost", "1.2.3", ""]);
         fits(Shape::CheckId, &["CT-ZRAM-001"], &["", "CT-ZRAM", "ct-zram-001", "CT-ZRAM-1", "CT-ZRAM-001-X"]);
+        fits(Shape::Publish, &["80", "0.0.0.0:443:443/udp"], &["", "eighty", "80-90"]);
+        fits(Shape::Image, &["postgres:17", "civicum/ocr"], &["", "Postgres", "a b"]);
         fits(Shape::ServiceName, &["llm", "a-1"], &["", "-a", "A", "a/b", "a.b"]);
         fits(
             Shape::Extends,

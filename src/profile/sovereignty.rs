@@ -1,86 +1,248 @@
-//! What could carry data off the host, as far as a profile shows it.
+//! What could carry data off the host or let others in, as far as a profile shows it.
 
 use std::net::IpAddr;
 
 use super::Profile;
-use super::finding::{Code, Finding};
-use super::settings::Settings;
+use super::container::{self, Image, Publish};
+use super::destination::{has_password, is_private, is_proxy, outside};
+use super::finding::{Code, Finding, part};
+use super::hosted::{self, What};
+use super::settings::{Service, Settings};
+use super::source::Place;
+use super::suggest::nearest;
+use crate::t;
 
-/// Findings about egress, published ports, addresses and secrets in environments.
+/// Findings about egress, published ports, images, destinations and secrets in environments.
 pub(super) fn check(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) {
-    if settings.sovereignty.egress {
-        if let Some(place) = profile.place(&["sovereignty", "egress"]) {
-            let message = "containers may reach the outside: documents could leave the host";
-            findings.push(
-                Finding::warning(Code::Sovereignty, place, message).help("set it to false, the default"),
+    let mut rules = Rules { profile, settings, findings };
+    rules.egress();
+    rules.publish_address();
+    rules.public();
+    for (name, service) in &settings.services {
+        rules.ports(name, service);
+    }
+    check_values(profile, settings, findings);
+}
+
+/// Of these only what no other value decides.
+pub(super) fn check_values(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) {
+    let mut rules = Rules { profile, settings, findings };
+    for (name, service) in &settings.services {
+        rules.image(name, service);
+        rules.environment(name, service);
+    }
+}
+
+struct Rules<'r> {
+    profile: &'r Profile,
+    settings: &'r Settings,
+    findings: &'r mut Vec<Finding>,
+}
+
+impl Rules<'_> {
+    fn egress(&mut self) {
+        if !self.settings.sovereignty.egress {
+            return;
+        }
+        if let Some(place) = self.profile.place(&["sovereignty", "egress"]) {
+            let message = t!("containers may reach the outside: documents could leave the host");
+            self.findings.push(
+                Finding::warning(Code::Sovereignty, place, message).help(t!("set it to false, the default")),
             );
         }
     }
-    let address = settings.sovereignty.publish_address.parse::<IpAddr>();
-    if let (Ok(address), Some(place)) = (address, profile.place(&["sovereignty", "publish_address"])) {
-        if !address.is_loopback() {
-            let message = format!("published ports will be open on {address}, past the host's firewall");
-            let help = "bind 127.0.0.1 and let a proxy on the host face the outside";
-            findings.push(Finding::warning(Code::Sovereignty, place, message).help(help));
+
+    fn publish_address(&mut self) {
+        let address = self.settings.sovereignty.publish_address.parse::<IpAddr>();
+        let place = self.profile.place(&["sovereignty", "publish_address"]);
+        let (Ok(address), Some(place)) = (address, place) else { return };
+        // Where every service with a port is public on purpose, there is nothing left to say.
+        let public = &self.settings.sovereignty.public;
+        let mut open =
+            self.settings.services.iter().filter(|(_, service)| !service.publish.is_empty()).peekable();
+        let on_purpose = open.peek().is_some() && open.all(|(name, _)| public.contains(name));
+        if !address.is_loopback() && !on_purpose {
+            let message =
+                t!("published ports will be open on {address}, past the host's firewall", address = address);
+            let help = t!("bind 127.0.0.1 and let a proxy on the host face the outside");
+            self.findings.push(Finding::warning(Code::Sovereignty, place, message).help(help));
         }
     }
-    for (service, limits) in &settings.services {
+
+    fn public(&mut self) {
+        let Some(place) = self.profile.place(&["sovereignty", "public"]) else { return };
+        let services = &self.settings.services;
+        if services.is_empty() {
+            return;
+        }
+        for name in self.settings.sovereignty.public.iter().filter(|name| !services.contains_key(*name)) {
+            let message = t!("there is no service `{name}`", name = name);
+            let help = match nearest(name, services.keys().map(String::as_str)) {
+                Some(near) => t!("did you mean `{near}`?", near = near),
+                None => t!("it lists services of this profile whose ports may be open to the outside"),
+            };
+            self.findings.push(Finding::warning(Code::Conflict, &part(place, name), message).help(help));
+        }
+    }
+
+    fn image(&mut self, name: &str, service: &Service) {
+        let Some(image) = service.image.as_deref() else { return };
+        let Some(place) = self.profile.place(&["services", name, "image"]) else { return };
+        if container::image(image) == Some(Image::Floating) {
+            let message = t!("{image} has no digest: what it is can change with every pull", image = image);
+            let help = t!(
+                "pin it: `docker buildx imagetools inspect {image}` shows the digest, or `docker image inspect --format '{{{{index .RepoDigests 0}}}}' {image}` once it is pulled; then write {name}@sha256:…",
+                image = image,
+                name = image
+            );
+            self.findings.push(Finding::error(Code::Sovereignty, place, message).help(help));
+        }
+    }
+
+    fn ports(&mut self, name: &str, service: &Service) {
+        if self.settings.sovereignty.public.iter().any(|public| public == name) {
+            return;
+        }
+        for (at, publish) in service.publish.iter().enumerate() {
+            if let Some(place) = self.profile.item(&["services", name, "publish"], at) {
+                self.port(name, publish, &place);
+            }
+        }
+    }
+
+    fn port(&mut self, name: &str, publish: &Publish, place: &Place) {
+        let Publish { address, host_port, .. } = publish;
+        if address.is_loopback() {
+            return;
+        }
+        let help = t!(
+            "bind 127.0.0.1, or say that it is on purpose: sovereignty.public = [\"{name}\"]",
+            name = name
+        );
+        let finding = if is_private(*address) && !address.is_unspecified() {
+            let message = t!(
+                "port {port} of {name} is open on {address}, to all of that network",
+                port = host_port,
+                name = name,
+                address = address
+            );
+            Finding::warning(Code::Sovereignty, place, message)
+        } else {
+            let message = t!(
+                "port {port} of {name} is open on {address}, to everyone and past the host's firewall",
+                port = host_port,
+                name = name,
+                address = address
+            );
+            Finding::error(Code::Sovereignty, place, message)
+        };
+        self.findings.push(finding.help(help));
+    }
+
+    fn environment(&mut self, service: &str, limits: &Service) {
         for (name, value) in &limits.environment {
-            let Some(place) = profile.place(&["services", service, "environment", name]) else { continue };
-            if let Some(host) = outside_host(value) {
-                let message = format!("{service} is pointed at {host}, which is not on this host");
-                let finding = if settings.sovereignty.egress {
+            let Some(place) = self.profile.place(&["services", service, "environment", name]) else {
+                continue;
+            };
+            for host in outside(name, value) {
+                let (message, help) = pointed(service, name, &host);
+                let finding = if self.settings.sovereignty.egress {
                     Finding::warning(Code::Sovereignty, place, message)
                 } else {
                     Finding::error(Code::Sovereignty, place, message)
                 };
-                findings
-                    .push(finding.help("everything runs locally: name a service of this profile instead"));
+                self.findings.push(finding.help(help));
             }
             if is_secret(name) && !value.is_empty() {
-                let message = format!(
-                    "`{name}` looks like a secret, and everyone who may inspect containers can read it"
+                let message = t!(
+                    "`{name}` looks like a secret, and everyone who may inspect containers can read it",
+                    name = name
                 );
-                let help = format!("put it into a file and set {name}_FILE");
-                findings.push(Finding::warning(Code::Sovereignty, place, message).help(help));
+                let help = t!("put it into a file and set {name}_FILE", name = name);
+                self.findings.push(Finding::warning(Code::Sovereignty, place, message).help(help));
+            } else if has_password(value) {
+                let message = t!(
+                    "the URL in `{name}` has a password, and everyone who may inspect containers can read it",
+                    name = name
+                );
+                let help =
+                    t!("put the password into a file that the program reads, and leave it out of the URL");
+                self.findings.push(Finding::warning(Code::Sovereignty, place, message).help(help));
             }
             if name == "OLLAMA_HOST" && is_loopback(value) {
-                let message = "bound to its own loopback, the model can't be reached by the other containers";
-                let help = "leave it out: the image listens on its own address, and nothing is published";
-                findings.push(Finding::warning(Code::Conflict, place, message).help(help));
+                let message =
+                    t!("bound to its own loopback, the model can't be reached by the other containers");
+                let help = t!("leave it out: the image listens on its own address, and nothing is published");
+                self.findings.push(Finding::warning(Code::Conflict, place, message).help(help));
             }
         }
+    }
+}
+
+/// What is wrong with a destination, and what to name instead.
+fn pointed(service: &str, variable: &str, host: &str) -> (String, String) {
+    if is_proxy(variable) {
+        let message = t!(
+            "all that {service} asks for would go through {host}, which is not on this host",
+            service = service,
+            host = host
+        );
+        return (message, t!("take the proxy out: nothing leaves the host"));
+    }
+    let Some((who, what)) = hosted::of(host) else {
+        let message =
+            t!("{service} is pointed at {host}, which is not on this host", service = service, host = host);
+        return (message, t!("everything runs locally: name a service of this profile instead"));
+    };
+    match what {
+        What::Database => (
+            t!(
+                "{service} is pointed at {host}: that is {who}, a hosted database",
+                service = service,
+                host = host,
+                who = who
+            ),
+            t!(
+                "keep the data here: run PostgreSQL as a service of this profile, and name that, as in postgres://postgres:5432/…"
+            ),
+        ),
+        What::Model => (
+            t!(
+                "{service} is pointed at {host}: that is {who}, a hosted language model",
+                service = service,
+                host = host,
+                who = who
+            ),
+            t!("the model runs here: name the service of this profile that runs it, as in http://llm:11434"),
+        ),
+        What::Recognition => (
+            t!(
+                "{service} is pointed at {host}: that is {who}, which reads documents elsewhere",
+                service = service,
+                host = host,
+                who = who
+            ),
+            t!("documents are read here, by the worker's own OCR: take the address out"),
+        ),
+        What::Telemetry => (
+            t!(
+                "{service} is pointed at {host}: that is {who}, which collects errors and traces elsewhere",
+                service = service,
+                host = host,
+                who = who
+            ),
+            t!("traces carry contents of documents: take the address out, and read the logs here"),
+        ),
+        What::Cloud => (
+            t!("{service} is pointed at {host}: that is {who}", service = service, host = host, who = who),
+            t!("everything runs locally: name a service of this profile instead"),
+        ),
     }
 }
 
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     ["PASSWORD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY"].iter().any(|end| name.ends_with(end))
-}
-
-/// The host of a URL in `value`, if it is neither this machine, nor a container's name, nor a private address.
-fn outside_host(value: &str) -> Option<String> {
-    let (_, rest) = value.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    let host = authority.rsplit('@').next().unwrap_or(authority);
-    let host = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or(v6),
-        None => host.split(':').next().unwrap_or(host),
-    };
-    let inside = match host.parse::<IpAddr>() {
-        Ok(IpAddr::V4(v4)) => {
-            v4.is_loopback() || v4.is_private() || v4.is_unspecified() || v4.is_link_local()
-        }
-        // fc00::/7 is the private range.
-        Ok(IpAddr::V6(v6)) => v6.is_loopback() || v6.is_unspecified() || v6.segments()[0] & 0xfe00 == 0xfc00,
-        // Containers' names have no dot; these endings are never public.
-        Err(_) => {
-            let host = host.to_ascii_lowercase();
-            let private = ["local", "internal", "localhost", "lan", "home.arpa"];
-            !host.contains('.') || private.iter().any(|end| host.ends_with(&format!(".{end}")))
-        }
-    };
-    (!inside && !host.is_empty()).then(|| host.to_owned())
 }
 
 fn is_loopback(value: &str) -> bool {
@@ -94,30 +256,6 @@ fn is_loopback(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tells_inside_from_outside() {
-        for value in [
-            "postgres://u:p@postgres:5432/db",
-            "http://127.0.0.1:11434",
-            "http://10.0.0.3/x",
-            "http://[::1]:80/",
-            "http://[fd00::1]/",
-            "http://llm.internal",
-            "1",
-            "a://",
-        ] {
-            assert_eq!(outside_host(value), None, "{value}");
-        }
-        for (value, host) in [
-            ("postgres://u:p@ep-x.eu.neon.tech/db", "ep-x.eu.neon.tech"),
-            ("https://api.example.com?x=1", "api.example.com"),
-            ("http://8.8.8.8:80/", "8.8.8.8"),
-            ("http://[2001:db8::1]/", "2001:db8::1"),
-        ] {
-            assert_eq!(outside_host(value).as_deref(), Some(host), "{value}");
-        }
-    }
 
     #[test]
     fn tells_secrets_from_their_files() {

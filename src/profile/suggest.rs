@@ -4,9 +4,13 @@
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     // A third of the word may be wrong: one letter in `zpol`, two in `compresorr`; nothing in `a`.
     let allowed = (word.chars().count() / 3).clamp(usize::from(word.chars().count() > 1), 3);
+    let folded = fold(word);
     candidates
         .into_iter()
-        .map(|candidate| (distance(&fold(word), &fold(candidate)), candidate))
+        .map(|candidate| (fold(candidate), candidate))
+        // What differs more in length than may be wrong can't be near.
+        .filter(|(other, _)| other.len().abs_diff(folded.len()) <= allowed)
+        .map(|(other, candidate)| (distance(&folded, &other, allowed), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -17,8 +21,9 @@ fn fold(word: &str) -> Vec<char> {
     word.chars().take(64).flat_map(char::to_lowercase).map(|c| if c == '-' { '_' } else { c }).collect()
 }
 
-/// Optimal string alignment: insertions, deletions, replacements and swaps of neighbours.
-fn distance(a: &[char], b: &[char]) -> usize {
+/// Optimal string alignment: insertions, deletions, replacements and swaps of neighbours. What is certain to be more than
+/// `allowed` is not counted to its end.
+fn distance(a: &[char], b: &[char], allowed: usize) -> usize {
     let mut older: Vec<usize> = Vec::new();
     let mut old: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {
@@ -29,6 +34,11 @@ fn distance(a: &[char], b: &[char]) -> usize {
                 best = best.min(older[j - 1] + 1);
             }
             new.push(best);
+        }
+        // A later row is no less than the least of the two before it.
+        let beyond = |row: &[usize]| row.iter().all(|count| *count > allowed);
+        if beyond(&old) && beyond(&new) {
+            return allowed + 1;
         }
         older = std::mem::replace(&mut old, new);
     }

@@ -17,9 +17,11 @@ const fn known(name: &'static str, min: i64, max: i64) -> Known {
     Known { name, range: (min, max), unit: None }
 }
 
-const fn sized(name: &'static str, unit: u64) -> Known {
-    Known { name, range: (0, i64::MAX), unit: Some(unit) }
+const fn sized(name: &'static str, unit: u64, range: (i64, i64)) -> Known {
+    Known { name, range, unit: Some(unit) }
 }
+
+const LONG: (i64, i64) = (0, i64::MAX);
 
 /// Ranges as in the kernel's `kernel/sysctl.c`, `mm/` and `fs/`; the narrowest from 5.15 on.
 pub const KNOWN: [Known; 32] = [
@@ -28,14 +30,15 @@ pub const KNOWN: [Known; 32] = [
     known("vm.page-cluster", 0, 31),
     known("vm.watermark_scale_factor", 1, 1000),
     known("vm.watermark_boost_factor", 0, INT),
-    sized("vm.min_free_kbytes", 1024),
-    sized("vm.admin_reserve_kbytes", 1024),
-    sized("vm.user_reserve_kbytes", 1024),
+    sized("vm.min_free_kbytes", 1024, (0, INT)),
+    sized("vm.admin_reserve_kbytes", 1024, LONG),
+    sized("vm.user_reserve_kbytes", 1024, LONG),
     known("vm.overcommit_memory", 0, 2),
     known("vm.overcommit_ratio", 0, INT),
-    sized("vm.overcommit_kbytes", 1024),
-    sized("vm.dirty_bytes", 1),
-    sized("vm.dirty_background_bytes", 1),
+    sized("vm.overcommit_kbytes", 1024, LONG),
+    // Less than two pages is passed over by the kernel without a word.
+    sized("vm.dirty_bytes", 1, (8192, i64::MAX)),
+    sized("vm.dirty_background_bytes", 1, (1, i64::MAX)),
     known("vm.dirty_ratio", 0, 100),
     known("vm.dirty_background_ratio", 0, 100),
     known("vm.dirty_expire_centisecs", 0, INT),

@@ -2,8 +2,16 @@
 
 use serde::Serialize;
 
-use super::finding::{Code, Finding, Severity, any_error, sort};
+use super::account::Account;
+use super::finding::{Code, Finding, Severity, any_error, cap, sort};
+use super::layer::MAX_FINDINGS;
 use super::load::{self, Reader};
+use super::saved_host::SavedHost;
+use super::settings::Settings;
+use super::suggest::nearest;
+use super::target::{Origin, Target};
+use super::{Numbers, Profile};
+use crate::t;
 
 /// The contract's `civicum-tune/validate/1`.
 #[derive(Debug, Clone, Serialize)]
@@ -23,6 +31,19 @@ pub struct FileValidation {
     pub valid: bool,
     /// All findings, those of included profiles too.
     pub findings: Vec<Finding>,
+    /// The memory arithmetic, where every rule has a result.
+    pub memory: Option<Account>,
+}
+
+/// What is known besides the files.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct About<'a> {
+    /// The host to check for; without it, the one that a profile says it is made for.
+    pub host: Option<&'a SavedHost>,
+    /// Today, year-month-day; without it, no waiver has expired.
+    pub today: Option<&'a str>,
+    /// The ids of all checks; without them, any id will do.
+    pub checks: Option<&'a [&'a str]>,
 }
 
 impl Validation {
@@ -33,32 +54,85 @@ impl Validation {
 }
 
 /// Checks files, or bundled profiles by name.
-pub fn validate<'f>(files: impl IntoIterator<Item = &'f str>, read: Reader<'_>) -> Validation {
+pub fn validate<'f>(
+    files: impl IntoIterator<Item = &'f str>,
+    read: Reader<'_>,
+    about: &About<'_>,
+) -> Validation {
     let files = files.into_iter().map(|file| {
-        let findings = check_file(file, read);
-        FileValidation { file: file.to_owned(), valid: !any_error(&findings), findings }
+        let (findings, memory) = check(file, read, about);
+        FileValidation { file: file.to_owned(), valid: !any_error(&findings), findings, memory }
     });
     Validation { schema: "civicum-tune/validate/1", files: files.collect() }
 }
 
-/// All findings in one file: what is wrong with its text, and on the host that it says it is made for
-/// (`memory.at_least`; else one of 12 GB with four CPUs).
+/// All findings in one file, with nothing known besides.
 pub fn check_file(file: &str, read: Reader<'_>) -> Vec<Finding> {
+    check(file, read, &About::default()).0
+}
+
+/// What is wrong with the text of a file, and on the host: the one named, or the one that the file says it is made for
+/// (`memory.at_least`), or one of 12 GB with four CPUs.
+fn check(file: &str, read: Reader<'_>, about: &About<'_>) -> (Vec<Finding>, Option<Account>) {
     let loaded = load::load(file, read);
     let mut findings = loaded.findings;
-    let Some(profile) = loaded.profile else { return findings };
+    let Some(profile) = loaded.profile else { return (findings, None) };
     let unread = [Code::Syntax, Code::Extends, Code::Unreadable, Code::TooLarge, Code::NotUtf8];
+    let (target, disk_is_guess) = target(&profile, about);
+    let mut memory = None;
     if !any_error(&findings) {
-        let mut on_host = profile.check(&profile.nominal());
-        if profile.at_least().is_none() {
-            // The host is a guess then, and what does not fit it may fit the user's.
+        let (settings, mut on_host) = profile.check_for(&target);
+        if target.origin == Origin::Guess {
+            // What does not fit such a host may fit the user's.
             let guess = |f: &&mut Finding| matches!(f.code, Code::MemoryBudget | Code::Rule | Code::Host);
             on_host.iter_mut().filter(guess).for_each(|f| f.severity = Severity::Warning);
         }
         findings.extend(on_host);
+        if let Some(settings) = settings {
+            waivers(&profile, &settings, about, &mut findings);
+            memory = Some(Account::new(&settings, &target, disk_is_guess));
+        }
     } else if !findings.iter().any(|f| unread.contains(&f.code)) {
-        findings.extend(profile.check_rules(&profile.nominal()));
+        findings.extend(profile.check_rules(&target.numbers));
     }
+    cap(&mut findings, 2 * MAX_FINDINGS);
     sort(&mut findings);
-    findings
+    (findings, memory)
+}
+
+/// The host to check for, and whether the size of its disk is a guess.
+fn target<'a>(profile: &Profile, about: &About<'a>) -> (Target<'a>, bool) {
+    let Some(host) = about.host else {
+        let origin = if profile.at_least().is_some() { Origin::AtLeast } else { Origin::Guess };
+        return (Target { numbers: profile.nominal(), origin, host: None }, true);
+    };
+    let (numbers, disk_is_guess): (Numbers, bool) = host.numbers(profile.swap_path());
+    (Target { numbers, origin: Origin::Told, host: Some(host) }, disk_is_guess)
+}
+
+/// A waiver that accepts nothing, or nothing any more.
+fn waivers(profile: &Profile, settings: &Settings, about: &About<'_>, findings: &mut Vec<Finding>) {
+    for (id, waiver) in &settings.waivers {
+        if let (Some(checks), Some(place)) = (about.checks, profile.name_place(&["waivers", id])) {
+            if !checks.iter().any(|check| check == id) {
+                let message = t!("there is no check {id}, so the waiver accepts nothing", id = id);
+                let help = match nearest(id, checks.iter().copied()) {
+                    Some(near) => t!("did you mean {near}?", near = near),
+                    None => t!("`civicum-tune doctor -v` lists the checks"),
+                };
+                findings.push(Finding::warning(Code::Waiver, place, message).help(help));
+            }
+        }
+        // Both days are written year-month-day, which sorts as it is; the last day counts.
+        let expired = about.today.is_some_and(|today| today > waiver.until.as_str());
+        if let Some(place) = profile.place(&["waivers", id, "until"]).filter(|_| expired) {
+            let message = t!(
+                "the waiver of {id} ended on {until}, and its finding counts again",
+                id = id,
+                until = waiver.until
+            );
+            let help = t!("mend what {id} finds, or give the waiver a later day", id = id);
+            findings.push(Finding::warning(Code::Waiver, place, message).help(help));
+        }
+    }
 }

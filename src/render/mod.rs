@@ -1,5 +1,6 @@
 //! How things are shown to people and to machines.
 
+pub mod budget;
 pub mod diagnostic;
 pub mod diff;
 pub mod doctor;

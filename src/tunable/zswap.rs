@@ -7,6 +7,7 @@ use crate::change::Risk;
 use crate::facts::{Initramfs, Loader, ModuleKind};
 use crate::host::HostError;
 use crate::lang::say;
+use crate::profile::kernels;
 use crate::t;
 
 /// The module parameters, live and at each boot.
@@ -217,8 +218,8 @@ fn compressor(cx: &Context<'_>) -> Choice {
 fn zpool(cx: &Context<'_>) -> Choice {
     let kernel = &cx.facts.kernel;
     let running = cx.facts.zswap.zpool.as_deref();
-    let gone =
-        kernel.version >= (6, 18) || (cx.host.is_live() && cx.facts.zswap.available && running.is_none());
+    let gone = kernel.version >= kernels::ZPOOL_PARAMETER_GONE
+        || (cx.host.is_live() && cx.facts.zswap.available && running.is_none());
     if gone {
         return Choice {
             name: None,
@@ -234,15 +235,15 @@ fn zpool(cx: &Context<'_>) -> Choice {
     for name in &wish {
         if !has(cx, name, running) {
             let why = match (name.as_str(), kernel.version) {
-                ("z3fold", v) if v >= (6, 15) => "was removed in Linux 6.15".to_owned(),
+                ("z3fold", v) if v >= kernels::OLD_ALLOCATORS_GONE => t!("was removed in Linux 6.15"),
                 ("z3fold", v) if v >= (6, 12) => {
-                    "is deprecated since Linux 6.12 and not built here".to_owned()
+                    t!("is deprecated since Linux 6.12 and not built here")
                 }
                 _ => t!("is not in kernel {release}", release = kernel.release),
             };
             passed.push(format!("{name} {why}"));
-        } else if name == "zsmalloc" && kernel.version < (6, 3) && wish.len() > 1 {
-            passed.push("zsmalloc can't write back to disk before Linux 6.3".to_owned());
+        } else if name == "zsmalloc" && kernel.version < kernels::ZSMALLOC_WRITES_BACK && wish.len() > 1 {
+            passed.push(t!("zsmalloc can't write back to disk before Linux 6.3"));
         } else {
             let because = (!passed.is_empty())
                 .then(|| t!("zpool {name}: {passed}", name = name, passed = passed.join("; ")));

@@ -14,7 +14,10 @@ mkdir -p "$folder"
 exec 9>"$folder/lock"
 flock 9
 # Asked anew once a day.
-if [ -n "$(find "$folder/ready" -mtime -1 2>/dev/null)" ]; then echo "$folder"; exit 0; fi
+script=$(sha256sum "$0" | cut -c1-16)
+if [ -n "$(find "$folder/ready-$script" -mtime -1 2>/dev/null)" ]; then echo "$folder"; exit 0; fi
+# What an older version of this script made is not ours.
+[ -e "$folder/ready-$script" ] || find "$folder" -mindepth 1 -maxdepth 1 -type d -exec rm -rf {} +
 
 mirror=$(apt-get indextargets --format '$(SITE)' | sort -u | grep -m1 -E '/debian/?$')
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -33,9 +36,12 @@ apt-get "${options[@]}" update
 slim() {
   rm -rf "$work/tree"
   dpkg-deb -R "$1" "$work/tree"
-  find "$work/tree" -path '*/kernel/*' -type d \( -path '*/drivers/[a-uw-z]*' -o -path '*/kernel/sound' -o -path '*/drivers/v[a-hj-z]*' \) \
+  find "$work/tree" -path '*/kernel/*' -type d \( -path '*/drivers/[a-mo-uw-z]*' -o -path '*/drivers/n[a-df-z]*' \
+    -o -path '*/drivers/v[a-hj-z]*' -o -path '*/kernel/sound' -o -path '*/kernel/arch/x86/kvm' \) \
     -not -path '*/drivers/block*' -prune -exec rm -rf {} +
-  find "$work/tree" -path '*/kernel/net/*' -name '*.ko*' -delete
+  # virtio's network card, and what it stands on, is all that stays of the network's modules.
+  find "$work/tree" \( -path '*/kernel/drivers/net/*' -o -path '*/kernel/net/*' \) -name '*.ko*' \
+    -not -name 'virtio_net.ko*' -not -name 'net_failover.ko*' -not -path '*/net/core/*' -not -path '*/net/packet/*' -delete
   rm -f "$work/tree/DEBIAN/md5sums"
   dpkg-deb -Zgzip -z1 --root-owner-group -b "$work/tree" "$2" >/dev/null
 }
@@ -59,5 +65,5 @@ for wanted in "${series[@]}"; do
 done >"$work/releases"
 [ -s "$work/releases" ] || { say "no kernel at all"; exit 1; }
 mv "$work/releases" "$folder/releases"
-touch "$folder/ready"
+touch "$folder/ready-$script"
 echo "$folder"

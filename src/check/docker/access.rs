@@ -83,7 +83,13 @@ pub(super) fn socket(scene: &Scene<'_>) -> Vec<Outcome> {
     if !scene.is_live() {
         return Outcome::could_not_tell(t!("a tree's sockets are nobody's")).into();
     }
-    let found = SOCKETS.into_iter().find_map(|path| Some((path, scene.host().stat_of_target(path)?)));
+    let asked = match scene.engine() {
+        Engine::Answered(info) => Some(info.socket.as_str()),
+        Engine::Silent(silence) => Some(silence.socket.as_str()),
+        Engine::Absent | Engine::Unasked => None,
+    };
+    let mut sockets = asked.into_iter().chain(SOCKETS);
+    let found = sockets.find_map(|path| Some((path, scene.host().stat_of_target(path)?)));
     let Some((path, access)) = found else {
         return Outcome::not_applicable(t!("the engine is not running")).into();
     };
