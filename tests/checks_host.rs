@@ -298,7 +298,11 @@ fn files_of_the_boot_line() {
 
 #[test]
 fn early_modules() {
+    // Without the arguments no module is needed early: that is one finding, CT-BOOT-002.
     let tree = base();
+    let found = check(&tree, "CT-BOOT-011", "n/a");
+    assert!(found[0].because.as_ref().unwrap().1.ends_with("see CT-BOOT-002"), "{:?}", found[0]);
+    tree.put(DROP_IN, format!("{DEFAULT}=\"${{{DEFAULT}:-}} {ARGS}\"\n"));
     let found = check(&tree, "CT-BOOT-011", "fail");
     assert!(found[0].actual.contains("lz4 lz4_compress z3fold"), "{}", found[0].actual);
     tree.put("etc/initramfs-tools/modules", "# lz4\nlz4\nlz4_compress # c\nz3fold\n");
@@ -359,6 +363,29 @@ fn swapping(lines: &str) -> Tree {
 
 fn mode(tree: &Tree, path: &str, mode: u32) {
     fs::set_permissions(tree.at(path), fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// zswap that runs, and what is or is not behind it.
+#[test]
+fn what_is_behind_zswap() {
+    let tree = proved();
+    let says = |id: &str, wanted: &str, end: &str| {
+        let found = check(&tree, id, wanted);
+        let why = found[0].because.as_ref().map_or("", |(_, why)| why);
+        assert!(format!("{why}{}", found[0].actual).ends_with(end), "{found:?}");
+    };
+    // No swap is one finding, and with zswap on it says what that means.
+    says("CT-ZSWAP-007", "n/a", "see CT-SWAP-001");
+    says("CT-SWAP-001", "fail", "zswap is on, and does nothing without it");
+    says("CT-ZSWAP-012", "pass", "");
+    tree.put("proc/swaps", "Filename Type Size Used Priority\n/dev/zram0 partition 4096 0 100\n");
+    says("CT-SWAP-001", "fail", "none");
+    says("CT-ZSWAP-012", "n/a", "see CT-ZRAM-001");
+    // Without the list nothing is known of either: that is no finding and no pass.
+    fs::remove_file(tree.at("proc/swaps")).unwrap();
+    for id in ["CT-ZSWAP-007", "CT-ZSWAP-012"] {
+        says(id, "?", "/proc/swaps is not here");
+    }
 }
 
 #[test]
@@ -432,7 +459,9 @@ fn where_swap_lies() {
 #[test]
 fn swap_after_a_reboot() {
     let tree = swapping("/swapfile file 9 0 -2\n/dev/vda2 partition 9 0 -3\n/dev/dm-1 partition 9 0 -4\n");
-    check(&tree, "CT-SWAP-010", "fail /swapfile, fail /dev/vda2, fail /dev/dm-1");
+    let found = check(&tree, "CT-SWAP-010", "fail /swapfile, fail /dev/vda2, fail /dev/dm-1");
+    // Whatever the file's last line ends with.
+    assert_eq!(found[1].fix, r"printf '\n%s\n' '/dev/vda2 none swap sw 0 0' >> /etc/fstab");
     tree.put(
         "etc/fstab",
         "UUID=ab none swap sw 0 0\n/swapfile none swap sw 0 0\n/dev/mapper/vg-swap none swap sw 0 0\n",

@@ -3,6 +3,7 @@
 
 mod trees;
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -92,6 +93,7 @@ fn what_is_asked_is_what_is_run() {
 #[test]
 fn what_could_not_be_told_is_a_failure_when_strict() {
     let tree = with_profile(WISH);
+    tree.put("sys/module/zswap/parameters/enabled", "Y\n");
     let ask =
         |args: &[&str]| doctor(&tree, &[&["--only", "CT-ZSWAP-003", "--format", "json"], args].concat());
     let (status, out, _) = ask(&[]);
@@ -101,6 +103,114 @@ fn what_could_not_be_told_is_a_failure_when_strict() {
     );
     let (status, out, _) = ask(&["--strict"]);
     assert_eq!((status, &answers(&document(&out), "CT-ZSWAP-003")[0]["status"]), (1, &"fail".into()));
+}
+
+/// The findings of a host, by their ids, and what is said about one check.
+fn findings(root: &Path) -> (Vec<String>, Value) {
+    let output = Command::new(env!("CARGO_BIN_EXE_civicum-tune"))
+        // The engine, the network and the clock are other causes.
+        .args(["doctor", "--format", "json", "--skip", "CPU,DOCKER,NET,TIME", "--root"])
+        .arg(root)
+        .env_clear()
+        .output()
+        .unwrap();
+    let document = document(&String::from_utf8_lossy(&output.stdout));
+    let found = document["checks"].as_array().unwrap().iter();
+    let found = found.filter(|check| check["status"] == "fail" || check["status"] == "warn");
+    let ids = found.map(|check| check["id"].as_str().unwrap().to_owned()).collect();
+    (ids, document)
+}
+
+fn copied(host: &str) -> Tree {
+    let tree = Tree::empty();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hosts").join(host).join("tree/.");
+    assert!(Command::new("cp").arg("-a").arg(from).arg(tree.path()).status().unwrap().success());
+    tree
+}
+
+/// On a host that nobody tuned yet every cause is one finding. Each that is here is true: see the words beside it.
+#[test]
+fn one_cause_is_one_finding() {
+    // The boot line lacks the arguments; the working set has no guard; zswap is off; no swap; no file sets the parameters.
+    let untouched = ["CT-BOOT-002", "CT-MEM-006", "CT-ZSWAP-002", "CT-SWAP-001", "CT-SYSCTL-002"];
+    for host in ["ubuntu-24.04-cloud", "ubuntu-25.10-dracut", "debian-13", "debian-13-backports"] {
+        let (found, document) = findings(copied(host).path());
+        assert_eq!(found, untouched, "{host}");
+        for id in ["CT-ZSWAP-003", "CT-ZSWAP-013", "CT-BOOT-011", "CT-MEM-004", "CT-MEM-008"] {
+            let answer = answers(&document, id)[0];
+            assert_eq!(answer["because"], "not_applicable", "{host}: {answer}");
+            let reason = answer["reason"].as_str().unwrap();
+            assert!(untouched.iter().any(|cause| reason.ends_with(&format!("see {cause}"))), "{reason}");
+        }
+    }
+    // An administrator's swap, too small: as much a cause as none at all.
+    let tree = copied("debian-12-admin-swapfile");
+    tree.put("sys/kernel/mm/lru_gen/enabled", "0x0000\n");
+    let (found, _) = findings(tree.path());
+    assert_eq!(found, ["CT-BOOT-002", "CT-MEM-007", "CT-ZSWAP-002", "CT-SWAP-002", "CT-SYSCTL-002"]);
+    // Linux 5.15 has no multi-generational LRU, and no guard to be missed.
+    let (found, _) = findings(copied("ubuntu-22.04-milan").path());
+    assert_eq!(found, ["CT-BOOT-002", "CT-ZSWAP-002", "CT-SWAP-001", "CT-SYSCTL-002"]);
+    // Where the kernel tells its values too, what is not so now and what is not set at boot is one finding.
+    let tree = copied("ubuntu-24.04-cloud");
+    for (key, value) in STOCK_SYSCTL {
+        tree.put(&format!("proc/sys/{key}"), format!("{value}\n"));
+    }
+    let (found, document) = findings(tree.path());
+    assert_eq!(found, ["CT-BOOT-002", "CT-MEM-006", "CT-ZSWAP-002", "CT-SWAP-001", "CT-SYSCTL-001"]);
+    let stands = answers(&document, "CT-SYSCTL-001");
+    let together = stands.iter().find(|answer| answer["status"] == "fail").unwrap();
+    assert!(together["actual"].as_str().unwrap().contains("vm.page-cluster = 3, "), "{together}");
+    assert!(together["expected"].as_str().unwrap().contains("vm.page-cluster = 0, "), "{together}");
+    // Mending one brings out what stood behind it.
+    tree.put("sys/module/zswap/parameters/enabled", "Y\n");
+    let (found, _) = findings(tree.path());
+    assert!(!found.contains(&"CT-ZSWAP-002".to_owned()), "{found:?}");
+    assert!(found.contains(&"CT-ZSWAP-003".to_owned()) && found.contains(&"CT-ZSWAP-013".to_owned()));
+    assert!(!found.contains(&"CT-ZSWAP-007".to_owned()), "no swap is one finding: {found:?}");
+}
+
+/// As Ubuntu 24.04's kernel has them on 12 GB.
+const STOCK_SYSCTL: [(&str, &str); 10] = [
+    ("fs/inotify/max_user_instances", "128"),
+    ("fs/inotify/max_user_watches", "65536"),
+    ("vm/page-cluster", "3"),
+    ("vm/swappiness", "60"),
+    ("vm/vfs_cache_pressure", "100"),
+    ("vm/watermark_scale_factor", "10"),
+    ("vm/min_free_kbytes", "67584"),
+    ("vm/dirty_bytes", "0"),
+    ("vm/dirty_background_bytes", "0"),
+    ("vm/max_map_count", "65530"),
+];
+
+/// An image that is mounted has no kernel of its own: that is said once, and not forty times.
+#[test]
+fn what_a_tree_can_not_tell_is_said_once() {
+    let tree = copied("mounted-image");
+    tree.put("proc/.keep", "");
+    std::fs::remove_file(tree.at("proc/.keep")).unwrap();
+    let (_, out, _) = doctor(&tree, &["--skip", "CPU,DOCKER,NET,TIME"]);
+    let (_, untold) = out.split_once("Could not tell\n").unwrap();
+    let (untold, _) = untold.split_once("\n\n").unwrap();
+    for reason in ["this tree has nothing in /proc\n", "this tree has nothing in /sys\n"] {
+        assert_eq!(untold.matches(reason).count(), 1, "{untold}");
+    }
+    assert!(untold.contains("CT-SWAP-001,") && untold.lines().count() < 22, "{untold}");
+    let (_, out, _) = doctor(&tree, &["--format", "json"]);
+    let document = document(&out);
+    let answer = answers(&document, "CT-ZSWAP-012")[0];
+    assert_eq!(answer["reason"], "this tree has nothing in /sys");
+    assert_eq!(answer["evidence"][0]["file"], "/sys/module/zswap/parameters");
+}
+
+/// `apply` as it stands would change the machine on which it is typed, and not the tree.
+#[test]
+fn the_way_out_of_a_tree_names_the_tree() {
+    let tree = with_profile(WISH);
+    let (_, out, _) = doctor(&tree, &["--only", "CT-ZSWAP-002", "--format", "json"]);
+    let fix = document(&out)["checks"][0]["fix"].as_str().unwrap().to_owned();
+    assert_eq!(fix, format!("civicum-tune apply --root {}", tree.path().display()));
 }
 
 #[test]

@@ -298,8 +298,17 @@ fn one_host_as_expected() {
     let root = "tests/hosts/ubuntu-24.04-cloud/tree";
     for format in FORMATS {
         let profile = "tests/formats/waived.toml";
-        let args =
-            ["doctor", "--root", root, "--profile", profile, "--only", "ZSWAP,DRIFT", "--format", format];
+        let args = [
+            "doctor",
+            "--root",
+            root,
+            "--profile",
+            profile,
+            "--only",
+            "ZSWAP,MEM,SWAP,DRIFT",
+            "--format",
+            format,
+        ];
         let (status, text, _) = run(top(), &args);
         sound(format, status, &text);
         if format != "sarif" {

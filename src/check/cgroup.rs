@@ -92,7 +92,7 @@ fn version(scene: &Scene<'_>) -> Vec<Outcome> {
     let found = match scene.facts().cgroup {
         Cgroup::V2 => return Outcome::pass("2").seen(evidence).into(),
         Cgroup::Unknown => {
-            return Outcome::could_not_tell(t!("{path} is not here", path = ROOT)).into();
+            return Outcome::not_here(ROOT).into();
         }
         Cgroup::Hybrid => t!("1, with a tree of version 2 for systemd beside it"),
         Cgroup::V1 => "1".to_owned(),
@@ -115,7 +115,7 @@ fn is_v2(scene: &Scene<'_>) -> Result<(), Vec<Outcome>> {
     }
     match scene.facts().cgroup {
         Cgroup::V2 => Ok(()),
-        Cgroup::Unknown => Err(Outcome::could_not_tell(t!("{path} is not here", path = ROOT)).into()),
+        Cgroup::Unknown => Err(Outcome::not_here(ROOT).into()),
         Cgroup::V1 | Cgroup::Hybrid => {
             Err(Outcome::not_applicable(t!("control groups are version 1 here; see CT-CGROUP-001")).into())
         }
@@ -161,7 +161,7 @@ fn handed_down(scene: &Scene<'_>) -> Vec<Outcome> {
     }
     let root = format!("{ROOT}/cgroup.subtree_control");
     let Some(text) = scene.host().value(&root) else {
-        return Outcome::could_not_tell(t!("{path} is not here", path = root)).into();
+        return Outcome::not_here(root).into();
     };
     let mut files = vec![(root, text)];
     // The engine's containers are scopes in this slice; while there are none, systemd need not hand anything down.
@@ -205,7 +205,7 @@ fn told(scene: &Scene<'_>) -> Vec<Outcome> {
     let release = &scene.facts().kernel.release;
     match scene.facts().psi {
         Psi::On => Outcome::pass(t!("it does")),
-        Psi::Unknown => Outcome::could_not_tell(t!("{path} is not here", path = path)),
+        Psi::Unknown => Outcome::not_here(path),
         Psi::Off if scene.wish().boot.psi => Outcome::fail(t!("it is built in, and switched off"), APPLY),
         Psi::Off => Outcome::warn(
             t!("it is built in, and switched off"),
@@ -244,7 +244,7 @@ fn pressure(scene: &Scene<'_>, what: &str, (some_most, full_most): (u64, u64)) -
                 .into();
         }
         (_, Some(text)) => text,
-        (_, None) => return Outcome::could_not_tell(t!("{path} is not here", path = path)).into(),
+        (_, None) => return Outcome::not_here(path).into(),
     };
     let Some((some, full)) = shares(&text) else {
         return Outcome::could_not_tell(t!("{path} can't be understood", path = path))

@@ -186,7 +186,7 @@ fn stopped(scene: &Scene<'_>) -> Vec<Outcome> {
     let mounts: Vec<&Mount> =
         scene.facts().mounts.iter().filter(|mount| WRITABLE.contains(&mount.fstype.as_str())).collect();
     if scene.facts().mounts.is_empty() {
-        return Outcome::could_not_tell(t!("{path} is not here", path = "/proc/self/mountinfo")).into();
+        return Outcome::not_here("/proc/self/mountinfo").into();
     }
     if mounts.is_empty() {
         return Outcome::not_applicable(t!("no file system here turns read-only by itself")).into();
@@ -229,7 +229,7 @@ fn errors(scene: &Scene<'_>) -> Vec<Outcome> {
     if counts.is_empty() {
         let has_ext4 = scene.facts().mounts.iter().any(|mount| mount.fstype == "ext4");
         return if has_ext4 || scene.facts().mounts.is_empty() {
-            Outcome::could_not_tell(t!("{path} is not here", path = FOLDER)).into()
+            Outcome::not_here(FOLDER).into()
         } else {
             Outcome::not_applicable(t!("nothing is mounted as ext4")).into()
         };
@@ -285,13 +285,22 @@ pub(super) fn is_rotating(scene: &Scene<'_>, disk: &Disk) -> Option<bool> {
     }
 }
 
+fn no_disk(scene: &Scene<'_>) -> Outcome {
+    const FOLDER: &str = "/sys/block";
+    if scene.host().exists(FOLDER) {
+        Outcome::could_not_tell(t!("{path} tells of no disk", path = FOLDER))
+    } else {
+        Outcome::not_here(FOLDER)
+    }
+}
+
 fn kind(scene: &Scene<'_>) -> Vec<Outcome> {
     if scene.container().is_some() {
         return Outcome::not_applicable(t!("in a container the disks belong to the host below")).into();
     }
     let disks = &scene.facts().disks;
     if disks.is_empty() {
-        return Outcome::could_not_tell(t!("{path} tells of no disk", path = "/sys/block")).into();
+        return no_disk(scene).into();
     }
     let judged = disks.iter().map(|disk| {
         let path = format!("/sys/block/{}/queue/rotational", disk.name);
@@ -324,7 +333,7 @@ fn trim(scene: &Scene<'_>) -> Vec<Outcome> {
     };
     let disks: Vec<&Disk> = scene.facts().disks.iter().filter(can_forget).collect();
     if scene.facts().disks.is_empty() {
-        return Outcome::could_not_tell(t!("{path} tells of no disk", path = "/sys/block")).into();
+        return no_disk(scene).into();
     }
     if disks.is_empty() {
         return Outcome::not_applicable(t!("no disk here can be told")).into();

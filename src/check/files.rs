@@ -165,7 +165,7 @@ fn program(scene: &Scene<'_>) -> Vec<Outcome> {
         return Outcome::not_applicable(t!("root does not run it now")).into();
     }
     let Some(file) = judge(scene, &path, 0o022, "0755") else {
-        return Outcome::could_not_tell(t!("{path} is not here", path = path)).into();
+        return Outcome::not_here(path).into();
     };
     let mut found = vec![file];
     let mut folder = path.as_str();

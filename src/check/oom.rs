@@ -10,6 +10,7 @@ use crate::t;
 use crate::units::{Bytes, MIB};
 
 const SOURCE: &str = "mm/oom_kill.c; /dev/kmsg";
+const VMSTAT: &str = "/proc/vmstat";
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -23,7 +24,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "CT-OOM-002",
-        title: "no worker was taken by the OOM killer",
+        title: "no other program was taken by the OOM killer",
         severity: Severity::Medium,
         why: "A worker is the right one to go, and its job comes back; but a worker that goes again and again gets nothing done.",
         remedy: Remedy::Know,
@@ -82,7 +83,12 @@ fn counted(scene: &Scene<'_>) -> Vec<Outcome> {
         return outcome.into();
     }
     let Some(kills) = counter(scene) else {
-        return Outcome::could_not_tell(t!("{path} does not tell", path = "/proc/vmstat")).into();
+        return if scene.host().exists(VMSTAT) {
+            Outcome::could_not_tell(t!("{path} does not tell", path = VMSTAT))
+        } else {
+            Outcome::not_here(VMSTAT)
+        }
+        .into();
     };
     let actual = t!("{kills} killed since the boot", kills = kills);
     let outcome = if kills > 0 {
@@ -90,7 +96,7 @@ fn counted(scene: &Scene<'_>) -> Vec<Outcome> {
     } else {
         Outcome::pass(actual)
     };
-    outcome.expected("0").seen(Evidence::file("/proc/vmstat", format!("oom_kill {kills}"))).into()
+    outcome.expected("0").seen(Evidence::file(VMSTAT, format!("oom_kill {kills}"))).into()
 }
 
 /// Kills of one task by one limit.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::t;
+
 /// One of the four answers, with found things told apart by how bad they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -92,6 +94,8 @@ pub struct Outcome {
     pub fix: String,
     /// The path that a change of ours would have as its target: tells drift from advice.
     pub target: Option<String>,
+    /// The path that is not here and would tell.
+    pub missing: Option<String>,
 }
 
 impl Outcome {
@@ -105,6 +109,7 @@ impl Outcome {
             evidence: Vec::new(),
             fix: String::new(),
             target: None,
+            missing: None,
         }
     }
 
@@ -131,6 +136,18 @@ impl Outcome {
     /// It could not be found out.
     pub fn could_not_tell(why: impl Into<String>) -> Self {
         Self { because: Some((Because::CouldNotTell, why.into())), ..Self::new(Status::Skip) }
+    }
+
+    /// What would tell is not here.
+    pub fn not_here(path: impl Into<String>) -> Self {
+        let path = path.into();
+        let outcome = Self::could_not_tell(t!("{path} is not here", path = path));
+        Self { missing: Some(path), ..outcome }
+    }
+
+    /// Another finding comes first, and mending that one answers this question as well.
+    pub fn behind(what: impl std::fmt::Display, id: &str) -> Self {
+        Self::not_applicable(t!("{what}: see {id}", what = what, id = id))
     }
 
     /// The same, about one thing of several.

@@ -1,9 +1,12 @@
 //! Running the checks, and what came of it.
 
+use std::path::Path;
+
 use serde::Serialize;
 
-use super::outcome::{Because, Outcome, Status};
+use super::outcome::{Because, Evidence, Outcome, Status};
 use super::{Check, Scene, Severity, all};
+use crate::t;
 
 /// Which checks are run.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +60,15 @@ pub struct Report {
     pub results: Vec<Audited>,
 }
 
+/// As a shell takes it for one word.
+fn quoted(word: &str) -> String {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+:@,=%".contains(&b);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 /// How many of each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
@@ -74,11 +86,24 @@ pub struct Summary {
     pub waived: usize,
 }
 
+/// What a tree does not have at all, an image that is mounted for one: one reason instead of forty paths.
+fn dark(scene: &Scene<'_>) -> Vec<&'static str> {
+    let is_dark = |folder: &&str| !scene.is_live() && scene.host().list(folder).is_ok_and(|n| n.is_empty());
+    ["/proc/", "/sys/"].into_iter().filter(is_dark).collect()
+}
+
 /// Runs the chosen checks. With `strict`, what could not be told is a failure.
 pub fn audit(scene: &Scene<'_>, selection: &Selection, strict: bool) -> Report {
+    let dark = dark(scene);
     let mut results = Vec::new();
     for check in all().filter(|check| selection.takes(check)) {
         for mut outcome in (check.look)(scene) {
+            let in_the_dark = |path: &String| dark.iter().find(|folder| path.starts_with(**folder)).copied();
+            if let Some((folder, path)) = outcome.missing.as_ref().and_then(|p| Some((in_the_dark(p)?, p))) {
+                outcome.evidence.push(Evidence::path(path));
+                let why = t!("this tree has nothing in {folder}", folder = folder.trim_end_matches('/'));
+                outcome.because = Some((Because::CouldNotTell, why));
+            }
             let touched = outcome.target.as_ref().and_then(|target| scene.applied.touched.get(target));
             let drift = touched.filter(|touched| touched.changed.is_some()).map(|touched| touched.generation);
             if strict && outcome.is_untold() {
@@ -115,8 +140,34 @@ impl Report {
         summary
     }
 
+    /// Our own commands as they are to be typed for a tree: without `--root` they would change the machine on which they
+    /// are typed.
+    pub fn aim_at(&mut self, root: &Path) {
+        let root = quoted(&root.to_string_lossy());
+        for Audited { outcome, .. } in &mut self.results {
+            for verb in ["apply", "rollback", "history"] {
+                let command = format!("civicum-tune {verb}");
+                if outcome.fix.contains(&command) {
+                    outcome.fix = outcome.fix.replace(&command, &format!("{command} --root {root}"));
+                }
+            }
+        }
+    }
+
     /// Did no check fail?
     pub fn is_sound(&self) -> bool {
         self.results.iter().all(|audited| audited.outcome.status != Status::Fail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn one_word_for_a_shell() {
+        assert_eq!(quoted("/mnt/a-1"), "/mnt/a-1");
+        assert_eq!(quoted("/mnt/it's $HOME"), r"'/mnt/it'\''s $HOME'");
+        assert_eq!(quoted(""), "''");
     }
 }

@@ -128,6 +128,11 @@ impl<'a> Scene<'a> {
         self.facts().virtualization.container.as_deref()
     }
 
+    /// Did a generation in force set this? Then a finding about it is never passed over for another one.
+    pub fn was_applied(&self, target: &str) -> bool {
+        self.applied.touched.contains_key(target)
+    }
+
     /// What the Docker engine says of itself: asked once.
     pub fn engine(&self) -> &Engine {
         self.engine.get_or_init(|| (self.ask_engine)())

@@ -59,7 +59,7 @@ fn in_use(scene: &Scene<'_>) -> Vec<Outcome> {
         return outcome.into();
     }
     if !scene.host().exists("/proc/swaps") {
-        return Outcome::could_not_tell(t!("{path} is not here", path = "/proc/swaps")).into();
+        return Outcome::not_here("/proc/swaps").into();
     }
     let found: Vec<Outcome> = scene
         .facts()

@@ -6,6 +6,7 @@ use crate::tunable::zswap::{PARAMETERS, UNIT, choices, has_zswap, wish};
 use crate::units::{Bytes, MIB};
 
 const APPLY: &str = "civicum-tune apply";
+const SWAPS: &str = "/proc/swaps";
 const TUNABLE: Remedy = Remedy::Tunable("zswap");
 const KERNEL_DOC: &str = "Linux Documentation/admin-guide/mm/zswap.rst";
 
@@ -44,7 +45,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "CT-ZSWAP-004",
-        title: "the pool's allocator is the best that this kernel has",
+        title: "the pool's allocator is the one asked for",
         severity: Severity::Medium,
         why: "zbud holds two pages in one at most, z3fold three, zsmalloc as many as fit; but before Linux 6.3 zsmalloc can't \
               write back to disk.",
@@ -161,7 +162,7 @@ fn out_of_place(scene: &Scene<'_>) -> Option<Outcome> {
 fn not_running(scene: &Scene<'_>) -> Option<Outcome> {
     out_of_place(scene).or_else(|| {
         if !scene.facts().zswap.available {
-            return Some(Outcome::could_not_tell(t!("{path} is not here", path = PARAMETERS)));
+            return Some(Outcome::not_here(PARAMETERS));
         }
         (!scene.facts().zswap.enabled).then(|| Outcome::not_applicable(t!("zswap is off")))
     })
@@ -192,6 +193,19 @@ fn built(scene: &Scene<'_>) -> Vec<Outcome> {
     .into()
 }
 
+/// While zswap is off, what it would run with is no finding of its own: mending CT-ZSWAP-002 sets all of it.
+fn is_off(scene: &Scene<'_>) -> bool {
+    let zswap = &scene.facts().zswap;
+    scene.wish().zswap.enabled
+        && zswap.available
+        && !zswap.enabled
+        && scene.host().value(&format!("{PARAMETERS}/enabled")).is_some()
+}
+
+fn behind_the_switch() -> Vec<Outcome> {
+    Outcome::behind(t!("zswap is off"), "CT-ZSWAP-002").into()
+}
+
 /// One module parameter against the wish.
 fn parameter(scene: &Scene<'_>, name: &str) -> Vec<Outcome> {
     if let Some(outcome) = out_of_place(scene) {
@@ -210,8 +224,11 @@ fn parameter(scene: &Scene<'_>, name: &str) -> Vec<Outcome> {
         let why = if why.is_empty() { t!("the profile does not set {name}", name = name) } else { why };
         return Outcome::not_applicable(why).into();
     };
+    if name != "enabled" && is_off(scene) && !scene.was_applied(&path) {
+        return behind_the_switch();
+    }
     let Some(value) = value else {
-        return Outcome::could_not_tell(t!("{path} is not here", path = path)).into();
+        return Outcome::not_here(path).into();
     };
     let evidence = Evidence::file(&path, &value);
     if value == *wanted {
@@ -224,11 +241,13 @@ fn swap_behind(scene: &Scene<'_>) -> Vec<Outcome> {
     if let Some(outcome) = not_running(scene) {
         return outcome.into();
     }
+    if !scene.host().exists(SWAPS) {
+        return Outcome::not_here(SWAPS).into();
+    }
     let disk: Vec<_> = scene.facts().swap.iter().filter(|area| area.kind != "zram").collect();
-    let evidence = Evidence::path("/proc/swaps");
+    let evidence = Evidence::path(SWAPS);
     if disk.is_empty() {
-        let fix = t!("{apply}, with swap.size in the profile", apply = APPLY);
-        return Outcome::fail(t!("no swap on disk is in use"), fix).seen(evidence).into();
+        return Outcome::behind(t!("no swap on disk is in use"), "CT-SWAP-001").into();
     }
     let size: u64 = disk.iter().map(|area| area.size_bytes).sum();
     Outcome::pass(t!("{size} in {count} areas", size = Bytes(size), count = disk.len())).seen(evidence).into()
@@ -255,6 +274,9 @@ fn compressing(scene: &Scene<'_>) -> Vec<Outcome> {
         Ok(pool) => pool,
         Err(outcome) => return outcome,
     };
+    if !scene.host().exists(SWAPS) {
+        return Outcome::not_here(SWAPS).into();
+    }
     let used: u64 =
         scene.facts().swap.iter().filter(|area| area.kind != "zram").map(|area| area.used_bytes).sum();
     if used < 16 * MIB {
@@ -359,9 +381,15 @@ fn with_zram(scene: &Scene<'_>) -> Vec<Outcome> {
     if let Some(outcome) = not_running(scene) {
         return outcome.into();
     }
+    if !scene.host().exists(SWAPS) {
+        return Outcome::not_here(SWAPS).into();
+    }
     let zram: Vec<_> = scene.facts().swap.iter().filter(|area| area.kind == "zram").collect();
-    let evidence = Evidence::path("/proc/swaps");
+    let evidence = Evidence::path(SWAPS);
     match zram.first() {
+        Some(area) if scene.wish().zram.retire => {
+            Outcome::behind(t!("{path} is in use as swap", path = area.path), "CT-ZRAM-001")
+        }
         Some(area) => {
             let fix = t!("{apply}, with zram.retire = true in the profile", apply = APPLY);
             Outcome::fail(t!("{path} is in use as swap", path = area.path), fix).seen(evidence)
@@ -382,6 +410,9 @@ fn unit(scene: &Scene<'_>) -> Vec<Outcome> {
         return Outcome::not_applicable(t!("the profile does not speak of zswap")).into();
     }
     let link = "/etc/systemd/system/swap.target.wants/civicum-tune-zswap.service";
+    if is_off(scene) && !scene.host().exists(UNIT) && !scene.was_applied(UNIT) {
+        return behind_the_switch();
+    }
     let wanted = scene.host().read_link(link).is_some();
     match (scene.host().exists(UNIT), wanted) {
         (true, true) => Outcome::pass(t!("civicum-tune-zswap.service is started at boot")),

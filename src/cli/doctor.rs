@@ -48,7 +48,10 @@ impl Doctor {
         let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
         let ask_engine = || engine::ask(&session.host);
         let scene = Scene::new(context, session.chosen.as_ref(), &applied, now, &ask_engine);
-        let report = audit(&scene, &selection, self.strict);
+        let mut report = audit(&scene, &selection, self.strict);
+        if let Some(root) = &global.root {
+            report.aim_at(root);
+        }
         let host = plan::describe(&session.facts);
         let head = show::Head {
             host: &host,

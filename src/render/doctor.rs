@@ -7,6 +7,8 @@ use crate::check::{AREAS, Audited, Because, Check, Outcome, Report, Status, Summ
 use crate::lang::say;
 use crate::t;
 
+/// The way out of most findings.
+const APPLY: &str = "civicum-tune apply";
 /// How wide a line gets at most.
 const WIDTH: usize = 96;
 /// Where the words behind `expected`, `actual` and the like begin.
@@ -53,6 +55,7 @@ pub fn human(report: &Report, head: &Head<'_>, all: bool, style: Style) -> Strin
         }
     }
     out += &untold(report, all, style);
+    out += &way_out(report, style);
     out + "\n" + &summary(&report.summary(), style) + "\n"
 }
 
@@ -62,17 +65,53 @@ fn untold(report: &Report, all: bool, style: Style) -> String {
     if found.is_empty() || all {
         return String::new();
     }
-    let mut out = format!("\n{}\n", style.bold(&say("Could not tell")));
+    // Many checks may want the same file: one line says that it is not here, the next for whom.
+    let mut reasons: Vec<(&str, Vec<&Audited>)> = Vec::new();
     for audited in found {
         let why = audited.outcome.because.as_ref().map_or("", |(_, why)| why);
-        let text = format!("{}: {}", say(audited.check.title), printable(why));
-        for (at, line) in wrap(&text, WIDTH - 19).iter().enumerate() {
-            let id = if at == 0 { audited.check.id } else { "" };
-            let mark = if at == 0 { "?" } else { " " };
-            out += &format!("  {} {} {line}\n", style.cyan(mark), style.cyan(&format!("{id:<13}")));
+        match reasons.iter_mut().find(|(reason, _)| *reason == why) {
+            Some((_, of)) => of.push(audited),
+            None => reasons.push((why, vec![audited])),
+        }
+    }
+    let mut out = format!("\n{}\n", style.bold(&say("Could not tell")));
+    for (why, of) in reasons {
+        let why = printable(why);
+        let mut ids: Vec<&str> = of.iter().map(|audited| audited.check.id).collect();
+        ids.dedup();
+        if let [id] = ids[..] {
+            let text = format!("{}: {why}", say(of[0].check.title));
+            for (at, line) in wrap(&text, WIDTH - 19).iter().enumerate() {
+                let (id, mark) = if at == 0 { (id, "?") } else { ("", " ") };
+                out += &format!("  {} {} {line}\n", style.cyan(mark), style.cyan(&format!("{id:<13}")));
+            }
+            continue;
+        }
+        for (at, line) in wrap(&why, WIDTH - 5).iter().enumerate() {
+            out += &format!("  {} {line}\n", style.cyan(if at == 0 { "?" } else { " " }));
+        }
+        for line in wrap(&ids.join(", "), WIDTH - 9) {
+            out += &format!("      {}\n", style.cyan(&line));
         }
     }
     out
+}
+
+/// How many of the findings one command mends.
+fn way_out(report: &Report, style: Style) -> String {
+    // In a tree the command goes on with `--root`, and nothing behind it.
+    let is_whole = |rest: &str| rest.is_empty() || rest.starts_with(" --root ") && !rest.contains(", ");
+    let findings = report.results.iter().filter(|audited| audited.outcome.is_finding());
+    let fixes = findings.map(|audited| audited.outcome.fix.as_str());
+    let same: Vec<&str> = fixes.filter(|fix| fix.strip_prefix(APPLY).is_some_and(is_whole)).collect();
+    let (count, Some(apply)) = (same.len(), same.get(1)) else { return String::new() };
+    let text = t!(
+        "{count} of these: {apply} sets them right; with plan in place of apply it only shows how",
+        count = count,
+        apply = printable(apply)
+    );
+    let lines = wrap(&text, WIDTH);
+    format!("\n{}\n", lines.iter().map(|line| style.dim(line)).collect::<Vec<_>>().join("\n"))
 }
 
 fn one(audited: &Audited, style: Style) -> String {

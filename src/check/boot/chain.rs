@@ -85,7 +85,7 @@ pub(super) fn text<'a>(scene: &'a Scene<'a>) -> Result<(&'a str, &'a str), Outco
     match (path, scene.grub_cfg()) {
         (Some(path), Ok(Some(text))) => Ok((path, text)),
         (_, Err(why)) => Err(Outcome::could_not_tell(why)),
-        (Some(path), Ok(None)) => Err(Outcome::could_not_tell(t!("{path} is not here", path = path))),
+        (Some(path), Ok(None)) => Err(Outcome::not_here(path)),
         (None, Ok(_)) => Err(Outcome::not_applicable(t!("there is no grub.cfg"))),
     }
 }
@@ -153,6 +153,19 @@ pub(super) fn grub_cfg(scene: &Scene<'_>) -> Vec<Outcome> {
 
 fn behind(link: &str) -> Outcome {
     Outcome::not_applicable(t!("the chain is broken before this link: see {id}", id = link))
+}
+
+/// Nothing in the files puts zswap on the boot line yet: then it needs no module early either.
+pub(super) fn before_zswap(scene: &Scene<'_>) -> Option<Outcome> {
+    let args = wanted_of_grub(scene).ok()?;
+    let ours: Vec<String> = args.into_iter().filter(|arg| arg.starts_with("zswap.")).collect();
+    let files = made_of(scene.grub_files().ok()?);
+    let words: Vec<&str> =
+        files.iter().flat_map(|(_, effect)| &effect.words).map(|word| word.word.as_str()).collect();
+    let is_broken = !ours.is_empty()
+        && lacking(&words, &ours).len() == ours.len()
+        && broken_files(scene, &ours).is_some_and(|outcome| outcome.is_finding());
+    is_broken.then(|| behind("CT-BOOT-002"))
 }
 
 pub(super) fn booted(scene: &Scene<'_>) -> Vec<Outcome> {
@@ -236,10 +249,10 @@ fn value(scene: &Scene<'_>, arg: &str) -> Outcome {
             Psi::Off | Psi::Absent => {
                 judge(said == "0", t!("pressure is not told"), Evidence::path("/proc/pressure/memory"))
             }
-            Psi::Unknown => Outcome::could_not_tell(t!("{path} is not here", path = "/proc/pressure/memory")),
+            Psi::Unknown => Outcome::not_here("/proc/pressure/memory"),
         },
         "systemd.unified_cgroup_hierarchy" if facts.cgroup == Cgroup::Unknown => {
-            Outcome::could_not_tell(t!("{path} is not here", path = "/sys/fs/cgroup"))
+            Outcome::not_here("/sys/fs/cgroup")
         }
         "systemd.unified_cgroup_hierarchy" => {
             let is_v2 = facts.cgroup == Cgroup::V2;

@@ -1,7 +1,7 @@
 //! Modules that must be there before the root file system is.
 
 use super::super::{Evidence, Outcome, Scene};
-use super::{APPLY, foreign};
+use super::{APPLY, chain, foreign};
 use crate::change::{Act, InitramfsTool};
 use crate::facts::{Initramfs, grub};
 use crate::t;
@@ -75,6 +75,9 @@ pub(super) fn listed(scene: &Scene<'_>) -> Vec<Outcome> {
         let wanted = modules.join(" ");
         if missing.is_empty() {
             return Ok(Outcome::pass(wanted.clone()).expected(wanted).seen_all(evidence).target(path));
+        }
+        if let Some(outcome) = chain::before_zswap(scene).filter(|_| !scene.was_applied(path)) {
+            return Err(outcome);
         }
         evidence.insert(0, Evidence::path(path));
         Ok(Outcome::fail(t!("not listed: {modules}", modules = missing.join(" ")), APPLY)

@@ -16,7 +16,7 @@ fn running<'a>(scene: &Scene<'a>) -> Result<&'a str, Outcome> {
         return Err(outcome);
     }
     if !scene.is_live() && !scene.host().exists(RELEASE) {
-        return Err(Outcome::could_not_tell(t!("{path} is not here", path = RELEASE)));
+        return Err(Outcome::not_here(RELEASE));
     }
     Ok(&scene.facts().kernel.release)
 }
@@ -78,7 +78,7 @@ pub(super) fn reboot(scene: &Scene<'_>) -> Vec<Outcome> {
             (Some(other), _) => t!("{newer} is installed, {release} runs", newer = other, release = release),
             (None, true) => t!("a package asks for it"),
             (None, false) if release.is_empty() => {
-                return Err(Outcome::could_not_tell(t!("{path} is not here", path = RELEASE)));
+                return Err(Outcome::not_here(RELEASE));
             }
             (None, false) => {
                 return Ok(Outcome::pass(t!(

@@ -240,7 +240,7 @@ fn not_grub(scene: &Scene<'_>) -> Option<Outcome> {
 fn booted_words<'a>(scene: &Scene<'a>) -> Result<Vec<&'a str>, Outcome> {
     let words: Vec<&str> = scene.facts().boot.cmdline.split_whitespace().collect();
     if words.is_empty() {
-        return Err(Outcome::could_not_tell(t!("{path} is not here", path = CMDLINE)));
+        return Err(Outcome::not_here(CMDLINE));
     }
     // Behind a lone `--` everything is for init.
     Ok(words.into_iter().take_while(|word| *word != "--").collect())

@@ -4,6 +4,7 @@ use super::shared::{APPLY, below, mib};
 use super::{Evidence, MEMINFO, Outcome, Scene, limits, promised, ram, total};
 use crate::profile::best_for;
 use crate::t;
+use crate::tunable::swapfile;
 use crate::units::{Bytes, MIB};
 
 pub(super) fn at_least(scene: &Scene<'_>) -> Vec<Outcome> {
@@ -78,6 +79,9 @@ pub(super) fn swap_allowances(scene: &Scene<'_>) -> Vec<Outcome> {
     let table: Vec<String> = allowed.iter().map(|(name, bytes)| format!("{name} {}", mib(*bytes))).collect();
     let actual =
         t!("{table} = {sum} of {swap} MiB", table = table.join(" + "), sum = mib(sum), swap = mib(swap));
+    if let Some(id) = short_of_swap(scene).filter(|_| sum > swap && scene.wish().swap.size.0 >= sum) {
+        return Outcome::behind(t!("there is less swap than the profile asks for"), id).into();
+    }
     let outcome = if sum <= swap {
         Outcome::pass(actual)
     } else if scene.wish().swap.size.0 >= sum {
@@ -90,6 +94,17 @@ pub(super) fn swap_allowances(scene: &Scene<'_>) -> Vec<Outcome> {
     };
     let evidence = Evidence::file(MEMINFO, format!("SwapTotal: {} kB", swap >> 10));
     outcome.expected(t!("at least {sum} MiB of swap", sum = mib(sum))).seen(evidence).into()
+}
+
+/// The check that tells of too little swap, where there is too little of it for the profile.
+fn short_of_swap(scene: &Scene<'_>) -> Option<&'static str> {
+    if !scene.host().exists("/proc/swaps") {
+        return None;
+    }
+    let have = swapfile::amount(&scene.cx, &swapfile::ours(&scene.cx));
+    let enough = swapfile::is_enough(have, scene.wish().swap.size.0);
+    let none = swapfile::disk_swap(&scene.cx).next().is_none();
+    (!enough).then_some(if none { "CT-SWAP-001" } else { "CT-SWAP-002" })
 }
 
 pub(super) fn available(scene: &Scene<'_>) -> Vec<Outcome> {

@@ -61,7 +61,7 @@ pub(super) fn transparent_huge_pages(scene: &Scene<'_>) -> Vec<Outcome> {
         return if scene.is_live() {
             Outcome::not_applicable(t!("this kernel has no transparent huge pages"))
         } else {
-            Outcome::could_not_tell(t!("{path} is not here", path = path))
+            Outcome::not_here(path)
         }
         .into();
     };
@@ -70,7 +70,7 @@ pub(super) fn transparent_huge_pages(scene: &Scene<'_>) -> Vec<Outcome> {
     let outcome = match &value {
         // With never and madvise nobody waits who did not ask for it.
         _ if enabled != "always" => Outcome::pass(enabled),
-        None => Outcome::could_not_tell(t!("{path} is not here", path = path)),
+        None => Outcome::not_here(&path),
         Some(defrag) if defrag.contains("[always]") => Outcome::warn(
             t!("enabled is always, and defrag is always"),
             t!("echo madvise >{path}", path = path),
@@ -90,10 +90,18 @@ fn guard_wanted(scene: &Scene<'_>) -> Result<u64, Vec<Outcome>> {
     let Some(ttl) = scene.wish().mglru.min_ttl_ms else {
         return Err(Outcome::not_applicable(t!("the profile does not set mglru.min_ttl")).into());
     };
-    if scene.is_live() && scene.facts().mglru.is_none() {
+    // It came with Linux 6.1.
+    let version = scene.facts().kernel.version;
+    let too_old = version > (0, 0) && version < (6, 1);
+    if (scene.is_live() || too_old) && scene.facts().mglru.is_none() {
         return Err(Outcome::not_applicable(t!("this kernel has no multi-generational LRU")).into());
     }
     Ok(ttl)
+}
+
+/// Built in, and switched off, as on Debian 12.
+fn is_off(scene: &Scene<'_>) -> bool {
+    scene.facts().mglru.as_ref().is_some_and(|mglru| mglru.enabled & 1 == 0)
 }
 
 pub(super) fn guard(scene: &Scene<'_>) -> Vec<Outcome> {
@@ -102,8 +110,11 @@ pub(super) fn guard(scene: &Scene<'_>) -> Vec<Outcome> {
         Err(outcome) => return outcome,
     };
     let Some(value) = scene.host().value(mglru::KNOB) else {
-        return Outcome::could_not_tell(t!("{path} is not here", path = mglru::KNOB)).into();
+        return Outcome::not_here(mglru::KNOB).into();
     };
+    if value != wanted && wanted != "0" && is_off(scene) && !scene.was_applied(mglru::KNOB) {
+        return Outcome::behind(t!("the multi-generational LRU is off"), "CT-MEM-007").into();
+    }
     let evidence = Evidence::file(mglru::KNOB, &value);
     let outcome = if value == wanted { Outcome::pass(value) } else { Outcome::fail(value, APPLY) };
     outcome.expected(wanted).seen(evidence).target(mglru::KNOB).into()
@@ -116,19 +127,14 @@ pub(super) fn lru_gen(scene: &Scene<'_>) -> Vec<Outcome> {
         Err(outcome) => return outcome,
     }
     let Some(value) = scene.host().value(LRU_GEN) else {
-        return Outcome::could_not_tell(t!("{path} is not here", path = LRU_GEN)).into();
+        return Outcome::not_here(LRU_GEN).into();
     };
-    let on = scene.facts().mglru.as_ref().is_some_and(|mglru| mglru.enabled & 1 == 1);
-    let outcome = if on {
-        Outcome::pass(value.clone())
+    let outcome = if is_off(scene) {
+        Outcome::fail(t!("{value}: it is off, and min_ttl_ms does nothing", value = value), APPLY)
     } else {
-        let fix = t!(
-            "echo y >{path}, and the line \"w- {path} - - - - y\" in /etc/tmpfiles.d/lru-gen.conf",
-            path = LRU_GEN
-        );
-        Outcome::fail(t!("{value}: it is off, and min_ttl_ms does nothing", value = value), fix)
+        Outcome::pass(value.clone())
     };
-    outcome.expected("0x0007").seen(Evidence::file(LRU_GEN, value)).into()
+    outcome.expected("0x0007").seen(Evidence::file(LRU_GEN, value)).target(LRU_GEN).into()
 }
 
 pub(super) fn guard_at_boot(scene: &Scene<'_>) -> Vec<Outcome> {
@@ -149,6 +155,12 @@ pub(super) fn guard_at_boot(scene: &Scene<'_>) -> Vec<Outcome> {
         let ours = words.len() == 7 && words[0].starts_with('w') && words[1] == mglru::KNOB;
         ours.then(|| (Evidence::line(mglru::FILE, at + 1, line), words[6].to_owned()))
     });
+    // Nobody has set it yet, neither now nor for the next boot: that is one finding.
+    let now = scene.host().value(mglru::KNOB).filter(|value| *value != wanted);
+    if let (None, Some(now), false) = (&set, now, scene.was_applied(mglru::FILE)) {
+        let id = if is_off(scene) && wanted != "0" { "CT-MEM-007" } else { "CT-MEM-006" };
+        return Outcome::behind(t!("it is {value} now", value = now), id).into();
+    }
     match set {
         Some((evidence, value)) if value == wanted => Outcome::pass(value).seen(evidence),
         Some((evidence, value)) => Outcome::fail(value, APPLY).seen(evidence),
@@ -171,7 +183,7 @@ pub(super) fn crash_kernel(scene: &Scene<'_>) -> Vec<Outcome> {
     let cmdline = &scene.facts().boot.cmdline;
     let Some(argument) = cmdline.split_whitespace().find(|word| word.starts_with("crashkernel=")) else {
         return if cmdline.is_empty() {
-            Outcome::could_not_tell(t!("{path} is not here", path = "/proc/cmdline"))
+            Outcome::not_here("/proc/cmdline")
         } else {
             Outcome::not_applicable(t!("the boot line has no crashkernel="))
         }
@@ -180,7 +192,7 @@ pub(super) fn crash_kernel(scene: &Scene<'_>) -> Vec<Outcome> {
     let evidence = Evidence::file("/proc/cmdline", argument);
     let size = scene.host().value(SIZE).and_then(|value| value.parse::<u64>().ok());
     let Some(size) = size else {
-        return Outcome::could_not_tell(t!("{path} is not here", path = SIZE)).seen(evidence).into();
+        return Outcome::not_here(SIZE).seen(evidence).into();
     };
     let all = ram.saturating_add(size);
     let actual = t!("{size} MiB of {all} MiB", size = mib(size), all = mib(all));

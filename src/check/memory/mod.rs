@@ -4,7 +4,6 @@ mod budget;
 mod kernel;
 
 use super::{Check, Evidence, Outcome, Remedy, Scene, Severity, shared};
-use crate::t;
 
 const MEMINFO: &str = "/proc/meminfo";
 const MGLRU_DOC: &str = "Linux Documentation/admin-guide/mm/multigen_lru.rst";
@@ -82,11 +81,7 @@ pub(super) const CHECKS: &[Check] = &[
         title: "the multi-generational LRU is on, so that its guard works",
         severity: Severity::Medium,
         why: "Some kernels have it built in and switched off (Debian 12's): min_ttl_ms can be set there, and does nothing.",
-        remedy: Remedy::ByHand {
-            cost: "None known; it is the default from Debian 13 and Ubuntu 24.04 on.",
-            risk: "Reclaim works another way; watch the host for a day.",
-            undo: "Write n to the same file.",
-        },
+        remedy: Remedy::Tunable("mglru"),
         source: MGLRU_DOC,
         look: kernel::lru_gen,
     },
@@ -140,7 +135,7 @@ pub(super) const CHECKS: &[Check] = &[
 /// The RAM in bytes, or that nobody tells.
 fn ram(scene: &Scene<'_>) -> Result<u64, Vec<Outcome>> {
     match scene.facts().memory.total_bytes {
-        0 => Err(Outcome::could_not_tell(t!("{path} is not here", path = MEMINFO)).into()),
+        0 => Err(Outcome::not_here(MEMINFO).into()),
         bytes => Ok(bytes),
     }
 }

@@ -24,11 +24,15 @@ pub(super) fn some(scene: &Scene<'_>) -> Vec<Outcome> {
             let why = t!("a tree does not tell whether {path} is put to use", path = file.path);
             return Outcome::could_not_tell(why).into();
         }
-        let outcome = if scene.wish().swap.size.0 > 0 {
-            Outcome::fail(t!("none"), APPLY)
+        let zswap = scene.facts().zswap.enabled;
+        let actual = if zswap && scene.facts().swap.is_empty() {
+            t!("none; zswap is on, and does nothing without it")
         } else {
-            Outcome::warn(t!("none"), t!("set swap.size in the profile, and apply"))
+            t!("none")
         };
+        let asked = scene.wish().swap.size.0 > 0;
+        let fix = if asked { APPLY.to_owned() } else { t!("set swap.size in the profile, and apply") };
+        let outcome = if asked || zswap { Outcome::fail(actual, fix) } else { Outcome::warn(actual, fix) };
         return outcome.seen(Evidence::path(SWAPS)).into();
     }
     let size = areas.iter().map(|area| area.size_bytes).fold(0, u64::saturating_add);
@@ -55,7 +59,7 @@ pub(super) fn size(scene: &Scene<'_>) -> Vec<Outcome> {
     } else if !scene.host().may_change() && waiting(scene) {
         Outcome::could_not_tell(t!("a swap file that is not in use can be read by root only"))
     } else {
-        Outcome::fail(actual, APPLY).seen(Evidence::path(SWAPS))
+        Outcome::fail(actual, APPLY)
     };
     let idle = ours.iter().filter(|file| file.active.is_none()).map(|file| Evidence::path(&file.path));
     outcome
@@ -152,7 +156,7 @@ pub(super) fn traffic(scene: &Scene<'_>) -> Vec<Outcome> {
     let uptime: Option<u64> = uptime.split(['.', ' ']).next().and_then(|seconds| seconds.parse().ok());
     let (Some(read), Some(written), Some(uptime)) = (scene.vmstat("pswpin"), scene.vmstat("pswpout"), uptime)
     else {
-        return Outcome::could_not_tell(t!("{path} is not here", path = "/proc/vmstat")).into();
+        return Outcome::not_here("/proc/vmstat").into();
     };
     if uptime < YOUNG {
         return Outcome::not_applicable(t!("booted less than an hour ago")).into();

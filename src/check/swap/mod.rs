@@ -147,7 +147,7 @@ fn out_of_place(scene: &Scene<'_>) -> Option<Outcome> {
             engine = engine
         )));
     }
-    (!scene.host().exists(SWAPS)).then(|| Outcome::could_not_tell(t!("{path} is not here", path = SWAPS)))
+    (!scene.host().exists(SWAPS)).then(|| Outcome::not_here(SWAPS))
 }
 
 /// The areas in use that are no zram, or why there is nothing to say of them.

@@ -170,7 +170,8 @@ fn judge(
     let fix = if ours && scene.wish().swap.size.0 > 0 {
         APPLY.to_owned()
     } else {
-        format!("echo '{} none swap sw 0 0' >> {FSTAB}", area.path)
+        // The file's last line may lack its end, and what is added would become a part of it.
+        format!("printf '\\n%s\\n' '{} none swap sw 0 0' >> {FSTAB}", area.path)
     };
     Outcome::fail(t!("neither fstab nor a swap unit names it"), fix)
         .seen(line_of(area))

@@ -58,7 +58,7 @@ pub(super) fn modes(scene: &Scene<'_>) -> Vec<Outcome> {
     let judged = paths.into_iter().map(|path| {
         let stat = match scene.host().stat(&path) {
             Ok(Some(stat)) => stat,
-            Ok(None) => return Outcome::could_not_tell(t!("{path} is not here", path = path)).of(path),
+            Ok(None) => return Outcome::not_here(&path).of(path),
             Err(error) => return Outcome::could_not_tell(error.to_string()).of(path),
         };
         if !stat.is_file {

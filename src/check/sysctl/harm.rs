@@ -80,7 +80,7 @@ fn judge(scene: &Scene<'_>, key: &str, good: &str, is_bad: impl Fn(i64) -> bool)
             _ if !bad("0") || default_of(key).is_some_and(|value| !bad(value)) || key == MAP_COUNT => {
                 Outcome::pass(t!("no file sets it, and the kernel's own value does no harm"))
             }
-            _ => Outcome::could_not_tell(t!("{path} is not here", path = path)),
+            _ => Outcome::not_here(&path),
         },
     };
     let mut outcome = outcome;
@@ -118,9 +118,7 @@ pub(super) fn swappiness(scene: &Scene<'_>) -> Vec<Outcome> {
 pub(super) fn min_free(scene: &Scene<'_>) -> Vec<Outcome> {
     let ram = scene.facts().memory.total_bytes;
     if ram == 0 {
-        return below(scene)
-            .unwrap_or_else(|| Outcome::could_not_tell(t!("{path} is not here", path = "/proc/meminfo")))
-            .into();
+        return below(scene).unwrap_or_else(|| Outcome::not_here("/proc/meminfo")).into();
     }
     let most = ram / 20;
     let outcomes = judge(scene, "vm.min_free_kbytes", &(ram / 100 / KIB).to_string(), |value| {
@@ -213,7 +211,7 @@ pub(super) fn dirty(scene: &Scene<'_>) -> Vec<Outcome> {
     let names =
         ["vm.dirty_background_bytes", "vm.dirty_bytes", "vm.dirty_background_ratio", "vm.dirty_ratio"];
     let [Some(soft), Some(hard), Some(soft_share), Some(hard_share)] = names.map(read) else {
-        return Outcome::could_not_tell(t!("{path} is not here", path = "/proc/sys/vm/dirty_*")).into();
+        return Outcome::not_here("/proc/sys/vm/dirty_*").into();
     };
     let (soft, hard, names) = match (soft.0, hard.0) {
         (0, 0) => (soft_share, hard_share, [names[2], names[3]]),

@@ -59,9 +59,40 @@ pub(super) fn live(scene: &Scene<'_>) -> Vec<Outcome> {
         return outcome.into();
     }
     if !scene.host().exists("/proc/sys/vm") {
-        return Outcome::could_not_tell(t!("{path} is not here", path = "/proc/sys/vm")).into();
+        return Outcome::not_here("/proc/sys/vm").into();
     }
-    scene.wish().sysctl.iter().map(|(key, wanted)| live_one(scene, key, wanted).of(key)).collect()
+    let (mut outcomes, mut unset) = (Vec::new(), Vec::new());
+    for (key, wanted) in &scene.wish().sysctl {
+        let outcome = live_one(scene, key, wanted).of(key);
+        if outcome.is_finding() && nobody_sets(scene, key) {
+            unset.push(outcome);
+        } else {
+            outcomes.push(outcome);
+        }
+    }
+    outcomes.extend(together(unset));
+    outcomes
+}
+
+/// No file and no generation of ours ever set it: the value is the kernel's own.
+fn nobody_sets(scene: &Scene<'_>, key: &str) -> bool {
+    let by_no_file = |files: &SysctlFiles| files.problems.is_empty() && files.assignments(key).is_empty();
+    scene.sysctl_files().is_ok_and(by_no_file)
+        && !scene.was_applied(&sysctl_name::path(key))
+        && !scene.was_applied(FILE)
+}
+
+/// What nobody has set yet is one finding, however many parameters it is.
+fn together(mut unset: Vec<Outcome>) -> Option<Outcome> {
+    if unset.len() < 2 {
+        return unset.pop();
+    }
+    let line = |value: fn(&Outcome) -> &str| {
+        let one = |o: &Outcome| format!("{} = {}", o.subject.as_deref().unwrap_or_default(), value(o));
+        unset.iter().map(one).collect::<Vec<_>>().join(", ")
+    };
+    let outcome = Outcome::fail(line(|o| &o.actual), APPLY).expected(line(|o| &o.expected));
+    Some(outcome.seen_all(unset.into_iter().flat_map(|o| o.evidence)))
 }
 
 fn live_one(scene: &Scene<'_>, key: &str, wanted: &str) -> Outcome {
@@ -76,7 +107,7 @@ fn live_one(scene: &Scene<'_>, key: &str, wanted: &str) -> Outcome {
                 key = key
             ));
         }
-        None => return Outcome::could_not_tell(t!("{path} is not here", path = path)),
+        None => return Outcome::not_here(path),
     }
     let Some(value) = scene.host().value(&path) else {
         return Outcome::could_not_tell(t!("{path} can't be read", path = path));
@@ -113,7 +144,9 @@ pub(super) fn boot(scene: &Scene<'_>) -> Vec<Outcome> {
         Err(outcome) => return outcome,
     };
     let mut outcomes = Vec::new();
-    let mut unset = Vec::new();
+    let (mut unset, mut told) = (Vec::new(), Vec::new());
+    let is_told =
+        |key: &str, wanted: &str| nobody_sets(scene, key) && live_one(scene, key, wanted).is_finding();
     let known = |key: &str| is_known(scene, key) != Some(false);
     for (key, wanted) in scene.wish().sysctl.iter().filter(|(key, _)| known(key)) {
         let found = files.assignments(key);
@@ -126,8 +159,13 @@ pub(super) fn boot(scene: &Scene<'_>) -> Vec<Outcome> {
                 };
                 outcomes.push(outcome.expected(wanted).of(key));
             }
+            None if is_told(key, wanted) => told.push(key.as_str()),
             None => unset.push(key.as_str()),
         }
+    }
+    if !told.is_empty() {
+        let what = t!("no file sets {keys}", keys = told.join(", "));
+        outcomes.push(Outcome::behind(what, "CT-SYSCTL-001").seen(Evidence::path(FILE)));
     }
     if !unset.is_empty() {
         let outcome = match hidden_behind(files, None) {
