@@ -31,6 +31,12 @@ pub struct Live {
     pub tree: Tree,
 }
 
+/// By another process: what this one has open for writing, a child of another test has open too until it starts its
+/// program, and so long nobody can run it ("Text file busy").
+fn copy(from: &str, to: &std::path::Path) {
+    assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
+}
+
 impl Live {
     /// `None`, and a word on why, where there is no way to have a mount namespace.
     pub fn new() -> Option<Self> {
@@ -66,7 +72,7 @@ impl Live {
         for program in ["/bin/sh", "/bin/sleep"] {
             let to = t.at(program);
             fs::create_dir_all(to.parent().unwrap()).unwrap();
-            fs::copy(program, to).unwrap();
+            copy(program, &to);
         }
         for folder in
             ["lib64", "usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/local/bin", "tmp", "dev"]
@@ -74,7 +80,7 @@ impl Live {
             fs::create_dir_all(t.at(folder)).unwrap();
         }
         t.put("dev/null", "");
-        fs::copy(env!("CARGO_BIN_EXE_civicum-tune"), t.at("usr/local/bin/civicum-tune")).unwrap();
+        copy(env!("CARGO_BIN_EXE_civicum-tune"), &t.at("usr/local/bin/civicum-tune"));
         Some(live)
     }
 
@@ -104,7 +110,13 @@ impl Live {
     }
 
     pub fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
+        loop {
+            let output = self.command(args).output().unwrap();
+            // A script that was just written may still be open in a child that another test is about to start.
+            if !String::from_utf8_lossy(&output.stderr).contains("Text file busy") {
+                return output;
+            }
+        }
     }
 
     /// Runs it and expects this status; all it printed.
