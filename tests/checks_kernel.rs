@@ -572,6 +572,8 @@ fn control_groups_and_pressure() {
         ("CT-CGROUP-002", &[], "untold", ""),
         ("CT-CGROUP-003", &[v2, down], "pass", ""),
         ("CT-CGROUP-003", &[v2], "untold", ""),
+        // Stock Debian 12 without a container.
+        ("CT-CGROUP-003", &[v2, ("sys/fs/cgroup/cgroup.subtree_control", "memory pids\n")], "pass", ""),
         (
             "CT-CGROUP-003",
             &[v2, ("sys/fs/cgroup/cgroup.subtree_control", "cpu pids\n")],

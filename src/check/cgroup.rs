@@ -177,7 +177,9 @@ fn handed_down(scene: &Scene<'_>) -> Vec<Outcome> {
         .iter()
         .filter_map(|(path, text)| {
             let mut missing = missing(text);
-            missing.retain(|name| have.split_whitespace().any(|word| word == *name));
+            // systemd counts memory and tasks of every unit, and hands `cpu` down only when a unit first asks for a share:
+            // a host without it has lost nothing (seen on Debian 12).
+            missing.retain(|name| *name != "cpu" && have.split_whitespace().any(|word| word == *name));
             let first = missing.first()?;
             Some(
                 Outcome::fail(
@@ -185,7 +187,7 @@ fn handed_down(scene: &Scene<'_>) -> Vec<Outcome> {
                     t!("echo +{name} >{path}; find out who took it away", name = first, path = path),
                 )
                 .of(path)
-                .expected(NEEDED.join(" "))
+                .expected("memory pids")
                 .seen(Evidence::file(path, text)),
             )
         })
@@ -194,7 +196,7 @@ fn handed_down(scene: &Scene<'_>) -> Vec<Outcome> {
         return lacking;
     }
     let evidence = files.iter().map(|(path, text)| Evidence::file(path, text));
-    Outcome::pass(NEEDED.join(" ")).seen_all(evidence).into()
+    Outcome::pass("memory pids").seen_all(evidence).into()
 }
 
 fn told(scene: &Scene<'_>) -> Vec<Outcome> {
