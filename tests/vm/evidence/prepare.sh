@@ -60,4 +60,4 @@ docker stop -t 60 prepare >/dev/null
 docker rm prepare >/dev/null
 systemctl stop docker.service docker.socket
 sync
-say done
+say "done"

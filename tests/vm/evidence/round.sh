@@ -47,6 +47,7 @@ python3 reader.py file "$rate" &
   while true; do
     left=$(echo "$seconds ${begin%.*} $(date +%s)" | awk '{print int($1 + $2 - $3)}')
     [ "$left" -gt 0 ] || break
+    # shellcheck disable=SC2094  # `pgbench` is the program, and a log of its
     pgbench -h /srv/evidence/socket -U postgres -n -c 2 -R 5 -T "$left" -l --log-prefix=db postgres >>pgbench 2>&1
     sleep 0.5
   done
