@@ -48,6 +48,8 @@ read -r nothing nothing_min nothing_max < <(measure nothing "$work/nothing")
 read -r plan plan_min plan_max < <(measure plan "$program" plan --root "$work/tree" --quiet)
 read -r live live_min live_max < <(measure live "$program" plan --quiet)
 read -r detect detect_min detect_max < <(measure detect "$program" detect --format json)
+read -r doctor doctor_min doctor_max < <(measure doctor "$program" doctor --root "$work/tree" --quiet)
+read -r audit audit_min audit_max < <(measure audit "$program" doctor --quiet)
 cp "$here"/deploy.py "$here"/playbook.yml "$work/"
 export ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_INVENTORY_UNPARSED_WARNING=false
 cd "$work"
@@ -87,10 +89,13 @@ ratio() { python3 -c "print(f'{$1 / $2:.0f}')"; }
   echo "| \`civicum-tune plan --root\` on a tuned tree: nothing differs | $plan | $plan_min | $plan_max |"
   echo "| \`civicum-tune plan\` on this live machine | $live | $live_min | $live_max |"
   echo "| \`civicum-tune detect --format json\` on this live machine | $detect | $detect_min | $detect_max |"
+  echo "| \`civicum-tune doctor --root\` on the same tree | $doctor | $doctor_min | $doctor_max |"
+  echo "| \`civicum-tune doctor\` on this live machine | $audit | $audit_min | $audit_max |"
   echo "| \`pyinfra --dry @local\`, the same parameters and files | $pyinfra | $pyinfra_min | $pyinfra_max |"
   echo "| \`ansible-playbook --check -c local\`, the same parameters and files | $ansible | $ansible_min | $ansible_max |"
   echo
   echo "A plan that finds nothing costs $(python3 -c "print(f'{$plan - $nothing:.2f}')") ms more than the start of a program; pyinfra takes $(ratio "$pyinfra" "$plan") times as long, Ansible $(ratio "$ansible" "$plan") times."
+  echo "An audit of a tree costs $(python3 -c "print(f'{$doctor - $nothing:.2f}')") ms more than that start. Beside Lynis and \`tuned-adm verify\`: \`tests/vm/audits.py\`."
   echo "The others compare the same kernel parameters and the same file; they know nothing of the boot chain, of who overrides whom,"
   echo 'or of a way back.'
   echo
