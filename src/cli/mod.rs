@@ -113,7 +113,7 @@ enum Command {
     Profile(profile::ProfileCommand),
     /// Check profiles without touching a host
     Validate(validate::Validate),
-    /// Say what a tunable does, why, at what risk, and how to undo it
+    /// Say all about a tunable, a check or a finding: what, why, at what risk, and how to undo it
     Explain(explain::Explain),
     /// Print the completions for a shell
     Completions(completions::Completions),
