@@ -94,7 +94,9 @@ pub(super) fn read(host: &Host) -> Kernel {
             modules.insert(module.to_owned(), kind);
         }
     }
-    let config = host.read_text(&format!("/boot/config-{release}")).ok().flatten();
+    // Debian's kernels from 7 on have it beside their modules.
+    let places = [format!("/boot/config-{release}"), format!("{folder}/config")];
+    let config = places.iter().find_map(|path| host.read_text(path).ok().flatten());
     let config = config.map(|text| parse_config(&text)).unwrap_or_default();
     let has_zswap = if host.exists("/sys/module/zswap") {
         Some(true)

@@ -28,6 +28,8 @@ def boots_new(release):
     vm.output("rm -rf /root/debs; mkdir -p /root/debs")
     for deb in sorted(folder.glob("*.deb")):
         vm.push(deb, f"/root/debs/{deb.name}", "644")
+    # Linux 7 keeps its configuration beside its modules, where this Debian's initramfs-tools does not look.
+    vm.output(f"test -e /boot/config-{release} || ln -s /usr/lib/modules/{release}/config /boot/config-{release}")
     # Its tools of the same age (linux-base) are not there; nothing that it needs to boot is in them.
     status, text = vm.run("DEBIAN_FRONTEND=noninteractive dpkg -i --force-depends /root/debs/*.deb 2>&1", 1800)
     checks.equal(f"{release} is installed", status, 0)
@@ -55,11 +57,14 @@ def tuned(when, release):
     say(vm.output("dmesg | grep -i zswap | cut -c1-300 || true"))
 
 
+before_it = "zswap.zpool=z3fold"
 for release in (kernels / "releases").read_text().split():
     boots_new(release)
     tuned(f"{release}, applied on an older kernel", release)
     _, why, argument = expected(release)
-    checks.has("the plan says why", tune("plan", 1), why)
+    # What an older kernel was given may suit this one too.
+    checks.has("the plan says why", tune("plan", 0 if argument == before_it else 1), why)
+    before_it = argument
     tune("apply --yes", 0)
     vm.reboot()
     tuned(f"{release}, applied on it", release)
