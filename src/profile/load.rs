@@ -141,7 +141,7 @@ impl Chain<'_> {
 
     fn fetch(&self, origin: &Origin) -> Result<Arc<Source>, Finding> {
         match origin {
-            Origin::Text => Err(Finding::about(Code::Unreadable, "", "there is no such text")),
+            Origin::Text => Err(Finding::about(Code::Unreadable, "", say("there is no such text"))),
             Origin::Bundled(name) => match bundled::find(name) {
                 Some(bundled) => Ok(Arc::new(Source::new(name.as_str(), bundled.text))),
                 None => Err(no_such(name)),

@@ -71,8 +71,11 @@ pub const EXCLUSIVE: [(&str, &str); 3] = [
     ("vm.overcommit_kbytes", "vm.overcommit_ratio"),
 ];
 
+/// A parameter, a value, and why the value is doubtful.
+pub type Doubt = (&'static str, &'static str, fn() -> Cow<'static, str>);
+
 /// Values that are allowed, and why they are seldom a good idea.
-pub const DOUBTFUL: [(&str, &str, fn() -> Cow<'static, str>); 4] = [
+pub const DOUBTFUL: [Doubt; 4] = [
     ("vm.overcommit_memory", "2", || {
         say("language models and containers reserve far more than they use, and will fail to start")
     }),
