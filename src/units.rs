@@ -1,9 +1,13 @@
 //! Sizes and durations as people write them, and as we show them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::lang::say;
+use crate::t;
 
 /// One kibibyte in bytes.
 pub const KIB: u64 = 1 << 10;
@@ -18,17 +22,29 @@ pub const GIB: u64 = 1 << 30;
 pub struct Bytes(pub u64);
 
 /// Why a text is not a size.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SizeError {
     /// There is no number at the start.
-    #[error("a size starts with a number, as in \"512MiB\"")]
     NoNumber,
     /// The unit is not one that we know.
-    #[error("unknown unit `{0}`; use B, KiB, MiB, GiB, TiB, or the decimal KB, MB, GB, TB")]
     Unit(String),
     /// More bytes than 64 bits hold.
-    #[error("the size is larger than 16 EiB")]
     TooLarge,
+}
+
+impl std::error::Error for SizeError {}
+
+impl fmt::Display for SizeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&match self {
+            Self::NoNumber => say("a size starts with a number, as in \"512MiB\""),
+            Self::Unit(unit) => Cow::Owned(t!(
+                "unknown unit `{unit}`; use B, KiB, MiB, GiB, TiB, or the decimal KB, MB, GB, TB",
+                unit = unit
+            )),
+            Self::TooLarge => say("the size is larger than 16 EiB"),
+        })
+    }
 }
 
 impl Bytes {
@@ -107,17 +123,27 @@ fn tenths(n: u64, unit: u64, name: &str) -> String {
 pub struct Millis(pub u64);
 
 /// Why a text is not a span of time.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DurationError {
     /// There is no number at the start.
-    #[error("a span of time starts with a number, as in \"1000ms\"")]
     NoNumber,
     /// The unit is missing, or not one that we know.
-    #[error("{}; use ms, s, min or h", if .0.is_empty() { "the unit is missing".to_owned() } else { format!("unknown unit `{0}`", .0) })]
     Unit(String),
     /// More than 64 bits hold.
-    #[error("the span of time is too long")]
     TooLong,
+}
+
+impl std::error::Error for DurationError {}
+
+impl fmt::Display for DurationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&match self {
+            Self::NoNumber => say("a span of time starts with a number, as in \"1000ms\""),
+            Self::Unit(unit) if unit.is_empty() => say("the unit is missing; use ms, s, min or h"),
+            Self::Unit(unit) => Cow::Owned(t!("unknown unit `{unit}`; use ms, s, min or h", unit = unit)),
+            Self::TooLong => say("the span of time is too long"),
+        })
+    }
 }
 
 impl FromStr for Millis {

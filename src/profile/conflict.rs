@@ -103,8 +103,11 @@ fn parameters(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding
     for (name, value, why) in sysctl::DOUBTFUL {
         if settings.sysctl.get(name).is_some_and(|own| own == value) {
             if let Some(place) = place(name) {
-                let why = crate::lang::say(why);
-                findings.push(Finding::warning(Code::Conflict, place, format!("{name} = {value}: {why}")));
+                findings.push(Finding::warning(
+                    Code::Conflict,
+                    place,
+                    format!("{name} = {value}: {}", why()),
+                ));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! One value of the file against what its key takes.
 
+use std::borrow::Cow;
+
 use toml::Spanned;
 use toml::de::{DeInteger, DeValue};
 
@@ -10,6 +12,8 @@ use super::shape::Shape;
 use super::source::Place;
 use super::value::Value;
 use super::{suggest, sysctl};
+use crate::lang::say;
+use crate::t;
 use crate::units::Millis;
 
 /// The most entries of a list. No list of the format needs a tenth of that.
@@ -36,7 +40,7 @@ fn single(key: &Key, name: &str, raw: &DeValue<'_>, place: &Place) -> Decoded {
     match key.kind {
         Kind::Bool => match raw {
             DeValue::Boolean(value) => Ok(Value::Bool(*value)),
-            _ => Err(mismatch("true or false", raw, place).maybe_help(unquoted_bool(raw))),
+            _ => Err(mismatch(&say("true or false"), raw, place).maybe_help(unquoted_bool(raw))),
         },
         Kind::Integer { min, max } => {
             let n = whole(raw, place)?;
@@ -64,7 +68,7 @@ fn date(raw: &DeValue<'_>, place: &Place) -> Decoded {
     let written = match raw {
         DeValue::String(text) => text.to_string(),
         DeValue::Datetime(date) => date.to_string(),
-        _ => return Err(mismatch("a day", raw, place).help("for example \"2027-03-31\"")),
+        _ => return Err(mismatch(&say("a day"), raw, place).help(say("for example \"2027-03-31\""))),
     };
     let day: Option<toml::value::Date> = written
         .parse::<toml::value::Datetime>()
@@ -73,26 +77,30 @@ fn date(raw: &DeValue<'_>, place: &Place) -> Decoded {
         .and_then(|date| date.date);
     match day {
         Some(day) => Ok(Value::Text(day.to_string())),
-        None => Err(Finding::error(Code::Value, place, format!("`{written}` is not a day"))
-            .help("a day is written year-month-day, as in \"2027-03-31\"")),
+        None => Err(Finding::error(Code::Value, place, t!("`{written}` is not a day", written = written))
+            .help(say("a day is written year-month-day, as in \"2027-03-31\""))),
     }
 }
 
 /// "`X` is wanted, this is Y".
 fn mismatch(wanted: &str, found: &DeValue<'_>, place: &Place) -> Finding {
-    Finding::error(Code::Type, place, format!("{wanted} is wanted here, and this is {}", type_of(found)))
+    Finding::error(
+        Code::Type,
+        place,
+        t!("{wanted} is wanted here, and this is {found}", wanted = wanted, found = type_of(found)),
+    )
 }
 
 /// What a value is, with its article.
-pub(super) fn type_of(value: &DeValue<'_>) -> &'static str {
+pub(super) fn type_of(value: &DeValue<'_>) -> Cow<'static, str> {
     match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a decimal number",
-        DeValue::Boolean(_) => "a truth value",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
+        DeValue::String(_) => say("a text"),
+        DeValue::Integer(_) => say("a whole number"),
+        DeValue::Float(_) => say("a decimal number"),
+        DeValue::Boolean(_) => say("a truth value"),
+        DeValue::Datetime(_) => say("a date"),
+        DeValue::Array(_) => say("a list"),
+        DeValue::Table(_) => say("a table"),
     }
 }
 
@@ -110,25 +118,28 @@ fn unquoted_bool(raw: &DeValue<'_>) -> Option<String> {
         },
         _ => return None,
     };
-    Some(format!("write {on}, without quotes"))
+    Some(t!("write {value}, without quotes", value = on))
 }
 
 fn text<'v>(raw: &'v DeValue<'_>, place: &Place) -> Result<&'v str, Finding> {
     match raw {
         DeValue::String(text) => Ok(text),
-        DeValue::Integer(n) => Err(mismatch("a text", raw, place).help(format!("put it in quotes: \"{n}\""))),
-        _ => Err(mismatch("a text", raw, place)),
+        DeValue::Integer(n) => {
+            Err(mismatch(&say("a text"), raw, place).help(t!("put it in quotes: \"{n}\"", n = n)))
+        }
+        _ => Err(mismatch(&say("a text"), raw, place)),
     }
 }
 
 fn whole(raw: &DeValue<'_>, place: &Place) -> Result<i64, Finding> {
     match raw {
         DeValue::Integer(n) => integer(n)
-            .ok_or_else(|| Finding::error(Code::Range, place, "the number does not fit into 64 bits")),
+            .ok_or_else(|| Finding::error(Code::Range, place, say("the number does not fit into 64 bits"))),
         DeValue::String(text) if text.trim().parse::<i64>().is_ok() => {
-            Err(mismatch("a whole number", raw, place).help(format!("write {}, without quotes", text.trim())))
+            Err(mismatch(&say("a whole number"), raw, place)
+                .help(t!("write {value}, without quotes", value = text.trim())))
         }
-        _ => Err(mismatch("a whole number", raw, place)),
+        _ => Err(mismatch(&say("a whole number"), raw, place)),
     }
 }
 
@@ -142,24 +153,26 @@ fn within_range(n: i64, min: i64, max: i64, unit: &str, place: &Place) -> Result
     }
     let unit = if unit.starts_with('%') { " %" } else { "" };
     let limits = match (n < min, max) {
-        (true, _) => format!("the least is {min}{unit}"),
-        (false, _) => format!("the most is {max}{unit}"),
+        (true, _) => t!("the least is {least}{unit}", least = min, unit = unit),
+        (false, _) => t!("the most is {most}{unit}", most = max, unit = unit),
     };
-    Err(Finding::error(Code::Range, place, format!("{n} is out of range: {limits}"))
-        .help(format!("{min} to {max}{unit} are possible")))
+    Err(Finding::error(Code::Range, place, t!("{n} is out of range: {limits}", n = n, limits = limits))
+        .help(t!("{min} to {max}{unit} are possible", min = min, max = max, unit = unit)))
 }
 
 fn size(raw: &DeValue<'_>, vars: &[Var], place: &Place) -> Result<Rule, Finding> {
     match raw {
         DeValue::Integer(n) => match integer(n).and_then(|n| u64::try_from(n).ok()) {
             Some(bytes) => Ok(Rule::bytes(bytes)),
-            None => Err(Finding::error(Code::Range, place, "a size can't be negative or beyond 64 bits")),
+            None => {
+                Err(Finding::error(Code::Range, place, say("a size can't be negative or beyond 64 bits")))
+            }
         },
         DeValue::String(text) => rule(text, Dimension::Size, vars, place),
         DeValue::Float(n) => {
-            Err(mismatch("a size", raw, place).help(format!("give it a unit, in quotes: \"{n}GiB\"")))
+            Err(mismatch(&say("a size"), raw, place).help(t!("give it a unit, in quotes: \"{n}GiB\"", n = n)))
         }
-        _ => Err(mismatch("a size", raw, place).help("for example \"6500MiB\" or \"20% of ram\"")),
+        _ => Err(mismatch(&say("a size"), raw, place).help(say("for example \"6500MiB\" or \"20% of ram\""))),
     }
 }
 
@@ -170,12 +183,19 @@ fn count(raw: &DeValue<'_>, min: f64, max: f64, place: &Place) -> Result<Rule, F
         DeValue::String(text) => {
             return rule(text, Dimension::Number, &[Var::Ram, Var::Cores, Var::Disk], place);
         }
-        _ => return Err(mismatch("a number", raw, place).help("for example 2, 0.5 or \"cores - 1\"")),
+        _ => {
+            return Err(
+                mismatch(&say("a number"), raw, place).help(say("for example 2, 0.5 or \"cores - 1\""))
+            );
+        }
     };
     let number = value.as_deref().and_then(|v| v.parse::<f64>().ok()).filter(|n| (min..=max).contains(n));
     let Some(number) = number else {
-        return Err(Finding::error(Code::Range, place, format!("{text} is out of range"))
-            .help(format!("{min} to {max} are possible")));
+        return Err(Finding::error(Code::Range, place, t!("{text} is out of range", text = text)).help(t!(
+            "{min} to {max} are possible",
+            min = min,
+            max = max
+        )));
     };
     // Six decimals, as in rules; the cast can't lose anything, since the range has been checked.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -203,19 +223,17 @@ pub(super) fn inside(place: &Place, text: &str, part: &std::ops::Range<usize>) -
 fn duration(raw: &DeValue<'_>, max_ms: u64, place: &Place) -> Decoded {
     let DeValue::String(text) = raw else {
         let help = match raw {
-            DeValue::Integer(n) => format!("write the unit, in quotes: \"{n}ms\""),
-            _ => "for example \"1000ms\" or \"1s\"".to_owned(),
+            DeValue::Integer(n) => t!("write the unit, in quotes: \"{n}ms\"", n = n),
+            _ => t!("for example \"1000ms\" or \"1s\""),
         };
-        return Err(mismatch("a span of time", raw, place).help(help));
+        return Err(mismatch(&say("a span of time"), raw, place).help(help));
     };
     match text.parse::<Millis>() {
         Ok(value) if value.0 <= max_ms => Ok(Value::Duration(value)),
-        Ok(value) => Err(Finding::error(Code::Range, place, format!("{value} is too long"))
-            .help(format!("the most is {}", Millis(max_ms)))),
-        Err(error) => {
-            Err(Finding::error(Code::Value, place, error.to_string())
-                .help("for example \"1000ms\" or \"1s\""))
-        }
+        Ok(value) => Err(Finding::error(Code::Range, place, t!("{value} is too long", value = value))
+            .help(t!("the most is {most}", most = Millis(max_ms)))),
+        Err(error) => Err(Finding::error(Code::Value, place, error.to_string())
+            .help(say("for example \"1000ms\" or \"1s\""))),
     }
 }
 
@@ -224,10 +242,10 @@ fn choice(raw: &DeValue<'_>, words: &[&str], place: &Place) -> Decoded {
     if words.contains(&text) {
         return Ok(Value::Text(text.to_owned()));
     }
-    let error = Finding::error(Code::Value, place, format!("`{text}` is not possible here"));
+    let error = Finding::error(Code::Value, place, t!("`{text}` is not possible here", text = text));
     Err(match suggest::nearest(text, words.iter().copied()) {
-        Some(near) => error.help(format!("did you mean \"{near}\"?")),
-        None => error.help(format!("one of: {}", words.join(", "))),
+        Some(near) => error.help(t!("did you mean \"{near}\"?", near = near)),
+        None => error.help(t!("one of: {words}", words = words.join(", "))),
     })
 }
 
@@ -235,8 +253,9 @@ fn shaped(key: &Key, text: &str, shape: Shape, place: &Place) -> Result<String, 
     match shape.check(text) {
         Ok(()) => Ok(text.to_owned()),
         Err((message, help)) => {
-            let near = suggest::nearest(text, names_for(key)).map(|near| format!("did you mean \"{near}\"?"));
-            Err(Finding::error(Code::Value, place, message).maybe_help(near.or(help.map(str::to_owned))))
+            let near = suggest::nearest(text, names_for(key))
+                .map(|near| t!("did you mean \"{near}\"?", near = near));
+            Err(Finding::error(Code::Value, place, message).maybe_help(near.or(help.map(Cow::into_owned))))
         }
     }
 }
@@ -253,13 +272,17 @@ pub(super) fn names_for(key: &Key) -> Vec<&'static str> {
 fn list(key: &Key, raw: &DeValue<'_>, shape: Shape, place: &Place) -> Result<Vec<String>, Vec<Finding>> {
     let DeValue::Array(items) = raw else {
         let help = match raw {
-            DeValue::String(text) => Some(format!("put it in brackets: [\"{text}\"]")),
+            DeValue::String(text) => Some(t!("put it in brackets: [\"{text}\"]", text = text)),
             _ => None,
         };
-        return Err(vec![mismatch("a list of texts", raw, place).maybe_help(help)]);
+        return Err(vec![mismatch(&say("a list of texts"), raw, place).maybe_help(help)]);
     };
     if items.len() > MAX_ITEMS {
-        let message = format!("the list has {} entries, and at most {MAX_ITEMS} are taken", items.len());
+        let message = t!(
+            "the list has {count} entries, and at most {most} are taken",
+            count = items.len(),
+            most = MAX_ITEMS
+        );
         return Err(vec![Finding::error(Code::Value, place, message)]);
     }
     let mut words = Vec::new();
@@ -268,7 +291,11 @@ fn list(key: &Key, raw: &DeValue<'_>, shape: Shape, place: &Place) -> Result<Vec
         let place = within(place, item.span());
         match text(item.get_ref(), &place).and_then(|text| shaped(key, text, shape, &place)) {
             Ok(word) if words.contains(&word) => {
-                findings.push(Finding::error(Code::Value, &place, format!("`{word}` is in the list twice")));
+                findings.push(Finding::error(
+                    Code::Value,
+                    &place,
+                    t!("`{word}` is in the list twice", word = word),
+                ));
             }
             Ok(word) => words.push(word),
             Err(finding) => findings.push(finding),
@@ -281,14 +308,14 @@ fn preference(key: &Key, raw: &DeValue<'_>, shape: Shape, place: &Place) -> Resu
     let names = match raw {
         DeValue::Array(_) => list(key, raw, shape, place)?,
         DeValue::String(text) => vec![shaped(key, text, shape, place).map_err(|finding| vec![finding])?],
-        _ => return Err(vec![mismatch("a name or a list of names", raw, place)]),
+        _ => return Err(vec![mismatch(&say("a name or a list of names"), raw, place)]),
     };
     let objection = match names.as_slice() {
-        [] => "the list is empty",
-        [_, _, ..] if names.iter().any(|name| name == "auto") => "`auto` can't be one of several",
+        [] => say("the list is empty"),
+        [_, _, ..] if names.iter().any(|name| name == "auto") => say("`auto` can't be one of several"),
         _ => return Ok(Value::List(names)),
     };
-    Err(vec![Finding::error(Code::Value, place, objection).help("write \"auto\" alone")])
+    Err(vec![Finding::error(Code::Value, place, objection).help(say("write \"auto\" alone"))])
 }
 
 fn kernel_parameter(name: &str, raw: &DeValue<'_>, place: &Place) -> Decoded {
@@ -307,11 +334,11 @@ fn kernel_parameter(name: &str, raw: &DeValue<'_>, place: &Place) -> Decoded {
             }
             text.trim().to_owned()
         }
-        _ => return Err(mismatch("a whole number, a truth value or a text", raw, place)),
+        _ => return Err(mismatch(&say("a whole number, a truth value or a text"), raw, place)),
     };
     if let Some(known) = known {
         let Ok(number) = value.parse::<i64>() else {
-            return Err(Finding::error(Code::Value, place, format!("{name} is a whole number")));
+            return Err(Finding::error(Code::Value, place, t!("{name} is a whole number", name = name)));
         };
         within_range(number, known.range.0, known.range.1, "", place)?;
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::finding::{Finding, is_harmful};
+use crate::lang::say;
 
 /// The most columns of a source line that are shown; longer ones are cut around the underlined part.
 const WIDTH: usize = 96;
@@ -35,7 +36,7 @@ pub fn render(finding: &Finding) -> String {
 
 fn push_help(out: &mut String, finding: &Finding) {
     if let Some(help) = &finding.help {
-        let _ = writeln!(out, "help: {help}");
+        let _ = writeln!(out, "{}: {help}", say("help"));
     }
 }
 

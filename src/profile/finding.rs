@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 
 pub use super::code::Code;
 use super::source::{Place, Source, Span};
+use crate::lang::say;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -22,9 +23,9 @@ pub enum Severity {
 
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
+        f.pad(&match self {
+            Self::Error => say("error"),
+            Self::Warning => say("warning"),
         })
     }
 }

@@ -134,7 +134,7 @@ impl Writer<'_> {
             for value in &held {
                 let name = value.path.strip_prefix(&format!("{header}.")).unwrap_or(&value.path);
                 let written = self.profile.written(&value.path).unwrap_or_default();
-                let result = value.result.as_ref().filter(|r| !r.starts_with("no result"));
+                let result = value.result.as_ref().filter(|_| !value.fails);
                 let result = result.map_or_else(String::new, |result| format!("  # = {result} here"));
                 let _ = writeln!(body, "#{name} = {written}{result}");
             }

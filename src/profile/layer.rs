@@ -1,5 +1,6 @@
 //! One profile file: TOML walked along the table of keys, every finding collected.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use super::keys::{KEYS, Lookup, lookup, name_shape, siblings};
 use super::source::{Place, Source};
 use super::value::{KeyPath, Leaf, Value, toml_key};
 use super::{suggest, sysctl};
+use crate::lang::{self, say};
 use crate::t;
 
 /// The largest profile, in bytes. A real one has a few KiB.
@@ -32,8 +34,12 @@ pub(super) struct Layer {
 /// Bytes as a source, if they can be one.
 pub(super) fn source(name: &str, bytes: Vec<u8>) -> Result<Arc<Source>, Finding> {
     if bytes.len() > MAX_SIZE {
-        let message = format!("the file has {} bytes, and a profile at most {MAX_SIZE}", bytes.len());
-        return Err(Finding::about(Code::TooLarge, name, message).help("is it the right file?"));
+        let message = t!(
+            "the file has {size} bytes, and a profile at most {most}",
+            size = bytes.len(),
+            most = MAX_SIZE
+        );
+        return Err(Finding::about(Code::TooLarge, name, message).help(say("is it the right file?")));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Arc::new(Source::new(name, text))),
@@ -44,8 +50,12 @@ pub(super) fn source(name: &str, bytes: Vec<u8>) -> Result<Arc<Source>, Finding>
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
             let place =
                 Place { source: Arc::new(Source::new(name, text)), bytes: at..at + '\u{fffd}'.len_utf8() };
-            Err(Finding::error(Code::NotUtf8, &place, format!("the byte 0x{byte:02x} is not UTF-8"))
-                .help("save the file as UTF-8"))
+            Err(Finding::error(
+                Code::NotUtf8,
+                &place,
+                t!("the byte {byte} is not UTF-8", byte = format!("0x{byte:02x}")),
+            )
+            .help(say("save the file as UTF-8")))
         }
     }
 }
@@ -155,33 +165,39 @@ impl Reader<'_> {
         if message.starts_with("duplicate key") {
             let name = self.source.text().get(span).unwrap_or("").trim();
             self.findings.push(
-                Finding::error(Code::DuplicateKey, &place, format!("`{name}` is given twice"))
-                    .help("remove one of the two"),
+                Finding::error(Code::DuplicateKey, &place, t!("`{name}` is given twice", name = name))
+                    .help(say("remove one of the two")),
             );
             return;
         }
         let written = self.source.text().get(span).unwrap_or("").trim();
         if message.starts_with("string values must be quoted") {
             let finding = match written {
-                "" => Finding::error(Code::Syntax, &place, "the value is missing")
-                    .help("each line is: key = value"),
+                "" => Finding::error(Code::Syntax, &place, say("the value is missing"))
+                    .help(say("each line is: key = value")),
                 text if text.starts_with(|c: char| c.is_alphabetic()) => {
-                    Finding::error(Code::Syntax, &place, "a text must be in quotes")
-                        .help(format!("write \"{text}\""))
+                    Finding::error(Code::Syntax, &place, say("a text must be in quotes"))
+                        .help(t!("write \"{text}\"", text = text))
                 }
-                _ => Finding::error(Code::Syntax, &place, "this is neither a number nor a text in quotes"),
+                _ => {
+                    Finding::error(Code::Syntax, &place, say("this is neither a number nor a text in quotes"))
+                }
             };
             self.findings.push(finding);
             return;
         }
         let help = match message {
-            m if m.contains("recursion") || m.contains("recurse") => "a profile nests three levels at most",
-            m if m.contains("quote") || m.contains("string") => "a text stands in double quotes on one line",
-            m if m.contains('=') => "each line is: key = value",
-            _ => "",
+            m if m.contains("recursion") || m.contains("recurse") => {
+                say("a profile nests three levels at most")
+            }
+            m if m.contains("quote") || m.contains("string") => {
+                say("a text stands in double quotes on one line")
+            }
+            m if m.contains('=') => say("each line is: key = value"),
+            _ => Cow::Borrowed(""),
         };
         let help = (!help.is_empty()).then_some(help);
-        self.findings.push(Finding::error(Code::Syntax, &place, message).maybe_help(help));
+        self.findings.push(Finding::error(Code::Syntax, &place, in_words(message)).maybe_help(help));
     }
 
     fn table(&mut self, table: &DeTable<'_>, path: &mut KeyPath) {
@@ -203,12 +219,7 @@ impl Reader<'_> {
         }
     }
 
-    fn entry(
-        &mut self,
-        key: &Spanned<std::borrow::Cow<'_, str>>,
-        value: &Spanned<DeValue<'_>>,
-        path: &mut KeyPath,
-    ) {
+    fn entry(&mut self, key: &Spanned<Cow<'_, str>>, value: &Spanned<DeValue<'_>>, path: &mut KeyPath) {
         match lookup(&path.0) {
             Lookup::Unknown => self.unknown(&self.place(key.span()), path),
             Lookup::Section => {
@@ -217,12 +228,18 @@ impl Reader<'_> {
                     DeValue::Table(inner) => self.table(inner, path),
                     other => {
                         let place = self.place(value.span());
-                        let message = format!("`{path}` is a section, and this is {}", type_of(other));
+                        let message = t!(
+                            "`{path}` is a section, and this is {found}",
+                            path = path,
+                            found = type_of(other)
+                        );
                         let double =
                             self.source.text().get(value.span()).is_some_and(|t| t.starts_with("[["));
                         let help = match other {
-                            DeValue::Array(_) if double => format!("write [{path}] with single brackets"),
-                            _ => format!("write [{path}] on a line of its own, and its keys below"),
+                            DeValue::Array(_) if double => {
+                                t!("write [{path}] with single brackets", path = path)
+                            }
+                            _ => t!("write [{path}] on a line of its own, and its keys below", path = path),
                         };
                         self.findings.push(Finding::error(Code::Type, &place, message).help(help));
                     }
@@ -247,7 +264,11 @@ impl Reader<'_> {
     fn parameters(&mut self, value: &Spanned<DeValue<'_>>, path: &KeyPath) {
         let DeValue::Table(table) = value.get_ref() else {
             let place = self.place(value.span());
-            let message = format!("`{path}` is a section, and this is {}", type_of(value.get_ref()));
+            let message = t!(
+                "`{path}` is a section, and this is {found}",
+                path = path,
+                found = type_of(value.get_ref())
+            );
             self.findings.push(Finding::error(Code::Type, &place, message));
             return;
         };
@@ -275,10 +296,14 @@ impl Reader<'_> {
                 if first.bytes.start > second.bytes.start {
                     std::mem::swap(&mut first, &mut second);
                 }
-                let message = format!("`{name}` is given twice, first on line {}", first.span().line);
+                let message = t!(
+                    "`{name}` is given twice, first on line {line}",
+                    name = name,
+                    line = first.span().line
+                );
                 let finding = Finding::error(Code::DuplicateKey, &second, message);
                 let stays = first == other.place;
-                self.findings.push(finding.help("remove one of the two"));
+                self.findings.push(finding.help(say("remove one of the two")));
                 if stays {
                     continue;
                 }
@@ -289,9 +314,9 @@ impl Reader<'_> {
                     let finding = Finding::warning(
                         Code::UnknownKey,
                         &self.place(key.span()),
-                        format!("`{name}` is not a parameter that we know"),
+                        t!("`{name}` is not a parameter that we know", name = name),
                     );
-                    self.findings.push(finding.help(format!("did you mean \"{near}\"?")));
+                    self.findings.push(finding.help(t!("did you mean \"{near}\"?", near = near)));
                     self.doubts += 1;
                 }
             }
@@ -317,11 +342,11 @@ impl Reader<'_> {
         };
         for word in words.iter().filter(|word| !names.is_empty() && !names.contains(&word.as_str())) {
             let place = part(place, word);
-            let message = format!("`{word}` is not a name that we know from a kernel");
+            let message = t!("`{word}` is not a name that we know from a kernel", word = word);
             let near = suggest::nearest(word, names.iter().copied());
             let help = near.map_or_else(
-                || format!("kernels have: {}", names.join(", ")),
-                |near| format!("did you mean \"{near}\"?"),
+                || t!("kernels have: {names}", names = names.join(", ")),
+                |near| t!("did you mean \"{near}\"?", near = near),
             );
             // What is nearly a known name is a slip; anything else may be of a kernel to come.
             let severity = if near.is_some() { Severity::Error } else { Severity::Warning };
@@ -338,16 +363,72 @@ impl Reader<'_> {
         };
         let shown = toml_key(name);
         let message = if folder.0.is_empty() {
-            format!("unknown key `{shown}`")
+            t!("unknown key `{shown}`", shown = shown)
         } else {
-            format!("unknown key `{shown}` in [{folder}]")
+            t!("unknown key `{shown}` in [{folder}]", shown = shown, folder = folder)
         };
         let known = siblings(&path.0);
         let help = suggest::nearest(name, known.iter().copied())
-            .map(|near| format!("did you mean `{near}`?"))
+            .map(|near| t!("did you mean `{near}`?", near = near))
             .or_else(|| elsewhere(name))
-            .unwrap_or_else(|| format!("possible here: {}", known.join(", ")));
+            .unwrap_or_else(|| t!("possible here: {known}", known = known.join(", ")));
         self.findings.push(Finding::error(Code::UnknownKey, place, message).help(help));
+    }
+}
+
+/// The commonest of the parser's messages, in the language that is spoken; the others stay as they are.
+fn in_words(message: &str) -> Cow<'_, str> {
+    if lang::spoken() == lang::Language::En {
+        return Cow::Borrowed(message);
+    }
+    let (what, expected) = match message.split_once(", expected ") {
+        Some((what, expected)) => (what, Some(expected)),
+        None => (message, None),
+    };
+    let what = match what {
+        "unexpected key or value" => say("unexpected key or value"),
+        "unexpected content" => say("unexpected content"),
+        "unclosed table" => say("unclosed table"),
+        "unclosed array table" => say("unclosed array table"),
+        "unclosed inline table" => say("unclosed inline table"),
+        "unclosed array" => say("unclosed array"),
+        "invalid basic string" => say("invalid basic string"),
+        "invalid multi-line basic string" => say("invalid multi-line basic string"),
+        "invalid literal string" => say("invalid literal string"),
+        "invalid multi-line literal string" => say("invalid multi-line literal string"),
+        "missing opening quote" => say("missing opening quote"),
+        "missing escaped value" => say("missing escaped value"),
+        "missing comma between array elements" => say("missing comma between array elements"),
+        "missing comma between key-value pairs" => say("missing comma between key-value pairs"),
+        "missing assignment between key-value pairs" => say("missing assignment between key-value pairs"),
+        "extra assignment between key-value pairs" => say("extra assignment between key-value pairs"),
+        "extra `=`" => say("extra `=`"),
+        "extra comma in array" => say("extra comma in array"),
+        "extra comma in inline table" => say("extra comma in inline table"),
+        "missing value for key" => say("missing value for key"),
+        "key with no value" => say("key with no value"),
+        "invalid unquoted key" => say("invalid unquoted key"),
+        "unquoted keys cannot be empty" => say("unquoted keys cannot be empty"),
+        "unexpected leading zero" => say("unexpected leading zero"),
+        "`_` may only go between digits" => say("`_` may only go between digits"),
+        "cannot recurse further; max recursion depth met" => {
+            say("cannot recurse further; max recursion depth met")
+        }
+        "carriage return must be followed by newline" => say("carriage return must be followed by newline"),
+        "invalid comment character" => say("invalid comment character"),
+        other => Cow::Borrowed(other),
+    };
+    let Some(expected) = expected else { return what };
+    let expected: Vec<Cow<'_, str>> = expected.split(", ").map(expectation).collect();
+    Cow::Owned(t!("{what}, expected {expected}", what = what, expected = expected.join(", ")))
+}
+
+/// One of the things that the parser would have taken.
+fn expectation(word: &str) -> Cow<'_, str> {
+    match word {
+        "newline" => say("newline"),
+        "nothing" => say("nothing"),
+        other => Cow::Borrowed(other),
     }
 }
 
@@ -356,11 +437,11 @@ fn elsewhere(name: &str) -> Option<String> {
     let plain = crate::sysctl_name::dotted(name);
     let known = sysctl::KNOWN.iter().find(|k| k.name == plain || k.name.rsplit('.').next() == Some(name));
     if let Some(known) = known {
-        return Some(format!("kernel parameters belong to [sysctl]: \"{}\" = …", known.name));
+        return Some(t!("kernel parameters belong to [sysctl]: \"{name}\" = …", name = known.name));
     }
     let key = KEYS.iter().find(|key| key.path.rsplit('.').next() == Some(name))?;
     let (section, _) = key.path.rsplit_once('.')?;
-    Some(format!("`{name}` belongs to [{}]", section.replace('*', "NAME")))
+    Some(t!("`{name}` belongs to [{section}]", name = name, section = section.replace('*', "NAME")))
 }
 
 #[cfg(test)]

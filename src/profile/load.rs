@@ -11,6 +11,8 @@ use super::shape::is_file;
 use super::source::{Place, Source};
 use super::value::{KeyPath, Leaf, Value};
 use super::{Profile, bundled, suggest};
+use crate::lang::say;
+use crate::t;
 
 /// How a profile file's bytes are had. See [`super::reader`] for the one that reads this machine's files.
 pub type Reader<'r> = &'r dyn Fn(&Path) -> io::Result<Vec<u8>>;
@@ -107,7 +109,7 @@ impl Chain<'_> {
                 Origin::File(path) => path.parent().unwrap_or(Path::new("")).to_owned(),
                 Origin::Text => PathBuf::new(),
                 Origin::Bundled(_) => {
-                    let message = "a bundled profile can only extend a bundled one";
+                    let message = say("a bundled profile can only extend a bundled one");
                     return Err(Finding::error(Code::Extends, place, message));
                 }
             };
@@ -121,14 +123,17 @@ impl Chain<'_> {
         };
         if self.seen.iter().any(same) {
             let names: Vec<&str> = self.sources.iter().map(|s| s.name()).collect();
-            let message =
-                format!("the profiles extend each other in a circle: {} → {target}", names.join(" → "));
+            let message = t!(
+                "the profiles extend each other in a circle: {names} → {target}",
+                names = names.join(" → "),
+                target = target
+            );
             return Err(
-                Finding::error(Code::Extends, place, message).help("one of them must stand on its own")
+                Finding::error(Code::Extends, place, message).help(say("one of them must stand on its own"))
             );
         }
         if self.layers.len() >= MAX_CHAIN {
-            let message = format!("more than {MAX_CHAIN} profiles extend one another");
+            let message = t!("more than {most} profiles extend one another", most = MAX_CHAIN);
             return Err(Finding::error(Code::Extends, place, message));
         }
         Ok(next)
@@ -136,7 +141,7 @@ impl Chain<'_> {
 
     fn fetch(&self, origin: &Origin) -> Result<Arc<Source>, Finding> {
         match origin {
-            Origin::Text => Err(Finding::about(Code::Unreadable, "", "there is no such text")),
+            Origin::Text => Err(Finding::about(Code::Unreadable, "", say("there is no such text"))),
             Origin::Bundled(name) => match bundled::find(name) {
                 Some(bundled) => Ok(Arc::new(Source::new(name.as_str(), bundled.text))),
                 None => Err(no_such(name)),
@@ -200,8 +205,8 @@ fn drop_unwanted(leaves: &mut BTreeMap<KeyPath, Leaf>, layer: &Layer, findings: 
             dotted != *path && !dotted.starts_with(&below)
         });
         if leaves.len() == before {
-            let message = format!("nothing called `{path}` is inherited");
-            let help = "name a key or a section, as in \"sysctl.vm.dirty_bytes\" or \"services.proxy\"";
+            let message = t!("nothing called `{path}` is inherited", path = path);
+            let help = say("name a key or a section, as in \"sysctl.vm.dirty_bytes\" or \"services.proxy\"");
             findings.push(Finding::warning(Code::Extends, &part(place, path), message).help(help));
         }
     }
@@ -221,23 +226,24 @@ fn at(place: &Place, finding: Finding) -> Finding {
 }
 
 fn no_such(name: &str) -> Finding {
-    let finding = Finding::about(Code::Unreadable, name, format!("there is no bundled profile `{name}`"));
+    let finding =
+        Finding::about(Code::Unreadable, name, t!("there is no bundled profile `{name}`", name = name));
     finding.help(match suggest::nearest(name, bundled::names()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!(
-            "the bundled ones are {}; a file is named with its .toml",
-            bundled::names().collect::<Vec<_>>().join(", ")
+        Some(near) => t!("did you mean `{near}`?", near = near),
+        None => t!(
+            "the bundled ones are {names}; a file is named with its .toml",
+            names = bundled::names().collect::<Vec<_>>().join(", ")
         ),
     })
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Finding {
     let code = if error.kind() == io::ErrorKind::FileTooLarge { Code::TooLarge } else { Code::Unreadable };
-    let finding = Finding::about(code, name, format!("the file can't be read: {error}"));
+    let finding = Finding::about(code, name, t!("the file can't be read: {error}", error = error));
     match error.kind() {
-        io::ErrorKind::NotFound => finding.help("is the path right?"),
-        io::ErrorKind::FileTooLarge => finding.help("is it the right file?"),
-        io::ErrorKind::PermissionDenied => finding.help("run it as a user who may read it (sudo)"),
+        io::ErrorKind::NotFound => finding.help(say("is the path right?")),
+        io::ErrorKind::FileTooLarge => finding.help(say("is it the right file?")),
+        io::ErrorKind::PermissionDenied => finding.help(say("run it as a user who may read it (sudo)")),
         _ => finding,
     }
 }

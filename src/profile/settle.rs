@@ -13,6 +13,7 @@ use super::source::Place;
 use super::target::Target;
 use super::value::{KeyPath, Leaf, Value};
 use super::{Profile, budget, conflict, fit, sovereignty, sysctl};
+use crate::lang::say;
 use crate::t;
 use crate::units::{Bytes, GIB, MIB};
 
@@ -186,8 +187,10 @@ impl Settler<'_> {
                 (reason, _) => {
                     let Some(place) = self.profile.first_place(&["waivers", id]) else { continue };
                     let missing = if reason.is_none() { "reason" } else { "until" };
-                    let message = format!("the waiver of {id} has no `{missing}`");
-                    let help = "a waiver says why it is there, and its last day: reason = \"…\", until = \"2027-03-31\"";
+                    let message = t!("the waiver of {id} has no `{missing}`", id = id, missing = missing);
+                    let help = say(
+                        "a waiver says why it is there, and its last day: reason = \"…\", until = \"2027-03-31\"",
+                    );
                     self.findings.push(Finding::error(Code::Value, place, message).help(help));
                 }
             }
@@ -309,22 +312,29 @@ impl Settler<'_> {
             }
         };
         let objection = match (leaf.key.kind, quantity) {
-            (Kind::Size { min_mib, .. }, Quantity::Size(bytes)) if bytes.as_mib() < min_mib => {
-                Some(format!("`{path}` comes to {bytes}, and the least is {}", Bytes(min_mib * MIB)))
-            }
-            (Kind::Count { min, max }, Quantity::Number(n)) if !(min..=max).contains(&n) => {
-                Some(format!("`{path}` comes to {n}, and {min} to {max} are possible"))
-            }
+            (Kind::Size { min_mib, .. }, Quantity::Size(bytes)) if bytes.as_mib() < min_mib => Some(t!(
+                "`{path}` comes to {bytes}, and the least is {least}",
+                path = path,
+                bytes = bytes,
+                least = Bytes(min_mib * MIB)
+            )),
+            (Kind::Count { min, max }, Quantity::Number(n)) if !(min..=max).contains(&n) => Some(t!(
+                "`{path}` comes to {value}, and {min} to {max} are possible",
+                path = path,
+                value = n,
+                min = min,
+                max = max
+            )),
             (Kind::Size { .. } | Kind::Sysctl, Quantity::Size(Bytes(0)))
                 if !matches!(rule.text(), "0" | "0B") =>
             {
-                Some(format!("`{path}` comes to less than 1 MiB: {rule}"))
+                Some(t!("`{path}` comes to less than 1 MiB: {rule}", path = path, rule = rule))
             }
             (Kind::Sysctl, Quantity::Size(bytes)) => beyond_the_kernel(path, bytes),
             _ => None,
         };
         if let Some(message) = objection {
-            let help = "sizes are rounded down to whole MiB; give it a unit, as in \"512MiB\"";
+            let help = say("sizes are rounded down to whole MiB; give it a unit, as in \"512MiB\"");
             let finding = Finding::error(Code::Range, &leaf.place, message);
             let size = matches!(quantity, Quantity::Size(bytes) if bytes.0 == 0 || leaf.key.kind.is_size());
             self.findings.push(if size { finding.help(help) } else { finding });

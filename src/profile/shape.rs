@@ -1,9 +1,11 @@
 //! What a text may look like. These texts end up on a boot line, in unit files, in paths and in kernel files:
 //! each shape lets through only what can't break out of its place.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::container;
+use crate::lang::say;
 use crate::t;
 
 /// The form of a text value or of a free key.
@@ -44,7 +46,7 @@ pub enum Shape {
 }
 
 /// What is wrong, and what to do.
-type Objection = (String, Option<&'static str>);
+type Objection = (String, Option<Cow<'static, str>>);
 
 impl Shape {
     /// As an ECMA 262 regular expression that covers the whole text, for the JSON Schema. Where a rule can't be
@@ -78,25 +80,25 @@ impl Shape {
             Self::KeyPath if text.trim().is_empty() => Err((t!("the name of a key is empty"), None)),
             Self::KeyPath => one_line(text),
             Self::SysctlValue => one_line(text).and_then(|()| {
-                if text.trim().is_empty() { Err(("the value is empty".to_owned(), None)) } else { Ok(()) }
+                if text.trim().is_empty() { Err((t!("the value is empty"), None)) } else { Ok(()) }
             }),
             Self::ProfileName | Self::ServiceName => made_of(
                 text,
                 63,
                 |c, first| c.is_ascii_lowercase() || c.is_ascii_digit() || (!first && "_-".contains(c)),
-                "a name has 1 to 63 of a-z, 0-9, `-` and `_`, and starts with a letter or digit",
+                || say("a name has 1 to 63 of a-z, 0-9, `-` and `_`, and starts with a letter or digit"),
             ),
             Self::KernelName => made_of(
                 text,
                 63,
                 |c, _| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c),
-                "the kernel's names have only a-z, 0-9, `_` and `-`",
+                || say("the kernel's names have only a-z, 0-9, `_` and `-`"),
             ),
             Self::EnvironmentName => made_of(
                 text,
                 128,
                 |c, first| c == '_' || c.is_ascii_alphabetic() || (!first && c.is_ascii_digit()),
-                "a variable's name has only A-Z, a-z, 0-9 and `_`, and no digit at the start",
+                || say("a variable's name has only A-Z, a-z, 0-9 and `_`, and no digit at the start"),
             ),
             Self::KernelArgument => kernel_argument(text),
             Self::SysctlKey => sysctl_key(text),
@@ -104,20 +106,21 @@ impl Shape {
             Self::Extends => extends(text),
             Self::Address => match text.parse::<IpAddr>() {
                 Ok(_) => Ok(()),
-                Err(_) => {
-                    Err((format!("`{text}` is not an IP address"), Some("for example 127.0.0.1 or ::1")))
-                }
+                Err(_) => Err((
+                    t!("`{text}` is not an IP address", text = text),
+                    Some(say("for example 127.0.0.1 or ::1")),
+                )),
             },
             Self::Image => match container::image(text) {
                 Some(_) => Ok(()),
                 None => Err((
                     t!("`{text}` is not the name of an image", text = shortened(text)),
-                    Some("as in postgres:17@sha256:…, sha256:… for one on the host, or civicum/NAME"),
+                    Some(say("as in postgres:17@sha256:…, sha256:… for one on the host, or civicum/NAME")),
                 )),
             },
             Self::Publish => {
                 container::Publish::parse(text, container::LOOPBACK).map(|_| ()).map_err(|why| {
-                    (why, Some("as in \"443\", \"8080:80\", \"127.0.0.1:8080:80\" or \"53:53/udp\""))
+                    (why, Some(say("as in \"443\", \"8080:80\", \"127.0.0.1:8080:80\" or \"53:53/udp\"")))
                 })
             }
             Self::CheckId => check_id(text),
@@ -132,10 +135,10 @@ fn shortened(text: &str) -> String {
 fn one_line(text: &str) -> Result<(), Objection> {
     match text.chars().find(|c| c.is_control()) {
         None if text.len() <= 4096 => Ok(()),
-        None => Err(("the text has more than 4096 bytes".to_owned(), None)),
+        None => Err((t!("the text has more than 4096 bytes"), None)),
         Some(c) => Err((
-            format!("the text contains the control character U+{:04X}", u32::from(c)),
-            Some("it must be one line without control characters"),
+            t!("the text contains the control character {code}", code = format!("U+{:04X}", u32::from(c))),
+            Some(say("it must be one line without control characters")),
         )),
     }
 }
@@ -144,14 +147,14 @@ fn made_of(
     text: &str,
     most: usize,
     fits: impl Fn(char, bool) -> bool,
-    rule: &'static str,
+    rule: fn() -> Cow<'static, str>,
 ) -> Result<(), Objection> {
     if text.is_empty() || text.len() > most {
-        return Err((format!("`{}` is empty or too long", shortened(text)), Some(rule)));
+        return Err((t!("`{text}` is empty or too long", text = shortened(text)), Some(rule())));
     }
     match text.char_indices().find(|(at, c)| !fits(*c, *at == 0)) {
         None => Ok(()),
-        Some((_, c)) => Err((format!("`{c}` can't be in `{text}`"), Some(rule))),
+        Some((_, c)) => Err((t!("`{c}` can't be in `{text}`", c = c, text = text), Some(rule()))),
     }
 }
 
@@ -165,8 +168,8 @@ fn check_id(text: &str) -> Result<(), Objection> {
         return Ok(());
     }
     Err((
-        format!("`{}` is not the id of a check", shortened(text)),
-        Some("`civicum-tune doctor -v` lists them, as CT-ZRAM-001"),
+        t!("`{text}` is not the id of a check", text = shortened(text)),
+        Some(say("`civicum-tune doctor -v` lists them, as CT-ZRAM-001")),
     ))
 }
 
@@ -177,16 +180,19 @@ fn kernel_argument(text: &str) -> Result<(), Objection> {
         text,
         256,
         |c, first| c.is_ascii_alphanumeric() || (!first && "_.:,=/@%+-".contains(c)),
-        "one argument a string, as in \"mitigations=auto\": letters, digits and _ . : , = / @ % + -",
+        || say("one argument a string, as in \"mitigations=auto\": letters, digits and _ . : , = / @ % + -"),
     )
 }
 
 fn sysctl_key(text: &str) -> Result<(), Objection> {
-    const RULE: &str = "a sysctl is named like vm.swappiness: a-z, 0-9, `_` and `-`, parted by single dots";
-    made_of(text, 128, |c, _| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-./".contains(c), RULE)?;
+    fn rule() -> Cow<'static, str> {
+        say("a sysctl is named like vm.swappiness: a-z, 0-9, `_` and `-`, parted by single dots")
+    }
+
+    made_of(text, 128, |c, _| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-./".contains(c), rule)?;
     let parts: Vec<&str> = text.split(['.', '/']).collect();
     if parts.len() < 2 || parts.iter().any(|part| part.is_empty()) {
-        return Err((format!("`{text}` is not the name of a sysctl"), Some(RULE)));
+        return Err((t!("`{text}` is not the name of a sysctl", text = text), Some(rule())));
     }
     Ok(())
 }
@@ -195,30 +201,33 @@ fn swap_path(text: &str) -> Result<(), Objection> {
     const NOT_BELOW: [&str; 5] = ["/proc", "/sys", "/dev", "/run", "/tmp"];
     one_line(text)?;
     let Some(inside) = text.strip_prefix('/') else {
-        return Err(("the path is not absolute".to_owned(), Some("for example /civicum.swap")));
+        return Err((t!("the path is not absolute"), Some(say("for example /civicum.swap"))));
     };
     if text.chars().any(|c| c.is_whitespace() || super::finding::is_harmful(c)) {
         return Err((
-            "the path contains a blank".to_owned(),
-            Some("fstab and unit files part words at blanks"),
+            t!("the path contains a blank"),
+            Some(say("fstab and unit files part words at blanks")),
         ));
     }
     if let Some(c) = text.chars().find(|c| "\"'`$\\;&|<>*?[]{}()!#~%".contains(*c)) {
-        return Err((format!("the path contains `{c}`"), Some("use letters, digits, `-`, `_` and `.`")));
+        return Err((
+            t!("the path contains `{c}`", c = c),
+            Some(say("use letters, digits, `-`, `_` and `.`")),
+        ));
     }
     if inside.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
         return Err((
-            "the path has an empty, `.` or `..` part".to_owned(),
-            Some("write the shortest form, as in /var/swap/civicum.swap"),
+            t!("the path has an empty, `.` or `..` part"),
+            Some(say("write the shortest form, as in /var/swap/civicum.swap")),
         ));
     }
     if text.len() > 200 || inside.split('/').any(|part| part.len() > 100) {
-        return Err(("the path is too long".to_owned(), None));
+        return Err((t!("the path is too long"), None));
     }
     if let Some(folder) = NOT_BELOW.iter().find(|f| text == **f || text.starts_with(&format!("{f}/"))) {
         return Err((
-            format!("a swap file can't live below {folder}"),
-            Some("it must be on a disk's file system, as /civicum.swap is"),
+            t!("a swap file can't live below {folder}", folder = folder),
+            Some(say("it must be on a disk's file system, as /civicum.swap is")),
         ));
     }
     Ok(())
@@ -231,8 +240,8 @@ fn extends(text: &str) -> Result<(), Objection> {
     one_line(text)?;
     if !text.starts_with('/') && text.split('/').any(|part| part == "..") {
         return Err((
-            "a profile can't extend a file outside its own folder by `..`".to_owned(),
-            Some("put the file beside or below this one, or write its absolute path"),
+            t!("a profile can't extend a file outside its own folder by `..`"),
+            Some(say("put the file beside or below this one, or write its absolute path")),
         ));
     }
     Ok(())

@@ -7,6 +7,7 @@ use super::rule::Quantity;
 use super::source::Provenance;
 use super::value::{KeyPath, Leaf, toml_key, toml_string};
 use super::{Profile, keys, sysctl};
+use crate::t;
 
 /// Comments start at one column within a section, but never further right than this.
 const MOST_INDENT: usize = 56;
@@ -37,6 +38,9 @@ pub struct ShownValue {
     pub value: serde_json::Value,
     /// What a rule comes to on the host, where one was given.
     pub result: Option<String>,
+    /// The rule has no result there, and `result` says why.
+    #[serde(skip)]
+    pub fails: bool,
     /// Where it was written.
     pub from: Provenance,
 }
@@ -47,10 +51,13 @@ impl Profile {
     pub fn show(&self, numbers: Option<&Numbers>) -> Vec<String> {
         self.write(|path, leaf| {
             let result = numbers.and_then(|n| self.shown_result(path, leaf, n));
-            let result = result.map_or_else(String::new, |result| format!("= {result}, "));
+            let result =
+                result.map_or_else(String::new, |result| format!("= {}, ", result.unwrap_or_else(|why| why)));
             let from = leaf.place.provenance();
             // A path may hold anything; a comment ends at the line.
-            format!("  # {result}from {}:{}", super::finding::printable(&from.source), from.line)
+            let from =
+                t!("from {file}:{line}", file = super::finding::printable(&from.source), line = from.line);
+            format!("  # {result}{from}")
         })
     }
 
@@ -84,11 +91,15 @@ impl Profile {
 
     /// The resolved profile for programs.
     pub fn shown(&self, numbers: Option<&Numbers>) -> Shown {
-        let values = self.in_order().into_iter().map(|(path, leaf)| ShownValue {
-            path: path.to_string(),
-            value: leaf.value.to_json(),
-            result: numbers.and_then(|n| self.shown_result(path, leaf, n)),
-            from: leaf.place.provenance(),
+        let values = self.in_order().into_iter().map(|(path, leaf)| {
+            let result = numbers.and_then(|n| self.shown_result(path, leaf, n));
+            ShownValue {
+                path: path.to_string(),
+                value: leaf.value.to_json(),
+                fails: matches!(result, Some(Err(_))),
+                result: result.map(|result| result.unwrap_or_else(|why| why)),
+                from: leaf.place.provenance(),
+            }
         });
         Shown {
             schema: "civicum-tune/profile/1",
@@ -106,7 +117,7 @@ impl Profile {
     }
 
     /// What a rule comes to, unless it says so itself; what a failing rule lacks.
-    fn shown_result(&self, path: &KeyPath, leaf: &Leaf, numbers: &Numbers) -> Option<String> {
+    fn shown_result(&self, path: &KeyPath, leaf: &Leaf, numbers: &Numbers) -> Option<Result<String, String>> {
         let rule = leaf.value.rule()?;
         let result = match self.result(path, leaf, numbers)? {
             Ok(Quantity::Size(bytes)) => match path.0.get(1).filter(|_| path.0[0] == "sysctl") {
@@ -114,9 +125,9 @@ impl Profile {
                 None => bytes.to_string(),
             },
             Ok(number) => number.to_string(),
-            Err(error) => format!("no result ({})", error.message),
+            Err(error) => return Some(Err(t!("no result ({why})", why = error.message))),
         };
-        (result != rule.text()).then_some(result)
+        (result != rule.text()).then_some(Ok(result))
     }
 
     /// The values in the order of the format, what belongs to one service together.

@@ -1,5 +1,9 @@
 //! Kernel parameters: how their names are written, and what we know of those that matter here.
 
+use std::borrow::Cow;
+
+use crate::lang::say;
+
 /// What we know of one parameter. The kernel has thousands; any may be set, these are checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Known {
@@ -67,16 +71,17 @@ pub const EXCLUSIVE: [(&str, &str); 3] = [
     ("vm.overcommit_kbytes", "vm.overcommit_ratio"),
 ];
 
+/// A parameter, a value, and why the value is doubtful.
+pub type Doubt = (&'static str, &'static str, fn() -> Cow<'static, str>);
+
 /// Values that are allowed, and why they are seldom a good idea.
-pub const DOUBTFUL: [(&str, &str, &str); 4] = [
-    (
-        "vm.overcommit_memory",
-        "2",
-        "language models and containers reserve far more than they use, and will fail to start",
-    ),
-    ("vm.panic_on_oom", "1", "the whole host goes down where one container could be restarted"),
-    ("vm.panic_on_oom", "2", "the whole host goes down where one container could be restarted"),
-    ("net.ipv4.ip_forward", "0", "containers lose their network"),
+pub const DOUBTFUL: [Doubt; 4] = [
+    ("vm.overcommit_memory", "2", || {
+        say("language models and containers reserve far more than they use, and will fail to start")
+    }),
+    ("vm.panic_on_oom", "1", || say("the whole host goes down where one container could be restarted")),
+    ("vm.panic_on_oom", "2", || say("the whole host goes down where one container could be restarted")),
+    ("net.ipv4.ip_forward", "0", || say("containers lose their network")),
 ];
 
 /// What we know of the parameter.

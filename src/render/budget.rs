@@ -1,8 +1,8 @@
 //! The memory arithmetic of a profile, as a small table.
 
 use super::style::{Style, printable, wrap};
-use crate::lang::say;
 use crate::profile::account::{Account, Entry};
+use crate::t;
 use crate::units::MIB;
 
 /// The table fits a terminal of this width.
@@ -44,39 +44,35 @@ struct Row {
 fn rows(account: &Account) -> Vec<Row> {
     let plain = |cells| Row { cells, paint: None };
     let none = String::new;
-    let titles = [none(), word("limit"), word("reservation"), word("swap"), word("share")];
+    let titles = [none(), t!("limit"), t!("reservation"), t!("swap"), t!("share")];
     let mut rows = vec![Row { cells: titles, paint: Some(Style::bold) }];
     rows.extend(account.services.iter().map(|entry| plain(service(entry))));
     let ram = account.ram_bytes;
     rows.push(plain([
-        word("system"),
+        t!("system"),
         mib(account.reserve_bytes),
         none(),
         none(),
         percent(account.reserve_bytes, ram),
     ]));
     rows.push(plain([
-        word("sum"),
+        t!("sum"),
         mib(account.sum_bytes),
         mib(account.reservations_bytes),
         mib(account.swap_limits_bytes),
         percent(account.sum_bytes, ram),
     ]));
     let swap = account.swap_bytes.map_or_else(|| "?".to_owned(), mib);
-    rows.push(plain([word("the host has"), mib(ram), none(), swap, none()]));
+    rows.push(plain([t!("the host has"), mib(ram), none(), swap, none()]));
     let enough = account.left_bytes >= 0;
     // Rounded up: with so much less it fits.
     let left = account.left_bytes.unsigned_abs();
     let left = if enough { left / MIB } else { left.div_ceil(MIB) };
     rows.push(Row {
-        cells: [word(if enough { "left" } else { "missing" }), left.to_string(), none(), none(), none()],
+        cells: [if enough { t!("left") } else { t!("missing") }, left.to_string(), none(), none(), none()],
         paint: Some(if enough { Style::green } else { Style::red }),
     });
     rows
-}
-
-fn word(english: &str) -> String {
-    say(english).into_owned()
 }
 
 fn service(entry: &Entry) -> [String; 5] {

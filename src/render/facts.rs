@@ -2,8 +2,12 @@
 
 use serde_json::{Value, json};
 
+use std::borrow::Cow;
+
 use super::style::{Style, printable, wrap};
 use crate::facts::{Facts, Initramfs, Loader, Psi, Survey};
+use crate::lang::say;
+use crate::t;
 use crate::units::{Bytes, MIB};
 
 /// `civicum-tune/detect/1`.
@@ -58,17 +62,37 @@ pub fn human(facts: &Facts, survey: Option<&Survey>, style: Style) -> String {
     storage(&mut page, facts, survey);
     boot(&mut page, facts);
     if !facts.tuners.is_empty() {
-        page.heading("Others that set the same knobs");
+        page.heading(&say("Others that set the same knobs"));
         for tuner in &facts.tuners {
-            let active = if tuner.active { "active" } else { "installed, not active" };
-            page.line(&tuner.name, &format!("{active}; sets {} ({})", tuner.touches, tuner.evidence));
+            let (touches, evidence) = (&tuner.touches, &tuner.evidence);
+            let words = if tuner.active {
+                t!("active; sets {touches} ({evidence})", touches = touches, evidence = evidence)
+            } else {
+                t!(
+                    "installed, not active; sets {touches} ({evidence})",
+                    touches = touches,
+                    evidence = evidence
+                )
+            };
+            page.line(&tuner.name, &words);
         }
     }
     page.out
 }
 
-fn or_unknown(text: &str) -> &str {
-    if text.is_empty() { "not told" } else { text }
+fn or_unknown(text: &str) -> Cow<'_, str> {
+    if text.is_empty() { say("not told") } else { Cow::Borrowed(text) }
+}
+
+/// The kind of a disk or of a swap area in words.
+fn kind(of: &str) -> Cow<'_, str> {
+    match of {
+        "file" => say("file"),
+        "partition" => say("partition"),
+        "virtual" => say("virtual"),
+        "rotational" => say("rotational"),
+        other => Cow::Borrowed(other),
+    }
 }
 
 fn size(bytes: u64) -> String {
@@ -76,47 +100,52 @@ fn size(bytes: u64) -> String {
 }
 
 fn system(page: &mut Page, facts: &Facts, survey: Option<&Survey>) {
-    page.heading("System");
-    page.line("Distribution", or_unknown(&facts.os.name));
-    page.line("Kernel", or_unknown(&facts.kernel.release));
+    page.heading(&say("System"));
+    page.line(&say("Distribution"), &or_unknown(&facts.os.name));
+    page.line(&say("Kernel"), &or_unknown(&facts.kernel.release));
     let below = match (&facts.virtualization.container, &facts.virtualization.vm) {
-        (Some(container), _) => format!("{container} container"),
-        (None, Some(vm)) => format!("virtual machine ({vm})"),
-        (None, None) => "no sign of virtualisation".to_owned(),
+        (Some(container), _) => t!("{container} container", container = container),
+        (None, Some(vm)) => t!("virtual machine ({vm})", vm = vm),
+        (None, None) => t!("no sign of virtualisation"),
     };
-    page.line("Runs on", &below);
-    page.line("Init", facts.init.as_deref().unwrap_or("not told"));
+    page.line(&say("Runs on"), &below);
+    page.line(&say("Init"), &or_unknown(facts.init.as_deref().unwrap_or_default()));
     let version = survey.and_then(|survey| survey.docker_version.as_deref()).unwrap_or_default();
-    page.line("Docker", format!("{} {version}", facts.docker.state).trim());
+    page.line("Docker", format!("{} {version}", engine(&facts.docker.state)).trim());
+}
+
+/// The engine's state in words.
+fn engine(state: &str) -> Cow<'_, str> {
+    match state {
+        "running" => say("running"),
+        "installed" => say("installed"),
+        "absent" => say("absent"),
+        other => Cow::Borrowed(other),
+    }
 }
 
 fn processor(page: &mut Page, facts: &Facts) {
     let cpu = &facts.cpu;
-    page.heading("Processor");
-    page.line("Name", or_unknown(&cpu.name));
+    page.heading(&say("Processor"));
+    page.line(&say("Name"), &or_unknown(&cpu.name));
     if let Some(name) = &cpu.microarchitecture {
-        page.line("Generation", &format!("{name}, family {} model {}", cpu.family, cpu.model));
+        page.line(
+            &say("Generation"),
+            &t!("{name}, family {family} model {model}", name = name, family = cpu.family, model = cpu.model),
+        );
     }
-    let s = |n: usize| if n == 1 { "" } else { "s" };
-    page.line(
-        "Topology",
-        &format!(
-            "{} thread{}, {} core{}, {} socket{}, {} NUMA node{}",
-            cpu.threads,
-            s(cpu.threads),
-            cpu.cores,
-            s(cpu.cores),
-            cpu.sockets,
-            s(cpu.sockets),
-            cpu.numa_nodes,
-            s(cpu.numa_nodes)
-        ),
-    );
+    let parts = [
+        if cpu.threads == 1 { t!("1 thread") } else { t!("{n} threads", n = cpu.threads) },
+        if cpu.cores == 1 { t!("1 core") } else { t!("{n} cores", n = cpu.cores) },
+        if cpu.sockets == 1 { t!("1 socket") } else { t!("{n} sockets", n = cpu.sockets) },
+        if cpu.numa_nodes == 1 { t!("1 NUMA node") } else { t!("{n} NUMA nodes", n = cpu.numa_nodes) },
+    ];
+    page.line(&say("Topology"), &parts.join(", "));
     let xcr0 = cpu.xcr0.map(|xcr0| format!(" (XCR0 {xcr0:#x})")).unwrap_or_default();
     let avx512 = match (cpu.avx512_usable, cpu.avx512.is_empty()) {
-        (true, _) => format!("usable{xcr0}: {}", cpu.avx512.join(" ")),
-        (false, false) => format!("present, not usable{xcr0}"),
-        (false, true) => "none".to_owned(),
+        (true, _) => t!("usable{xcr0}: {sets}", xcr0 = xcr0, sets = cpu.avx512.join(" ")),
+        (false, false) => t!("present, not usable{xcr0}", xcr0 = xcr0),
+        (false, true) => t!("none"),
     };
     page.line("AVX-512", &avx512);
     for remark in &cpu.remarks {
@@ -125,99 +154,131 @@ fn processor(page: &mut Page, facts: &Facts) {
 }
 
 fn memory(page: &mut Page, facts: &Facts, survey: Option<&Survey>) {
-    page.heading("Memory");
+    page.heading(&say("Memory"));
     let memory = &facts.memory;
-    page.line("RAM", &format!("{}, {} available", size(memory.total_bytes), size(memory.available_bytes)));
+    page.line(
+        "RAM",
+        &t!(
+            "{total}, {available} available",
+            total = size(memory.total_bytes),
+            available = size(memory.available_bytes)
+        ),
+    );
     if facts.swap.is_empty() {
-        page.line("Swap", "none");
+        page.line(&say("Swap"), &say("none"));
     }
     for area in &facts.swap {
         let used = size(area.used_bytes);
-        let on = area.file_system.as_ref().map(|fs| format!(" on {fs}")).unwrap_or_default();
+        let on = area.file_system.as_ref().map(|fs| t!(" on {fs}", fs = fs)).unwrap_or_default();
         page.line(
-            "Swap",
-            &format!(
-                "{} ({}{on}), {}, {used} used, priority {}",
-                area.path,
-                area.kind,
-                size(area.size_bytes),
-                area.priority
+            &say("Swap"),
+            &t!(
+                "{path} ({kind}{on}), {size}, {used} used, priority {priority}",
+                path = area.path,
+                kind = kind(&area.kind),
+                on = on,
+                size = size(area.size_bytes),
+                used = used,
+                priority = area.priority
             ),
         );
     }
     let zswap = &facts.zswap;
     let words = if !zswap.available {
-        "not in this kernel".to_owned()
+        t!("not in this kernel")
     } else if zswap.enabled {
-        let mut words = format!("on, {}", zswap.compressor.as_deref().unwrap_or("?"));
+        let mut words = t!("on, {compressor}", compressor = zswap.compressor.as_deref().unwrap_or("?"));
         if let Some(zpool) = &zswap.zpool {
-            words += &format!(" in {zpool}");
+            words += &t!(" in {zpool}", zpool = zpool);
         }
-        words + &zswap.max_pool_percent.map(|p| format!(", up to {p} % of RAM")).unwrap_or_default()
+        words
+            + &zswap
+                .max_pool_percent
+                .map(|p| t!(", up to {percent} % of RAM", percent = p))
+                .unwrap_or_default()
     } else {
-        "off".to_owned()
+        t!("off")
     };
     page.line("zswap", &words);
     for zram in &facts.zram {
-        let active = if zram.active { "in use as swap" } else { "not in use as swap" };
-        page.line(
-            "zram",
-            &format!("{} of {}, holds {}, {active}", zram.name, size(zram.size_bytes), size(zram.data_bytes)),
-        );
+        let (name, size, data) = (&zram.name, size(zram.size_bytes), size(zram.data_bytes));
+        let words = if zram.active {
+            t!("{name} of {size}, holds {data}, in use as swap", name = name, size = size, data = data)
+        } else {
+            t!("{name} of {size}, holds {data}, not in use as swap", name = name, size = size, data = data)
+        };
+        page.line("zram", &words);
     }
     let psi = match facts.psi {
-        Psi::On => "on",
-        Psi::Off => "built in, switched off (psi=1 wakes it)",
-        Psi::Absent => "not in this kernel",
-        Psi::Unknown => "not told",
+        Psi::On => say("on"),
+        Psi::Off => say("built in, switched off (psi=1 wakes it)"),
+        Psi::Absent => say("not in this kernel"),
+        Psi::Unknown => say("not told"),
     };
-    page.line("Pressure (PSI)", psi);
+    page.line(&say("Pressure (PSI)"), &psi);
     page.line("cgroup", &format!("{:?}", facts.cgroup).to_lowercase());
-    page.line("Huge pages", facts.thp.as_deref().unwrap_or("not told"));
-    let mglru =
-        facts.mglru.as_ref().map(|m| format!("enabled {:#06x}, min_ttl_ms {}", m.enabled, m.min_ttl_ms));
-    page.line("MGLRU", mglru.as_deref().unwrap_or("not in this kernel, or not told"));
+    page.line(&say("Huge pages"), &or_unknown(facts.thp.as_deref().unwrap_or_default()));
+    let mglru = facts.mglru.as_ref().map(|m| {
+        t!("enabled {bits}, min_ttl_ms {ms}", bits = format!("{:#06x}", m.enabled), ms = m.min_ttl_ms)
+    });
+    page.line("MGLRU", &mglru.map_or_else(|| say("not in this kernel, or not told"), Cow::Owned));
     for process in survey.iter().flat_map(|survey| &survey.largest_processes) {
         page.line(
-            "Held by",
-            &format!("{} {} (process {})", size(process.memory_bytes), process.name, process.pid),
+            &say("Held by"),
+            &t!(
+                "{size} {name} (process {pid})",
+                size = size(process.memory_bytes),
+                name = process.name,
+                pid = process.pid
+            ),
         );
     }
 }
 
 fn storage(page: &mut Page, facts: &Facts, survey: Option<&Survey>) {
-    page.heading("Storage");
+    page.heading(&say("Storage"));
     for disk in &facts.disks {
         let model = disk.model.as_deref().map(|model| format!(", {model}")).unwrap_or_default();
-        page.line(&disk.name, &format!("{}, {}{model}", size(disk.size_bytes), disk.kind));
+        page.line(&disk.name, &format!("{}, {}{model}", size(disk.size_bytes), kind(&disk.kind)));
     }
     for mount in
         facts.mounts.iter().filter(|mount| mount.fstype != "tmpfs" && mount.fstype != "overlay").take(12)
     {
         let room = survey.and_then(|survey| survey.file_systems.iter().find(|fs| fs.target == mount.target));
         let room = room
-            .map(|fs| format!(", {} of {} free", size(fs.free_bytes), size(fs.total_bytes)))
+            .map(|fs| {
+                t!(", {free} of {total} free", free = size(fs.free_bytes), total = size(fs.total_bytes))
+            })
             .unwrap_or_default();
-        let read_only = if mount.read_only { ", read-only" } else { "" };
-        page.line(&mount.target, &format!("{} on {}{room}{read_only}", mount.fstype, mount.source));
+        let read_only = if mount.read_only { say(", read-only") } else { Cow::Borrowed("") };
+        page.line(
+            &mount.target,
+            &t!(
+                "{fs} on {source}{room}{read_only}",
+                fs = mount.fstype,
+                source = mount.source,
+                room = room,
+                read_only = read_only
+            ),
+        );
     }
 }
 
 fn boot(page: &mut Page, facts: &Facts) {
-    page.heading("Boot");
+    page.heading(&say("Boot"));
     let loader = match facts.boot.loader {
-        Loader::Grub => "GRUB",
-        Loader::SystemdBoot => "systemd-boot",
-        Loader::FlashKernel => "flash-kernel",
-        Loader::None => "none of its own (container)",
-        Loader::Unknown => "none found; the provider may boot a kernel of its own",
+        Loader::Grub => Cow::Borrowed("GRUB"),
+        Loader::SystemdBoot => Cow::Borrowed("systemd-boot"),
+        Loader::FlashKernel => Cow::Borrowed("flash-kernel"),
+        Loader::None => say("none of its own (container)"),
+        Loader::Unknown => say("none found; the provider may boot a kernel of its own"),
     };
-    page.line("Loader", &format!("{loader}{}", if facts.boot.uefi { ", UEFI" } else { "" }));
+    page.line(&say("Loader"), &format!("{loader}{}", if facts.boot.uefi { ", UEFI" } else { "" }));
     let initramfs = match facts.boot.initramfs {
-        Initramfs::InitramfsTools => "initramfs-tools",
-        Initramfs::Dracut => "dracut",
-        Initramfs::None => "no maker found",
+        Initramfs::InitramfsTools => Cow::Borrowed("initramfs-tools"),
+        Initramfs::Dracut => Cow::Borrowed("dracut"),
+        Initramfs::None => say("no maker found"),
     };
-    page.line("Initramfs", initramfs);
-    page.line("Command line", or_unknown(&facts.boot.cmdline));
+    page.line("Initramfs", &initramfs);
+    page.line(&say("Command line"), &or_unknown(&facts.boot.cmdline));
 }

@@ -1,8 +1,10 @@
 //! A rule's result on a host. Whatever the rule, it gives a value or says where it fails.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::{Kind, MILLION, Node, Op, Rule, RuleError, Var};
+use crate::lang::say;
 use crate::units::{Bytes, MIB};
 
 /// What the variables stand for.
@@ -73,7 +75,7 @@ pub(super) fn evaluate(node: &Node, vars: &Vars) -> Result<Quantity, RuleError> 
 }
 
 fn too_large(node: &Node) -> RuleError {
-    RuleError::new(node.span.clone(), "the result is too large")
+    RuleError::new(node.span.clone(), say("the result is too large"))
 }
 
 fn amount(node: &Node, vars: &Vars) -> Result<Amount, RuleError> {
@@ -93,17 +95,26 @@ fn amount(node: &Node, vars: &Vars) -> Result<Amount, RuleError> {
 }
 
 fn variable(var: Var, node: &Node, vars: &Vars) -> Result<Amount, RuleError> {
-    let (value, what) = match var {
-        Var::Ram => (Some(vars.ram), "how much memory the host has"),
-        Var::Cores => (Some(vars.cores), "how many CPUs the host has"),
-        Var::Disk => (Some(vars.disk), "how large the swap file's file system is"),
-        Var::Memory => (vars.memory, "the service's own `memory`"),
+    let value = match var {
+        Var::Ram => Some(vars.ram),
+        Var::Cores => Some(vars.cores),
+        Var::Disk => Some(vars.disk),
+        Var::Memory => vars.memory,
     };
     match (value.filter(|value| *value > 0), var) {
-        (None, _) => Err(RuleError::new(node.span.clone(), format!("it is not known {what}"))
-            .help("write a fixed value instead of the rule")),
+        (None, _) => Err(RuleError::new(node.span.clone(), unknown(var))
+            .help(say("write a fixed value instead of the rule"))),
         (Some(cores), Var::Cores) => Ok(Amount::Number(u128::from(cores) * MILLION)),
         (Some(bytes), _) => Ok(Amount::Size(bytes.into())),
+    }
+}
+
+fn unknown(var: Var) -> Cow<'static, str> {
+    match var {
+        Var::Ram => say("it is not known how much memory the host has"),
+        Var::Cores => say("it is not known how many CPUs the host has"),
+        Var::Disk => say("it is not known how large the swap file's file system is"),
+        Var::Memory => say("it is not known the service's own `memory`"),
     }
 }
 
@@ -112,8 +123,8 @@ fn binary(op: Op, a: Amount, b: Amount, node: &Node, divisor: &Node) -> Result<A
     match op {
         Op::Add => a.raw().checked_add(b.raw()).map(|n| a.like(n)).ok_or_else(overflow),
         Op::Subtract => a.raw().checked_sub(b.raw()).map(|n| a.like(n)).ok_or_else(|| {
-            RuleError::new(node.span.clone(), "the result would be negative")
-                .help("take the larger of two, as in max(ram - 8GiB, 1GiB)")
+            RuleError::new(node.span.clone(), say("the result would be negative"))
+                .help(say("take the larger of two, as in max(ram - 8GiB, 1GiB)"))
         }),
         Op::Multiply => {
             let size = matches!(a, Amount::Size(_)) || matches!(b, Amount::Size(_));
@@ -124,7 +135,7 @@ fn binary(op: Op, a: Amount, b: Amount, node: &Node, divisor: &Node) -> Result<A
             // Millionths cancel out, or are what a size by a size gives: in all cases one factor is to be put back.
             let scaled = a.raw().checked_mul(MILLION).ok_or_else(overflow)?;
             let n = scaled.checked_div(b.raw()).ok_or_else(|| {
-                RuleError::new(divisor.span.clone(), "this is zero, and nothing can be divided by it")
+                RuleError::new(divisor.span.clone(), say("this is zero, and nothing can be divided by it"))
             })?;
             Ok(if matches!(b, Amount::Size(_)) { Amount::Number(n) } else { a.like(n) })
         }
@@ -142,7 +153,7 @@ fn extreme(
         let next = amount(node, vars)?;
         best = Some(best.map_or(next, |best| next.like(pick(best.raw(), next.raw()))));
     }
-    best.ok_or_else(|| RuleError::new(whole.span.clone(), "nothing to choose from"))
+    best.ok_or_else(|| RuleError::new(whole.span.clone(), say("nothing to choose from")))
 }
 
 impl Rule {
@@ -150,7 +161,7 @@ impl Rule {
     pub fn size(&self, vars: &Vars) -> Result<Bytes, RuleError> {
         match self.evaluate(vars)? {
             Quantity::Size(bytes) => Ok(bytes),
-            Quantity::Number(_) => Err(RuleError::new(self.node.span.clone(), "a size is wanted")),
+            Quantity::Number(_) => Err(RuleError::new(self.node.span.clone(), say("a size is wanted"))),
         }
     }
 
@@ -158,7 +169,7 @@ impl Rule {
     pub fn number(&self, vars: &Vars) -> Result<f64, RuleError> {
         match self.evaluate(vars)? {
             Quantity::Number(number) => Ok(number),
-            Quantity::Size(_) => Err(RuleError::new(self.node.span.clone(), "a plain number is wanted")),
+            Quantity::Size(_) => Err(RuleError::new(self.node.span.clone(), say("a plain number is wanted"))),
         }
     }
 }

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use super::super::suggest;
 use super::{MILLION, RuleError};
+use crate::lang::say;
+use crate::t;
 use crate::units::Bytes;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,12 +52,14 @@ pub(super) fn words(text: &str) -> Result<Vec<Token>, RuleError> {
 }
 
 fn strange(c: char, at: usize) -> RuleError {
-    let error = RuleError::new(at..at + c.len_utf8(), format!("`{c}` has no meaning in a rule"));
+    let error = RuleError::new(at..at + c.len_utf8(), t!("`{sign}` has no meaning in a rule", sign = c));
     match c {
-        '×' | 'x' => error.help("multiply with `*`"),
-        '÷' | ':' => error.help("divide with `/`"),
-        '.' => error.help("write a digit before the point, as in 0.5"),
-        _ => error.help("a rule is made of sizes, `ram`, `cores`, `disk`, + - * /, min(), max() and % of"),
+        '×' | 'x' => error.help(say("multiply with `*`")),
+        '÷' | ':' => error.help(say("divide with `/`")),
+        '.' => error.help(say("write a digit before the point, as in 0.5")),
+        _ => {
+            error.help(say("a rule is made of sizes, `ram`, `cores`, `disk`, + - * /, min(), max() and % of"))
+        }
     }
 }
 
@@ -75,8 +79,8 @@ fn literal(text: &str, at: &mut usize) -> Result<Word, RuleError> {
         Err(why) => {
             let error = RuleError::new(start..after, why.to_string());
             Err(match suggest::nearest(unit, UNITS) {
-                Some(near) => error.help(format!("did you mean `{number}{near}`?")),
-                None if unit == "of" => error.help(format!("did you mean `{number}% of`?")),
+                Some(near) => error.help(t!("did you mean `{number}{near}`?", number = number, near = near)),
+                None if unit == "of" => error.help(t!("did you mean `{number}% of`?", number = number)),
                 None => error,
             })
         }
@@ -87,14 +91,15 @@ fn number_of(text: &str) -> Result<u128, String> {
     let digits: String = text.chars().filter(|c| *c != '_').collect();
     let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
     if fraction.contains('.') || text.ends_with('.') {
-        return Err(format!("`{text}` is not a number"));
+        return Err(t!("`{text}` is not a number", text = text));
     }
     if fraction.len() > 6 {
-        return Err("a number has at most six decimals".to_owned());
+        return Err(t!("a number has at most six decimals"));
     }
     // Nothing on a host comes near 2^64; what fits there can't overflow below.
-    let whole: u64 = whole.parse().map_err(|_| "the number is too large".to_owned())?;
-    let fraction: u32 = format!("{fraction:0<6}").parse().map_err(|_| format!("`{text}` is not a number"))?;
+    let whole: u64 = whole.parse().map_err(|_| t!("the number is too large"))?;
+    let fraction: u32 =
+        format!("{fraction:0<6}").parse().map_err(|_| t!("`{text}` is not a number", text = text))?;
     Ok(u128::from(whole) * MILLION + u128::from(fraction))
 }
 

@@ -12,6 +12,8 @@ use std::ops::Range;
 
 pub use eval::{Quantity, Vars};
 
+use crate::lang::say;
+
 /// The longest rule, in bytes. Longer ones are mistakes, and the limit keeps recursion shallow.
 pub const MAX_LENGTH: usize = 512;
 /// The deepest nesting of parentheses.
@@ -65,9 +67,9 @@ pub enum Dimension {
 
 impl fmt::Display for Dimension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Size => "a size",
-            Self::Number => "a plain number",
+        f.pad(&match self {
+            Self::Size => say("a size"),
+            Self::Number => say("a plain number"),
         })
     }
 }
