@@ -63,7 +63,6 @@ need_engine() {
   if socket=$(tests/engine/start.sh "$engine"); then
     export DOCKER_HOST=unix://$socket
   else
-    rm -rf "$engine"
     engine=
     left_out "a real Docker engine" "it does not start on this machine"
   fi

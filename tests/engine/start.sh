@@ -9,6 +9,12 @@ set -euo pipefail
 
 fail() { printf 'error: %s\n' "$*" >&2; exit 2; }
 
+# dockerd mounts its data folder over itself; one that ends early leaves that behind.
+remove() {
+  umount -l "$1/data" 2>/dev/null || true
+  rm -rf "$1"
+}
+
 if [ "${1:-}" = --stop ]; then
   folder=${2:?which folder?}
   pid=$(cat "$folder/docker.pid" 2>/dev/null || true)
@@ -21,7 +27,7 @@ if [ "${1:-}" = --stop ]; then
   if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; then
     fail "the engine (process $pid) did not end"
   fi
-  rm -rf "$folder"
+  remove "$folder"
   exit 0
 fi
 
@@ -47,4 +53,6 @@ for _ in $(seq 600); do
 done
 tail -n 20 "$folder/log" >&2
 kill -TERM "$started" 2>/dev/null || true
+wait "$started" 2>/dev/null || true
+remove "$folder"
 fail "the engine did not start; its last words are above"
