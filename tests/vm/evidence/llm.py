@@ -5,16 +5,21 @@ milliseconds, and the longest of its touches (64 pages each)."""
 import sys
 import time
 
-corpus = open(sys.argv[1], "rb").read()
 size = int(sys.argv[2]) << 20
 log = open(sys.argv[3], "a", buffering=1)
 print(f"start {time.time():.3f}", file=log)
 
+# Read in place: a copy on the side would count against the container's limit too.
 memory = bytearray(size)
-for place in range(0, size, len(corpus)):
-    piece = min(len(corpus), size - place)
-    memory[place:place + piece] = memory[:piece] if piece < len(corpus) else corpus
-del corpus
+view = memoryview(memory)
+with open(sys.argv[1], "rb", buffering=0) as corpus:
+    place = 0
+    while place < size:
+        done = corpus.readinto(view[place:place + (1 << 20)])
+        if not done:
+            corpus.seek(0)
+        place += done
+view.release()
 print(f"loaded {time.time():.3f}", file=log)
 
 TOUCH = 64 * 4096
