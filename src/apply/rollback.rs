@@ -28,6 +28,9 @@ pub struct Rollback {
     pub restored: Vec<String>,
     /// Changes left as they are.
     pub kept: Vec<Kept>,
+    /// Changes left as they are because `--keep` accepts that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<Kept>,
 }
 
 /// A change that was not undone.
@@ -47,6 +50,13 @@ impl Rollback {
 
     /// A sentence or more, for people.
     pub fn in_words(&self) -> String {
+        if self.is_complete() && !self.accepted.is_empty() {
+            let mut text = t!("taken back but for what was accepted as it is, and stays:");
+            for kept in &self.accepted {
+                text += &format!("\n  {}: {}", kept.id, kept.why);
+            }
+            return text;
+        }
         if self.is_complete() {
             return t!("everything that had been done was taken back; the host is as it was");
         }
@@ -107,6 +117,17 @@ pub(super) fn undo_steps(
     let mut outcome = Rollback { generation: generation.id, ..Rollback::default() };
     if options.keep && retry.is_some() {
         generation.note(host, &Event::Closed)?;
+        let step_kept = |event: &Event| match event {
+            Event::Kept { step, why } if retry.as_ref().is_some_and(|kept| kept.contains(step)) => {
+                Some(Kept { id: generation.changes.get(*step)?.id.clone(), why: why.clone() })
+            }
+            _ => None,
+        };
+        for kept in events.iter().filter_map(step_kept) {
+            if !outcome.accepted.contains(&kept) {
+                outcome.accepted.push(kept);
+            }
+        }
         return Ok(outcome);
     }
     generation.note(host, &Event::Undoing { why: why.to_owned() })?;
@@ -132,7 +153,9 @@ pub(super) fn undo_steps(
             }
             Undone::Kept(why) => {
                 progress.say(&t!("left as it is: {why}", why = why));
-                if !options.keep {
+                if options.keep {
+                    outcome.accepted.push(Kept { id: change.id.clone(), why });
+                } else {
                     generation.note(host, &Event::Kept { step, why: why.clone() })?;
                     outcome.kept.push(Kept { id: change.id.clone(), why });
                 }
