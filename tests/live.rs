@@ -114,7 +114,8 @@ fn what_an_administrator_changed_since_is_kept_until_told_otherwise() {
     live.expect(0, APPLY);
     live.tree.put(file, "vm.swappiness = 98\n");
     live.expect(2, &["rollback", "--yes"]);
-    live.expect(0, &["rollback", "--yes", "--keep"]);
+    let said = live.expect(0, &["rollback", "--yes", "--keep"]);
+    assert!(said.contains("and stays:") && said.contains(file) && !said.contains("as it was"), "{said}");
     assert_eq!(live.tree.text(file), "vm.swappiness = 98\n");
     assert!(live.expect(0, &["rollback", "--yes"]).contains("nothing to take back"));
 }
