@@ -97,12 +97,16 @@ fn what_an_administrator_changed_since_is_kept_until_told_otherwise() {
         said.contains("has another content now") && said.contains("`99` now") && said.contains("--keep"),
         "{said}"
     );
+    assert!(said.contains("+vm.swappiness = 99"), "what they changed is shown: {said}");
+    let line = said.lines().find(|line| line.contains(&format!("  /{file} "))).unwrap();
+    assert!(line.ends_with("changed since; stays"), "{said}");
     assert_eq!(live.tree.text(file), "vm.swappiness = 99\n");
     assert!(!live.tree.at("etc/default/grub.d/zz-civicum-tune.cfg").exists(), "the rest is taken back");
     let said = live.expect(0, &["history"]);
     assert!(said.contains("rolled back but for 2"), "{said}");
-    // Forced, the earlier state comes back and theirs is put aside.
-    live.expect(0, &["rollback", "--yes", "--force"]);
+    // Forced, the earlier state comes back and theirs is put aside; nothing else is left to do.
+    let said = live.expect(0, &["rollback", "--yes", "--force"]);
+    assert!(said.contains("overwritten") && !said.contains("zz-civicum-tune.cfg"), "{said}");
     assert!(!live.tree.at(file).exists());
     assert_eq!(live.value("proc/sys/vm/swappiness"), "10");
     let aside = live.tree.at("var/lib/civicum-tune/generations/0001");
@@ -118,6 +122,38 @@ fn what_an_administrator_changed_since_is_kept_until_told_otherwise() {
     assert!(said.contains("and stays:") && said.contains(file) && !said.contains("as it was"), "{said}");
     assert_eq!(live.tree.text(file), "vm.swappiness = 98\n");
     assert!(live.expect(0, &["rollback", "--yes"]).contains("nothing to take back"));
+    let said = live.expect(0, &["history"]);
+    assert!(said.contains("rolled back, 1 change kept"), "{said}");
+    let history: serde_json::Value =
+        serde_json::from_str(&live.expect(0, &["history", "--format", "json"])).unwrap();
+    let accepted = history["generations"][1]["status"]["accepted"].as_array().unwrap();
+    assert_eq!((&history["generations"][1]["status"]["state"], accepted.len()), (&"rolled-back".into(), 1));
+
+    // Accepted at once.
+    fs::remove_file(live.tree.at(file)).unwrap();
+    live.expect(0, APPLY);
+    live.tree.put(file, "vm.swappiness = 97\n");
+    let said = live.expect(0, &["rollback", "--yes", "--keep"]);
+    assert!(said.contains("changed since; accepted, and stays"), "{said}");
+    let said = live.expect(0, &["history"]);
+    assert_eq!(said.matches("rolled back, 1 change kept").count(), 2, "{said}");
+}
+
+#[test]
+fn in_a_shared_file_the_lines_of_others_are_theirs() {
+    let Some(live) = Live::new() else { return };
+    let file = "etc/initramfs-tools/modules";
+    let stock = live.tree.text(file);
+    live.expect(0, APPLY);
+    let whole = live.tree.text(file);
+    live.tree.put(file, &format!("# an administrator's\nbtrfs\n{whole}xfs\n"));
+    let drift = &["doctor", "--only", "CT-DRIFT-001"];
+    live.expect(0, drift);
+    live.tree.put(file, "btrfs\n");
+    live.expect(1, drift);
+    live.tree.put(file, &format!("btrfs\n{whole}"));
+    live.expect(0, &["rollback", "--yes"]);
+    assert_eq!(live.tree.text(file), format!("btrfs\n{stock}"));
 }
 
 fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {

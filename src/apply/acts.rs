@@ -91,6 +91,37 @@ fn look(host: &Host, act: &Act) -> Result<Sight> {
     })
 }
 
+/// What undoing it would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing: it is as before already.
+    Nothing,
+    /// It is made as before.
+    Restored,
+    /// Somebody changed it since; that is put aside.
+    Overwritten(String),
+    /// Somebody changed it since, and it stays.
+    Kept(String),
+}
+
+/// Foresees what [`undo`] does, but for what fails.
+pub(super) fn foresee(host: &Host, act: &Act, rebooted: bool, force: bool) -> Result<Fate> {
+    Ok(match (act, look_after_boot(host, act, rebooted)?) {
+        (_, Sight::Before) => Fate::Nothing,
+        (Act::MakeSwapFile { .. }, Sight::Other(found)) => Fate::Kept(found),
+        (Act::PutFile { .. }, Sight::Other(_)) if ours_alone_matters(host, act)? => Fate::Restored,
+        (Act::PutFile { .. } | Act::Poke { .. }, Sight::Other(found)) if force => Fate::Overwritten(found),
+        (Act::PutFile { .. } | Act::Poke { .. }, Sight::Other(found)) => Fate::Kept(found),
+        _ => Fate::Restored,
+    })
+}
+
+/// Is it a file that we share with others, whose own lines are in it still, whatever became of the rest?
+pub(super) fn ours_alone_matters(host: &Host, act: &Act) -> Result<bool> {
+    let Act::PutFile { path, ours: Some(ours), .. } = act else { return Ok(false) };
+    Ok(without(&host.image(path)?, ours).is_some())
+}
+
 /// Does it.
 pub(super) fn carry_out(host: &Host, act: &Act, progress: &mut dyn Progress) -> Result<()> {
     match act {
@@ -122,30 +153,30 @@ pub(super) fn undo(
     if let Act::PutFile { path, .. } | Act::MakeSwapFile { path, .. } = act {
         host.sweep(path)?;
     }
-    let sight = look_after_boot(host, act, rebooted)?;
-    match (act, sight) {
-        (_, Sight::Before) => Ok(Undone::Restored),
-        (Act::MakeFolder { path }, _) => {
+    match foresee(host, act, rebooted, overwrite.is_some())? {
+        Fate::Nothing => return Ok(Undone::Restored),
+        Fate::Kept(found) => return Ok(Undone::Kept(found)),
+        Fate::Restored | Fate::Overwritten(_) => {}
+    }
+    match act {
+        Act::MakeFolder { path } => {
             // Others may have put something there; then it is theirs.
             host.remove_empty_folder(path)?;
             Ok(Undone::Restored)
         }
-        (Act::PutFile { path, before, ours, .. }, Sight::Other(found)) => {
+        Act::PutFile { path, before, after, ours } => {
             let now = host.image(path)?;
-            if let Some(without) = ours.as_deref().and_then(|ours| without(&now, ours)) {
+            let changed_around = ours.as_deref().filter(|_| !now.is_as(after));
+            if let Some(without) = changed_around.and_then(|ours| without(&now, ours)) {
                 host.replace(path, &without)?;
                 return Ok(Undone::Restored);
             }
-            let Some(aside) = overwrite else { return Ok(Undone::Kept(found)) };
-            if let Image::File { .. } = now {
+            if let (Some(aside), Image::File { .. }, false) = (overwrite, &now, now.is_as(after)) {
                 host.replace(aside, &now)?;
             }
-            host.replace(path, before)?;
-            Ok(Undone::Restored)
+            host.replace(path, before).map(|()| Undone::Restored)
         }
-        (Act::PutFile { path, before, .. }, _) => host.replace(path, before).map(|()| Undone::Restored),
-        (Act::Poke { .. }, Sight::Other(found)) if overwrite.is_none() => Ok(Undone::Kept(found)),
-        (Act::Poke { path, before, restore, .. }, _) => {
+        Act::Poke { path, before, restore, .. } => {
             if restore.is_empty() {
                 host.poke(path, before)?;
             }
@@ -154,32 +185,31 @@ pub(super) fn undo(
             }
             Ok(Undone::Restored)
         }
-        (Act::MakeSwapFile { .. }, Sight::Other(found)) => Ok(Undone::Kept(found)),
-        (Act::MakeSwapFile { path, .. }, _) if host.is_live() && is_active(host, path) => {
+        Act::MakeSwapFile { path, .. } if host.is_live() && is_active(host, path) => {
             Ok(Undone::Kept(t!("{path} is still in use as swap", path = path)))
         }
-        (Act::MakeSwapFile { path, .. }, _) => host.replace(path, &Image::Absent).map(|()| Undone::Restored),
-        (Act::SwapOn { path, .. }, _) => swap_off(host, path).map(|()| Undone::Restored),
-        (Act::SwapOff { path, priority, .. }, _) => {
+        Act::MakeSwapFile { path, .. } => host.replace(path, &Image::Absent).map(|()| Undone::Restored),
+        Act::SwapOn { path, .. } => swap_off(host, path).map(|()| Undone::Restored),
+        Act::SwapOff { path, priority, .. } => {
             // The device of a zram that was taken down is gone; starting its unit again brings it back.
             if host.exists(path) && host.swap_header(path).is_some() && !is_active(host, path) {
                 host.swap_on(path, *priority)?;
             }
             Ok(Undone::Restored)
         }
-        (Act::StopUnit { unit }, _) => {
+        Act::StopUnit { unit } => {
             run(host, "systemctl", &["daemon-reload"], UNIT_DEADLINE, progress)?;
             run(host, "systemctl", &["start", unit], UNIT_DEADLINE, progress)?;
             Ok(Undone::Restored)
         }
-        (Act::MakeGrubConfig { path, before, .. }, _) => {
+        Act::MakeGrubConfig { path, before, .. } => {
             host.replace(&candidate(path), &Image::Absent)?;
             if host.image(path)?.bytes().is_some_and(|now| sha256_hex(now) == *before) {
                 return Ok(Undone::Restored);
             }
             make_grub_config(host, path, &[], progress).map(|()| Undone::Restored)
         }
-        (Act::ReloadSystemd | Act::MakeInitramfs { .. }, _) => {
+        Act::ReloadSystemd | Act::MakeInitramfs { .. } => {
             carry_out(host, act, progress).map(|()| Undone::Restored)
         }
     }

@@ -28,6 +28,9 @@ pub struct Generation {
     pub settings: Settings,
     /// The changes, with what was there before each.
     pub changes: Vec<Change>,
+    /// In a tree: what is to be run inside it when these are done, or undone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inside: Vec<String>,
 }
 
 /// How far a generation got, by its journal.
@@ -40,8 +43,12 @@ pub enum State {
     Applied,
     /// Cut off while it was undone.
     CutWhileUndoing,
-    /// Undone in full.
-    RolledBack,
+    /// Undone; what somebody had changed since stays, where `--keep` accepted that.
+    RolledBack {
+        /// Steps, from 0.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        accepted: Vec<usize>,
+    },
     /// Undone but for these steps (from 0), which somebody had changed since.
     PartlyRolledBack {
         /// Steps, from 0.
@@ -73,6 +80,7 @@ impl Generation {
             boot_id: boot_id(host),
             settings: settings.clone(),
             changes: plan.changes.clone(),
+            inside: plan.inside.clone(),
         };
         let path = format!("{}/generation.json", Self::folder(id));
         host.make_folders(STATE)?;
@@ -129,9 +137,9 @@ pub(super) fn state(events: &[Event]) -> State {
                 kept.clear();
             }
             Event::Kept { step, .. } => kept.push(*step),
-            Event::RolledBack if kept.is_empty() => state = State::RolledBack,
-            Event::RolledBack => state = State::PartlyRolledBack { kept: std::mem::take(&mut kept) },
-            Event::Closed => state = State::RolledBack,
+            Event::RolledBack if kept.is_empty() => state = State::RolledBack { accepted: Vec::new() },
+            Event::RolledBack => state = State::PartlyRolledBack { kept: kept.clone() },
+            Event::Closed => state = State::RolledBack { accepted: std::mem::take(&mut kept) },
             Event::Begun { .. } | Event::Done { .. } | Event::Failed { .. } | Event::Undone { .. } => {}
         }
     }
@@ -213,6 +221,8 @@ mod tests {
         let partly = [done(0), Event::Finished, undoing(), kept, Event::RolledBack];
         assert_eq!(state(&partly), State::PartlyRolledBack { kept: vec![0] });
         let again = [&partly[..], &[undoing(), Event::Undone { step: 0 }, Event::RolledBack]].concat();
-        assert_eq!(state(&again), State::RolledBack);
+        assert_eq!(state(&again), State::RolledBack { accepted: vec![] });
+        let closed = [&partly[..], &[Event::Closed]].concat();
+        assert_eq!(state(&closed), State::RolledBack { accepted: vec![0] });
     }
 }

@@ -17,7 +17,7 @@ pub fn look_back(host: &Host) -> Applied {
         match state {
             State::Cut | State::CutWhileUndoing => applied.cut = Some(generation.id),
             State::PartlyRolledBack { .. } => applied.partly = Some(generation.id),
-            State::RolledBack => {}
+            State::RolledBack { .. } => {}
             State::Applied => {
                 applied.generation = Some(generation.id);
                 applied.created = Some(generation.created.clone());
@@ -48,6 +48,10 @@ fn can_be_seen(change: &Change) -> bool {
 
 /// What it is now, where that is not what it was made.
 fn changed(host: &Host, change: &Change) -> Option<String> {
+    // In a file that we share, others' lines are theirs to change.
+    if acts::ours_alone_matters(host, &change.act).is_ok_and(|ours| ours) {
+        return None;
+    }
     match acts::look_after_boot(host, &change.act, false) {
         Ok(Sight::After | Sight::Unseen) => None,
         Ok(Sight::Before) => Some(change.act.before_and_after().0),

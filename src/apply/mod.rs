@@ -12,12 +12,13 @@ mod look_back;
 mod recover;
 mod rollback;
 
+pub use acts::Fate;
 pub use execute::{ApplyError, apply};
 pub use generation::{Generation, Generations, State};
 pub use journal::Event;
 pub use look_back::look_back;
 pub use recover::{Recovered, recover};
-pub use rollback::{Kept, Rollback, RollbackOptions, rollback, targets};
+pub use rollback::{Kept, Rollback, RollbackOptions, foresee, rollback, targets};
 
 use crate::host::{Host, HostError, Lock};
 use crate::plan::Change;

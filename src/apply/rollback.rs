@@ -4,7 +4,7 @@ use crate::t;
 use serde::Serialize;
 
 use super::Progress;
-use super::acts::{self, Undone};
+use super::acts::{self, Fate, Undone};
 use super::generation::{Generation, Generations, State};
 use super::journal::Event;
 use crate::host::{Host, Result};
@@ -48,27 +48,52 @@ impl Rollback {
         self.kept.is_empty()
     }
 
-    /// A sentence or more, for people.
+    /// A sentence, and a line for each change that stays.
     pub fn in_words(&self) -> String {
-        if self.is_complete() && !self.accepted.is_empty() {
-            let mut text = t!("taken back but for what was accepted as it is, and stays:");
-            for kept in &self.accepted {
-                text += &format!("\n  {}: {}", kept.id, kept.why);
-            }
-            return text;
-        }
-        if self.is_complete() {
+        let (mut text, left) = if self.is_complete() && !self.accepted.is_empty() {
+            (t!("taken back but for what was accepted as it is, and stays:"), &self.accepted)
+        } else if self.is_complete() {
             return t!("everything that had been done was taken back; the host is as it was");
+        } else {
+            (t!("taken back but for:"), &self.kept)
+        };
+        for kept in left {
+            text += &format!("\n  {}", kept.in_words());
         }
-        let mut text = t!("taken back but for:");
-        for kept in &self.kept {
-            text += &format!("\n  {}: {}", kept.id, kept.why);
-        }
-        text + "\n"
-            + &t!(
-                "mend that and run `civicum-tune rollback` again, or accept it with `civicum-tune rollback --keep`"
-            )
+        text
     }
+}
+
+impl Kept {
+    /// What was found nearly always names its place.
+    fn in_words(&self) -> String {
+        let target = self.id.split_once(':').map_or(self.id.as_str(), |(_, target)| target);
+        if self.why.contains(target) { self.why.clone() } else { format!("{}: {}", self.id, self.why) }
+    }
+}
+
+/// What taking a generation back would do to each of its changes, in the order in which it is done. Those that are as
+/// before already, or were accepted as they are, are left out.
+pub fn foresee<'a>(
+    host: &Host,
+    generation: &'a Generation,
+    options: &RollbackOptions,
+) -> Result<Vec<(&'a Change, Fate)>> {
+    let events = generation.events(host)?;
+    let retry = retry(&events);
+    let rebooted = generation.rebooted_since(host) == Some(true);
+    let mut found = Vec::new();
+    for step in order(&generation.changes, &events, retry.as_deref()) {
+        let change = &generation.changes[step];
+        let fate = match acts::foresee(host, &change.act, rebooted, options.force) {
+            Ok(Fate::Nothing) => continue,
+            Ok(Fate::Kept(_)) if !is_done(&events, step) => continue,
+            Ok(fate) => fate,
+            Err(error) => Fate::Kept(error.to_string()),
+        };
+        found.push((change, fate));
+    }
+    Ok(found)
 }
 
 /// Takes back the generation `id` and all that came after it, the newest first; without `id` the newest alone.
@@ -93,7 +118,7 @@ pub fn rollback(
 
 /// The generations that a rollback to before `id` takes back, the newest first.
 pub fn targets(generations: &Generations, id: Option<u32>) -> Vec<&Generation> {
-    let open = generations.0.iter().rev().filter(|(_, state)| *state != State::RolledBack);
+    let open = generations.0.iter().rev().filter(|(_, state)| !matches!(state, State::RolledBack { .. }));
     let open = open.map(|(generation, _)| generation);
     match id {
         Some(id) => open.take_while(|generation| generation.id >= id).collect(),
@@ -110,10 +135,7 @@ pub(super) fn undo_steps(
     progress: &mut dyn Progress,
 ) -> Result<Rollback> {
     let events = generation.events(host)?;
-    let retry = match super::generation::state(&events) {
-        State::PartlyRolledBack { kept } => Some(kept),
-        _ => None,
-    };
+    let retry = retry(&events);
     let mut outcome = Rollback { generation: generation.id, ..Rollback::default() };
     if options.keep && retry.is_some() {
         generation.note(host, &Event::Closed)?;
@@ -153,17 +175,22 @@ pub(super) fn undo_steps(
             }
             Undone::Kept(why) => {
                 progress.say(&t!("left as it is: {why}", why = why));
-                if options.keep {
-                    outcome.accepted.push(Kept { id: change.id.clone(), why });
-                } else {
-                    generation.note(host, &Event::Kept { step, why: why.clone() })?;
-                    outcome.kept.push(Kept { id: change.id.clone(), why });
-                }
+                generation.note(host, &Event::Kept { step, why: why.clone() })?;
+                let list = if options.keep { &mut outcome.accepted } else { &mut outcome.kept };
+                list.push(Kept { id: change.id.clone(), why });
             }
         }
     }
-    generation.note(host, &Event::RolledBack)?;
+    generation.note(host, if options.keep { &Event::Closed } else { &Event::RolledBack })?;
     Ok(outcome)
+}
+
+/// The steps that an earlier rollback left as they were.
+fn retry(events: &[Event]) -> Option<Vec<usize>> {
+    match super::generation::state(events) {
+        State::PartlyRolledBack { kept } => Some(kept),
+        _ => None,
+    }
 }
 
 fn is_done(events: &[Event], step: usize) -> bool {

@@ -99,7 +99,7 @@ pub(super) const CHECKS: &[Check] = &[
 fn avx512(scene: &Scene<'_>) -> Result<Avx512, Vec<Outcome>> {
     let cpu = &scene.facts().cpu;
     if cpu.threads == 0 {
-        return Err(Outcome::could_not_tell(t!("{path} is not here", path = "/proc/cpuinfo")).into());
+        return Err(Outcome::not_here("/proc/cpuinfo").into());
     }
     match cpu.avx512_state() {
         Avx512::Unknown => Err(Outcome::not_applicable(t!("this is not an x86 processor")).into()),
@@ -215,7 +215,7 @@ fn enough(scene: &Scene<'_>) -> Vec<Outcome> {
     }
     let threads = scene.facts().cpu.threads;
     if threads == 0 {
-        return Outcome::could_not_tell(t!("{path} is not here", path = "/proc/cpuinfo")).into();
+        return Outcome::not_here("/proc/cpuinfo").into();
     }
     let has = f64::from(u32::try_from(threads).unwrap_or(u32::MAX));
     let found: Vec<Outcome> = asked
@@ -253,7 +253,7 @@ fn stolen(scene: &Scene<'_>) -> Vec<Outcome> {
         return Outcome::not_applicable(why).into();
     }
     let Some(text) = scene.host().value("/proc/stat") else {
-        return Outcome::could_not_tell(t!("{path} is not here", path = "/proc/stat")).into();
+        return Outcome::not_here("/proc/stat").into();
     };
     if scene.facts().virtualization.vm.is_none() {
         return Outcome::not_applicable(t!("there is no hypervisor")).into();
@@ -261,7 +261,7 @@ fn stolen(scene: &Scene<'_>) -> Vec<Outcome> {
     match scene.uptime_s() {
         Some(uptime) if uptime >= SOON => {}
         Some(_) => return Outcome::could_not_tell(t!("the host was booted a few minutes ago")).into(),
-        None => return Outcome::could_not_tell(t!("{path} is not here", path = "/proc/uptime")).into(),
+        None => return Outcome::not_here("/proc/uptime").into(),
     }
     let Some((steal, total)) = ticks(&text) else {
         return Outcome::could_not_tell(t!("/proc/stat does not tell")).into();
@@ -281,7 +281,7 @@ fn stolen(scene: &Scene<'_>) -> Vec<Outcome> {
 fn nodes(scene: &Scene<'_>) -> Vec<Outcome> {
     let folder = "/sys/devices/system/node";
     if !scene.host().exists(folder) {
-        return Outcome::could_not_tell(t!("{path} is not here", path = folder)).into();
+        return Outcome::not_here(folder).into();
     }
     let count = scene.facts().cpu.numa_nodes;
     let actual = t!("NUMA nodes: {count}", count = count);
@@ -305,7 +305,7 @@ fn governor(scene: &Scene<'_>) -> Vec<Outcome> {
         return if scene.host().exists("/sys/devices/system/cpu") {
             Outcome::not_applicable(t!("frequencies are not this system's to choose: there is no cpufreq"))
         } else {
-            Outcome::could_not_tell(t!("{path} is not here", path = FOLDER))
+            Outcome::not_here(FOLDER)
         }
         .into();
     }

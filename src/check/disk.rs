@@ -100,7 +100,7 @@ fn places<'a>(scene: &Scene<'a>) -> Vec<&'a str> {
 /// The file systems below those folders, by where they are mounted.
 fn file_systems(scene: &Scene<'_>) -> Result<BTreeMap<String, Result<Space, String>>, Outcome> {
     if !scene.is_live() {
-        return Err(Outcome::could_not_tell(t!("a tree does not tell how full the host's disks are")));
+        return Err(Outcome::not_applicable(t!("a tree does not tell how full the host's disks are")));
     }
     let mut found = BTreeMap::new();
     for place in places(scene) {

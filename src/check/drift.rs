@@ -168,7 +168,7 @@ fn reboot(scene: &Scene<'_>) -> Vec<Outcome> {
     match applied.rebooted {
         Some(true) => Outcome::pass(t!("booted since generation {id}", id = id)),
         Some(false) => Outcome::warn(t!("not booted since generation {id}", id = id), "systemctl reboot"),
-        None => Outcome::could_not_tell(t!("this tree has no boot of its own")),
+        None => Outcome::not_applicable(t!("this tree has no boot of its own")),
     }
     .seen(Evidence::path("/proc/sys/kernel/random/boot_id"))
     .into()

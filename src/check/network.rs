@@ -92,7 +92,7 @@ fn outside<'s>(scene: &'s Scene<'_>) -> Result<Vec<&'s Listener>, Vec<Outcome>> 
     }
     match scene.listeners() {
         Some(all) => Ok(all.iter().filter(|listener| listener.is_outside()).collect()),
-        None => Err(Outcome::could_not_tell(t!("{path} is not here", path = "/proc/net/tcp")).into()),
+        None => Err(Outcome::not_here("/proc/net/tcp").into()),
     }
 }
 
@@ -255,7 +255,7 @@ fn published_outside(scene: &Scene<'_>) -> Result<Vec<Published>, Vec<Outcome>> 
     }
     let open = outside(scene)?;
     if !scene.host().exists("/proc/1/comm") {
-        return Err(Outcome::could_not_tell(t!("{path} is not here", path = "/proc/1/comm")).into());
+        return Err(Outcome::not_here("/proc/1/comm").into());
     }
     if scene.dockerd().switch("userland-proxy") == Some(false) {
         let why = t!("userland-proxy is switched off, and no process shows what is published");

@@ -117,7 +117,13 @@ fn taken(scene: &Scene<'_>, protected: bool) -> Vec<Outcome> {
     let kills = match scene.oom_kills() {
         Ok(kills) => kills,
         Err(e) if e.is_absent() => {
-            return Outcome::could_not_tell(t!("no log of the kernel was kept here")).into();
+            let why = t!("no log of the kernel was kept here");
+            return if scene.is_live() || count.is_some() {
+                Outcome::could_not_tell(why)
+            } else {
+                Outcome::not_applicable(why)
+            }
+            .into();
         }
         Err(e) => return Outcome::could_not_tell(e.to_string()).into(),
     };
@@ -198,7 +204,7 @@ fn engine(scene: &Scene<'_>) -> Vec<Outcome> {
         return Outcome::not_applicable(t!("Docker does not run here")).into();
     }
     let Some(processes) = scene.processes() else {
-        return Outcome::could_not_tell(t!("only a running host has processes")).into();
+        return Outcome::not_applicable(t!("only a running host has processes")).into();
     };
     let mut outcomes = Vec::new();
     for process in processes.iter().filter(|p| ["dockerd", "containerd"].contains(&p.name.as_str())) {

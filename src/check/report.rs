@@ -86,7 +86,7 @@ pub struct Summary {
     pub waived: usize,
 }
 
-/// What a tree does not have at all, an image that is mounted for one: one reason instead of forty paths.
+/// What a tree does not have at all, an image that is mounted for one: what only a running host has is no question there.
 fn dark(scene: &Scene<'_>) -> Vec<&'static str> {
     let is_dark = |folder: &&str| !scene.is_live() && scene.host().list(folder).is_ok_and(|n| n.is_empty());
     ["/proc/", "/sys/"].into_iter().filter(is_dark).collect()
@@ -101,8 +101,9 @@ pub fn audit(scene: &Scene<'_>, selection: &Selection, strict: bool) -> Report {
             let in_the_dark = |path: &String| dark.iter().find(|folder| path.starts_with(**folder)).copied();
             if let Some((folder, path)) = outcome.missing.as_ref().and_then(|p| Some((in_the_dark(p)?, p))) {
                 outcome.evidence.push(Evidence::path(path));
-                let why = t!("this tree has nothing in {folder}", folder = folder.trim_end_matches('/'));
-                outcome.because = Some((Because::CouldNotTell, why));
+                let folder = folder.trim_end_matches('/');
+                let why = t!("this tree has nothing in {folder}: it does not run", folder = folder);
+                outcome.because = Some((Because::NotApplicable, why));
             }
             let touched = outcome.target.as_ref().and_then(|target| scene.applied.touched.get(target));
             let drift = touched.filter(|touched| touched.changed.is_some()).map(|touched| touched.generation);
@@ -145,6 +146,12 @@ impl Report {
     pub fn aim_at(&mut self, root: &Path) {
         let root = quoted(&root.to_string_lossy());
         for Audited { outcome, .. } in &mut self.results {
+            // What a copy of /proc and /sys shows is what ran when it was made; no file of the tree changes that.
+            let ran =
+                |evidence: &Evidence| ["/proc/", "/sys/"].iter().any(|of| evidence.file.starts_with(of));
+            if outcome.fix == "civicum-tune apply" && outcome.evidence.first().is_some_and(ran) {
+                outcome.fix = t!("civicum-tune apply, and the next boot of this tree sets it");
+            }
             for verb in ["apply", "rollback", "history"] {
                 let command = format!("civicum-tune {verb}");
                 if outcome.fix.contains(&command) {

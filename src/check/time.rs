@@ -123,7 +123,7 @@ fn program(scene: &Scene<'_>) -> Vec<Outcome> {
     // A tree that is only part of a system does not tell what is missing in it.
     let units = ["/usr/lib/systemd/system/basic.target", "/lib/systemd/system/basic.target", "/etc/init.d"];
     if installed.is_empty() && !host.is_live() && !units.iter().any(|folder| host.exists(folder)) {
-        return Outcome::could_not_tell(t!("{path} is not here", path = units[0])).into();
+        return Outcome::not_here(units[0]).into();
     }
     let expected = t!("systemd-timesyncd, chrony, ntpsec or openntpd, started at boot");
     match installed.first() {
@@ -155,7 +155,7 @@ fn synchronised(scene: &Scene<'_>) -> Vec<Outcome> {
         return outcome.into();
     }
     if !scene.is_live() {
-        return Outcome::could_not_tell(t!("only a running kernel has a clock")).into();
+        return Outcome::not_applicable(t!("only a running kernel has a clock")).into();
     }
     let evidence = |word: &str| Evidence::file("adjtimex(2)", format!("STA_UNSYNC: {word}"));
     match scene.host().clock_is_synchronised() {
@@ -184,7 +184,7 @@ fn source(scene: &Scene<'_>) -> Vec<Outcome> {
     }
     let current = format!("{FOLDER}/current_clocksource");
     let Some(name) = scene.host().value(&current) else {
-        return Outcome::could_not_tell(t!("{path} is not here", path = current)).into();
+        return Outcome::not_here(current).into();
     };
     let available = format!("{FOLDER}/available_clocksource");
     let choices = scene.host().value(&available).unwrap_or_default();

@@ -1,11 +1,11 @@
 //! zram: out of use where the profile says so, and not coming back.
 
+use super::shared::APPLY;
 use super::{Check, Evidence, Outcome, Remedy, Scene, Severity};
 use crate::t;
 use crate::tunable::zram::owners;
 use crate::units::{Bytes, MIB};
 
-const APPLY: &str = "civicum-tune apply";
 const ZRAM: &str = "Linux Documentation/admin-guide/blockdev/zram.rst";
 
 pub(super) const CHECKS: &[Check] = &[

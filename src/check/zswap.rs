@@ -1,11 +1,11 @@
 //! zswap: is it there, is it on, does it run what was asked, and does it really compress?
 
+use super::shared::APPLY;
 use super::{Check, Evidence, Outcome, Remedy, Scene, Severity};
 use crate::t;
 use crate::tunable::zswap::{PARAMETERS, UNIT, choices, has_zswap, wish};
 use crate::units::{Bytes, MIB};
 
-const APPLY: &str = "civicum-tune apply";
 const SWAPS: &str = "/proc/swaps";
 const TUNABLE: Remedy = Remedy::Tunable("zswap");
 const KERNEL_DOC: &str = "Linux Documentation/admin-guide/mm/zswap.rst";

@@ -68,7 +68,7 @@ impl Apply {
         if !out.json && !out.quiet {
             out.data(&show::human(&plan, out.style));
         }
-        if !global.yes && !may_go_on(out)? {
+        if !global.yes && !may_go_on(&session, out)? {
             out.say(&t!("Nothing was changed."));
             return Ok(Answer::Differs);
         }
@@ -93,7 +93,10 @@ fn recover(session: &Session, is_cut: bool, out: &Out) -> anyhow::Result<Option<
     terminal::remember_interrupts();
     let recovered = apply::recover(&session.host, &mut Steps::new(out))?;
     if terminal::interrupted() {
-        bail!(t!("you interrupted it; `civicum-tune history` says how far the earlier apply is"));
+        bail!(t!(
+            "you interrupted it; `{history}` says how far the earlier apply is",
+            history = session.at_root("history")
+        ));
     }
     terminal::forget_interrupts();
     Ok(recovered)
@@ -104,13 +107,14 @@ fn read_saved(path: &std::path::Path) -> anyhow::Result<SavedPlan> {
     SavedPlan::from_json(&bytes).with_context(|| t!("{path} can't be used", path = path.display()))
 }
 
-fn may_go_on(out: &Out) -> anyhow::Result<bool> {
+fn may_go_on(session: &Session, out: &Out) -> anyhow::Result<bool> {
     if out.json || !terminal::can_ask() {
         bail!(t!(
-            "there is nobody to ask; read the plan with `civicum-tune plan`, then run this again with --yes"
+            "there is nobody to ask; read the plan with `{plan}`, then run this again with --yes",
+            plan = session.again("plan")
         ));
     }
-    Ok(terminal::ask(&t!("Carry this out?")))
+    Ok(terminal::ask(&t!("Carry this out? [y/N]")))
 }
 
 fn nothing_to_do(plan: &Plan, recovered: Option<&Recovered>, out: &Out) -> Answer {
@@ -155,6 +159,7 @@ fn report(generation: &Generation, left: &Plan, recovered: Option<&Recovered>, s
         document["not_taken"] = json!(left.changes.iter().map(|change| &change.id).collect::<Vec<_>>());
         document["blocked"] = json!(left.blocked);
         document["recovered"] = json!(recovered);
+        document["inside"] = json!(generation.inside);
         out.document(&document);
         return;
     }
@@ -185,6 +190,9 @@ fn report(generation: &Generation, left: &Plan, recovered: Option<&Recovered>, s
     }
     if reboot && session.host.is_live() {
         out.data(&t!("Reboot when it suits you; `civicum-tune plan` then proves that the boot line took.\n"));
+    }
+    for command in &generation.inside {
+        out.data(&t!("Inside the image, run: {command}\n", command = command));
     }
     let back = session.at_root(&format!("rollback {}", generation.id));
     out.data(&t!("Take it back at any time: {command}\n", command = back));

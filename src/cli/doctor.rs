@@ -63,7 +63,7 @@ impl Doctor {
         } else if out.json {
             out.document(&show::json(&report, &head));
         } else if out.quiet {
-            out.data(&format!("{}\n", show::summary(&report.summary(), out.style)));
+            out.data(&show::brief(&report, out.style));
         } else {
             out.data(&show::human(&report, &head, out.verbose, out.style));
         }

@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::Out;
-use super::session::open_host;
+use super::session::{at_root, open_host};
 use super::{Answer, Global, Outcome};
 use crate::apply::{Generation, Generations, State};
 
@@ -22,7 +22,11 @@ impl History {
         if let Some(id) = self.id {
             let found = generations.0.iter().find(|(generation, _)| generation.id == id);
             let Some((generation, state)) = found else {
-                anyhow::bail!(t!("there is no generation {id}; `civicum-tune history` lists them", id = id));
+                anyhow::bail!(t!(
+                    "there is no generation {id}; `{history}` lists them",
+                    id = id,
+                    history = at_root(global.root.as_deref(), "history")
+                ));
             };
             if out.json {
                 let mut document = one(generation, state);
@@ -86,9 +90,15 @@ fn in_words(state: &State) -> String {
         State::Applied => t!("applied"),
         State::Cut => t!("cut off; the next apply or rollback ends it"),
         State::CutWhileUndoing => t!("cut off while undone; the next apply or rollback ends it"),
-        State::RolledBack => t!("rolled back"),
+        State::RolledBack { accepted } if accepted.is_empty() => t!("rolled back"),
+        State::RolledBack { accepted } if accepted.len() == 1 => {
+            t!("rolled back, 1 change kept")
+        }
+        State::RolledBack { accepted } => {
+            t!("rolled back, {count} changes kept", count = accepted.len())
+        }
         State::PartlyRolledBack { kept } => {
-            t!("rolled back but for {count}; see rollback --help", count = kept.len())
+            t!("rolled back but for {count}", count = kept.len())
         }
     }
 }

@@ -41,8 +41,8 @@ impl Out {
             json: global.format == Format::Json,
             format: global.format,
             command,
-            style: Style { colour: wanted(terminal::stdout_is_terminal()) },
-            err_style: Style { colour: wanted(terminal::stderr_is_terminal()) },
+            style: Style::new(wanted(terminal::stdout_is_terminal()), terminal::columns()),
+            err_style: Style::new(wanted(terminal::stderr_is_terminal()), terminal::columns()),
             quiet: global.quiet,
             verbose: global.verbose,
         }

@@ -36,7 +36,7 @@ impl Plan {
         if out.json {
             out.document(&json::plan(&plan));
         } else if out.quiet {
-            out.data(&format!("{}\n", show::summary(&plan, out.style)));
+            out.data(&show::brief(&plan, out.style));
         } else {
             out.data(&show::human(&plan, out.style));
             self.next_step(&session, &plan, out)?;

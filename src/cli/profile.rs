@@ -7,11 +7,12 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::output::Out;
-use super::session::{chosen, numbers, open_host, put_here, refused, shell_word};
+use super::session::{at_root, chosen, numbers, open_host, put_here, refused, shell_word};
 use super::{Answer, Global, Outcome};
 use crate::facts::Facts;
 use crate::host::Host;
 use crate::profile::{self, BUNDLED, Profile};
+use crate::render::style::wrap;
 
 #[derive(Debug, Args)]
 pub(super) struct ProfileCommand {
@@ -66,7 +67,10 @@ fn list(global: &Global, out: &Out) -> Outcome {
             entries.push(json!({ "name": entry.name, "description": description, "fits_this_host": entry.name == fitting }));
         } else {
             let star = if entry.name == fitting { out.style.green("*") } else { " ".to_owned() };
-            out.data(&format!("{star} {:<14} {description}\n", entry.name));
+            for (at, line) in wrap(&description, out.style.width - 17).iter().enumerate() {
+                let (star, name) = if at == 0 { (star.as_str(), entry.name) } else { (" ", "") };
+                out.data(&format!("{star} {name:<14} {line}\n"));
+            }
         }
     }
     if out.json {
@@ -114,10 +118,12 @@ fn init(file: Option<&PathBuf>, global: &Global, out: &Out) -> Outcome {
     if out.json {
         out.document(&document);
     }
+    let word = shell_word(&path.to_string_lossy());
     out.say(&t!(
-        "Wrote {path}. Next: edit it, then civicum-tune plan --profile {word}",
+        "Wrote {path}. Next: edit it, then {validate} and {plan}",
         path = path.display(),
-        word = shell_word(&path.to_string_lossy())
+        validate = format!("civicum-tune validate {word}"),
+        plan = at_root(global.root.as_deref(), &format!("plan --profile {word}"))
     ));
     Ok(Answer::Yes)
 }

@@ -1,17 +1,21 @@
 //! `rollback`: take back what was applied.
 
 use crate::t;
+use std::collections::BTreeSet;
+
 use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 
 use super::output::Out;
 use super::progress::Steps;
-use super::session::open_host;
+use super::session::{at_root, open_host};
 use super::{Answer, Global, Outcome};
-use crate::apply::{self, Generation, Generations, RollbackOptions};
-use crate::host::terminal;
+use crate::apply::{self, Fate, Generation, Generations, RollbackOptions};
+use crate::host::{Host, Image, terminal};
+use crate::plan::{Act, Change};
 use crate::render::style::printable;
+use crate::render::{Style, diff};
 
 /// Take back what was applied
 ///
@@ -35,13 +39,17 @@ impl RollbackCommand {
         if !host.may_change() {
             bail!(t!(
                 "only root can change this host; run: {command}",
-                command = "sudo civicum-tune rollback"
+                command = format!("sudo {}", at_root(global.root.as_deref(), "rollback"))
             ));
         }
         let generations = Generations::read(&host)?;
         if let Some(id) = self.id {
             if !generations.0.iter().any(|(generation, _)| generation.id == id) {
-                bail!(t!("there is no generation {id}; `civicum-tune history` lists them", id = id));
+                bail!(t!(
+                    "there is no generation {id}; `{history}` lists them",
+                    id = id,
+                    history = at_root(global.root.as_deref(), "history")
+                ));
             }
         }
         let targets = apply::targets(&generations, self.id);
@@ -54,14 +62,15 @@ impl RollbackCommand {
             }
             return Ok(Answer::Yes);
         }
+        let options = RollbackOptions { force: self.force, keep: self.keep };
         if !out.json && !out.quiet {
-            describe(&targets, out);
+            describe(&host, &targets, &options, out)?;
         }
         if !global.yes {
             if out.json || !terminal::can_ask() {
                 bail!(t!("there is nobody to ask; run this again with --yes"));
             }
-            if !terminal::ask(&t!("Take this back?")) {
+            if !terminal::ask(&t!("Take this back? [y/N]")) {
                 out.say(&t!("Nothing was changed."));
                 return Ok(Answer::Differs);
             }
@@ -72,11 +81,11 @@ impl RollbackCommand {
             |targets: &[&Generation]| targets.iter().map(|generation| generation.id).collect::<Vec<_>>();
         if ids(&apply::targets(&now, self.id)) != ids(&targets) {
             bail!(t!(
-                "another civicum-tune changed this host in the meantime; look at `civicum-tune history` and run this again"
+                "another civicum-tune changed this host in the meantime; look at `{history}` and run this again",
+                history = at_root(global.root.as_deref(), "history")
             ));
         }
         terminal::remember_interrupts();
-        let options = RollbackOptions { force: self.force, keep: self.keep };
         let done = apply::rollback(&host, self.id, &options, &mut Steps::new(out))?;
         let complete = done.iter().all(apply::Rollback::is_complete);
         if out.json {
@@ -88,17 +97,56 @@ impl RollbackCommand {
                     if outcome.is_complete() { out.style.green(&words) } else { out.style.yellow(&words) };
                 out.data(&t!("Generation {id}: {outcome}\n", id = outcome.generation, outcome = painted));
             }
-            let reboot =
-                targets.iter().any(|generation| generation.changes.iter().any(|change| change.reboot));
-            if reboot && host.is_live() {
-                out.data(&t!("The kernel command line goes back with the next reboot.\n"));
+            if !complete {
+                self.ways_on(global, out);
             }
+            after(&host, &targets, &done, out);
         }
         Ok(if complete { Answer::Yes } else { Answer::Trouble })
     }
+
+    /// What can be done about what stays.
+    fn ways_on(&self, global: &Global, out: &Out) {
+        let id = self.id.map(|id| format!(" {id}")).unwrap_or_default();
+        out.data(&t!("Next, one of:\n"));
+        for (word, why) in [
+            ("", t!("when it is mended")),
+            (" --force", t!("overwrites it; their version is put aside")),
+            (" --keep", t!("accepts it as it is")),
+        ] {
+            let command = at_root(global.root.as_deref(), &format!("rollback{id}{word}"));
+            out.data(&format!("  {command:<32}  {}\n", out.style.dim(&why)));
+        }
+    }
 }
 
-fn describe(targets: &[&Generation], out: &Out) {
+/// What is left to do for what was taken back.
+fn after(host: &Host, targets: &[&Generation], done: &[apply::Rollback], out: &Out) {
+    let restored = |generation: &Generation, change: &Change| {
+        let of = |outcome: &&apply::Rollback| outcome.generation == generation.id;
+        done.iter().find(of).is_some_and(|outcome| outcome.restored.contains(&change.id))
+    };
+    let boots_otherwise = |generation: &&&Generation| {
+        generation.changes.iter().any(|change| change.reboot && restored(generation, change))
+    };
+    let generations: Vec<_> = targets.iter().filter(boots_otherwise).collect();
+    if host.is_live() && !generations.is_empty() {
+        out.data(&t!("The kernel command line goes back with the next reboot.\n"));
+    }
+    let inside: BTreeSet<&String> = generations.iter().flat_map(|generation| &generation.inside).collect();
+    // The initramfs comes before the boot configuration, which names it.
+    for command in inside.into_iter().rev() {
+        out.data(&t!("Inside the image, run: {command}\n", command = command));
+    }
+}
+
+fn describe(
+    host: &Host,
+    targets: &[&Generation],
+    options: &RollbackOptions,
+    out: &Out,
+) -> crate::host::Result<()> {
+    let style = out.style;
     for generation in targets {
         let title = t!(
             "Generation {id} of {created} ({name})",
@@ -106,15 +154,46 @@ fn describe(targets: &[&Generation], out: &Out) {
             created = generation.created,
             name = generation.settings.name
         );
-        out.data(&format!("{}\n", out.style.bold(&title)));
-        for change in generation.changes.iter().rev() {
+        out.data(&format!("{}\n", style.bold(&title)));
+        for (change, fate) in apply::foresee(host, generation, options)? {
+            let target = printable(change.act.target());
             let (before, after) = change.act.before_and_after();
-            out.data(&format!(
-                "  {:<52} {} → {}\n",
-                printable(change.act.target()),
-                out.style.red(&printable(&after)),
-                out.style.green(&printable(&before))
-            ));
+            let (before, after) = (printable(&before), printable(&after));
+            let words = match &fate {
+                Fate::Nothing | Fate::Restored => {
+                    format!("{} → {}", style.red(&after), style.green(&before))
+                }
+                Fate::Overwritten(_) => style.yellow(&t!(
+                    "changed since; overwritten, their version put aside → {before}",
+                    before = before
+                )),
+                Fate::Kept(_) if options.keep => style.yellow(&t!("changed since; accepted, and stays")),
+                Fate::Kept(_) => style.yellow(&t!("changed since; stays")),
+            };
+            // A long path has its words on a line of their own.
+            let room = out.style.width.saturating_sub(40);
+            if target.chars().count() > room {
+                out.data(&format!("  {target}\n  {:room$} {words}\n", ""));
+            } else {
+                out.data(&format!("  {target:<room$} {words}\n"));
+            }
+            if let Fate::Overwritten(found) | Fate::Kept(found) = &fate {
+                out.data(&difference(host, change, found, style));
+            }
         }
     }
+    Ok(())
+}
+
+/// What somebody changed: for a file its lines, for anything else what was found.
+fn difference(host: &Host, change: &Change, found: &str, style: Style) -> String {
+    if let Act::PutFile { path, after, .. } = &change.act {
+        if let Ok(now @ Image::File { .. }) = host.image(path) {
+            let lines = diff::coloured(&diff::unified(path, after, &now), style, "      ");
+            if !lines.is_empty() {
+                return lines;
+            }
+        }
+    }
+    format!("      {}\n", printable(found))
 }

@@ -99,11 +99,7 @@ impl Session {
 
     /// A command line for the same host.
     pub(super) fn at_root(&self, command: &str) -> String {
-        let mut line = format!("civicum-tune {command}");
-        if let Some(root) = &self.root {
-            line += &format!(" --root {}", shell_word(&root.to_string_lossy()));
-        }
-        line
+        at_root(self.root.as_deref(), command)
     }
 
     /// The command line that does `command` to the same host with the same profile.
@@ -114,6 +110,15 @@ impl Session {
         }
         line
     }
+}
+
+/// A command line for the host that `--root` names.
+pub(super) fn at_root(root: Option<&Path>, command: &str) -> String {
+    let mut line = format!("civicum-tune {command}");
+    if let Some(root) = root {
+        line += &format!(" --root {}", shell_word(&root.to_string_lossy()));
+    }
+    line
 }
 
 /// The live host, or the tree that `--root` names.
@@ -183,13 +188,17 @@ pub(super) fn refused(findings: &[Finding]) -> anyhow::Error {
 /// A file that the user named on the command line, on this machine whatever `--root` says.
 pub(super) fn read_here(path: &Path) -> anyhow::Result<Vec<u8>> {
     let absolute = std::path::absolute(path)?;
-    let found = Host::live()?.read(&absolute.to_string_lossy())?;
-    found.with_context(|| {
-        t!(
-            "there is no file {path} (files of up to {most} bytes are read)",
-            path = path.display(),
-            most = MAX_FILE
-        )
+    let (here, name) = (Host::live()?, absolute.to_string_lossy());
+    here.read(&name)?.with_context(|| {
+        if here.exists(&name) {
+            t!(
+                "{path} has more than {most} bytes, which are not read",
+                path = path.display(),
+                most = MAX_FILE
+            )
+        } else {
+            t!("there is no file {path}", path = path.display())
+        }
     })
 }
 

@@ -46,15 +46,22 @@ pub fn stderr_is_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
+/// How many columns the terminal has that shows our words, be it through a pager; `None` where there is none.
+pub fn columns() -> Option<u16> {
+    let told = terminal_size::terminal_size_of(std::io::stdout());
+    let told = told.or_else(|| terminal_size::terminal_size_of(std::io::stderr()));
+    told.map(|(columns, _)| columns.0)
+}
+
 /// Can we ask, that is: do a person's keys reach us and our question them?
 pub fn can_ask() -> bool {
     std::io::stdin().is_terminal() && stderr_is_terminal()
 }
 
-/// Asks on standard error; only `y`, `yes`, `s`, `si` or `sí` is a yes.
+/// Asks on standard error, a question that names its answers; only `y`, `yes`, `s`, `si` or `sí` is a yes.
 pub fn ask(question: &str) -> bool {
     let mut err = std::io::stderr();
-    let _ = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
+    let _ = write!(err, "{question} ").and_then(|()| err.flush());
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);
     read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "s" | "si" | "sí")

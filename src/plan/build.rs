@@ -37,6 +37,7 @@ pub fn build(wish: &Settings, facts: &Facts, host: &Host, remember: Option<&str>
         changes,
         notes: gap.notes,
         blocked: gap.blocked,
+        inside: gap.inside,
         obstacles: obstacles(facts, host),
     })
 }

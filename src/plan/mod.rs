@@ -22,6 +22,9 @@ pub struct Plan {
     pub notes: Vec<Note>,
     /// What the profile asks for and this host can't have, with the way out.
     pub blocked: Vec<Note>,
+    /// Under `--root`: what is to be run inside the image, to make out of the changed files what the boot reads.
+    #[serde(default)]
+    pub inside: Vec<String>,
     /// Why nothing at all can be changed here (a container, no root); empty on a host of its own.
     pub obstacles: Vec<String>,
 }

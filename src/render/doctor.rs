@@ -9,8 +9,6 @@ use crate::t;
 
 /// The way out of most findings.
 const APPLY: &str = "civicum-tune apply";
-/// How wide a line gets at most.
-const WIDTH: usize = 96;
 /// Where the words behind `expected`, `actual` and the like begin.
 const INDENT: usize = 14;
 
@@ -26,8 +24,9 @@ pub struct Head<'a> {
 
 /// The findings, drift apart from advice; with `all`, every answer.
 pub fn human(report: &Report, head: &Head<'_>, all: bool, style: Style) -> String {
-    let mut out = format!("{}\n", style.bold(head.host));
-    out += &style.dim(&match head.applied {
+    let host = wrap(&printable(head.host), style.width);
+    let mut out: String = host.iter().map(|line| format!("{}\n", style.bold(line))).collect();
+    let against = match head.applied {
         Some((id, created)) => t!(
             "against the profile {profile}, generation {id} of {created}",
             profile = head.profile,
@@ -35,8 +34,10 @@ pub fn human(report: &Report, head: &Head<'_>, all: bool, style: Style) -> Strin
             created = created
         ),
         None => t!("against the profile {profile}; nothing was applied here yet", profile = head.profile),
-    });
-    out += "\n";
+    };
+    for line in wrap(&printable(&against), style.width) {
+        out += &format!("{}\n", style.dim(&line));
+    }
     let is_drift = |audited: &&Audited| {
         audited.outcome.is_finding() && (audited.drift.is_some() || audited.check.area() == "DRIFT")
     };
@@ -56,7 +57,14 @@ pub fn human(report: &Report, head: &Head<'_>, all: bool, style: Style) -> Strin
     }
     out += &untold(report, all, style);
     out += &way_out(report, style);
-    out + "\n" + &summary(&report.summary(), style) + "\n"
+    out + "\n" + &wrap(&summary(&report.summary(), style), style.width).join("\n") + "\n"
+}
+
+/// A line for each finding, and the summary.
+pub fn brief(report: &Report, style: Style) -> String {
+    let findings = report.results.iter().filter(|audited| audited.outcome.is_finding());
+    let lines: String = findings.map(|audited| head_line(audited, style) + "\n").collect();
+    lines + &wrap(&summary(&report.summary(), style), style.width).join("\n") + "\n"
 }
 
 /// What could not be told is no pass: it is always named, briefly.
@@ -81,16 +89,16 @@ fn untold(report: &Report, all: bool, style: Style) -> String {
         ids.dedup();
         if let [id] = ids[..] {
             let text = format!("{}: {why}", say(of[0].check.title));
-            for (at, line) in wrap(&text, WIDTH - 19).iter().enumerate() {
+            for (at, line) in wrap(&text, style.width - 19).iter().enumerate() {
                 let (id, mark) = if at == 0 { (id, "?") } else { ("", " ") };
                 out += &format!("  {} {} {line}\n", style.cyan(mark), style.cyan(&format!("{id:<13}")));
             }
             continue;
         }
-        for (at, line) in wrap(&why, WIDTH - 5).iter().enumerate() {
+        for (at, line) in wrap(&why, style.width - 5).iter().enumerate() {
             out += &format!("  {} {line}\n", style.cyan(if at == 0 { "?" } else { " " }));
         }
-        for line in wrap(&ids.join(", "), WIDTH - 9) {
+        for line in wrap(&ids.join(", "), style.width - 9) {
             out += &format!("      {}\n", style.cyan(&line));
         }
     }
@@ -110,11 +118,26 @@ fn way_out(report: &Report, style: Style) -> String {
         count = count,
         apply = printable(apply)
     );
-    let lines = wrap(&text, WIDTH);
+    let lines = wrap(&text, style.width);
     format!("\n{}\n", lines.iter().map(|line| style.dim(line)).collect::<Vec<_>>().join("\n"))
 }
 
 fn one(audited: &Audited, style: Style) -> String {
+    let outcome = &audited.outcome;
+    let mut out = head_line(audited, style) + "\n";
+    if let Some((_, why)) = &outcome.because {
+        out += &field("", why, style);
+    }
+    if outcome.is_finding() || matches!(outcome.because, Some((Because::Waived, _))) {
+        out += &details(outcome, style);
+    } else if !outcome.actual.is_empty() {
+        out += &field("", &outcome.actual, style);
+    }
+    out
+}
+
+/// The answer's mark, its id, what was looked at, and how much hangs on it.
+fn head_line(audited: &Audited, style: Style) -> String {
     let Audited { check, outcome, .. } = audited;
     let (mark, paint): (&str, fn(Style, &str) -> String) = match (outcome.status, &outcome.because) {
         (Status::Pass, _) => ("✓", Style::green),
@@ -128,23 +151,16 @@ fn one(audited: &Audited, style: Style) -> String {
     if let Some(subject) = &outcome.subject {
         title = format!("{title}: {}", printable(subject));
     }
-    let severity = if outcome.is_finding() {
-        format!("  {}", style.dim(&format!("[{}]", say(check.severity.word()))))
-    } else {
-        String::new()
-    };
-    let title = if outcome.is_finding() { style.bold(&title) } else { title };
+    let severity = outcome.is_finding().then(|| format!("[{}]", say(check.severity.word())));
+    let room = style.width - 18 - severity.as_ref().map_or(0, |words| words.chars().count() + 2);
+    let mut lines = wrap(&title, room);
+    if outcome.is_finding() {
+        lines.iter_mut().for_each(|line| *line = style.bold(line));
+    }
+    let title = lines.join(&format!("\n{:18}", ""));
+    let severity = severity.map(|words| format!("  {}", style.dim(&words))).unwrap_or_default();
     let id = format!("{:<13}", check.id);
-    let mut out = format!("  {} {} {title}{severity}\n", paint(style, mark), paint(style, &id));
-    if let Some((_, why)) = &outcome.because {
-        out += &field("", why, style);
-    }
-    if outcome.is_finding() || matches!(outcome.because, Some((Because::Waived, _))) {
-        out += &details(outcome, style);
-    } else if !outcome.actual.is_empty() {
-        out += &field("", &outcome.actual, style);
-    }
-    out
+    format!("  {} {} {title}{severity}", paint(style, mark), paint(style, &id))
 }
 
 fn details(outcome: &Outcome, style: Style) -> String {
@@ -166,7 +182,7 @@ fn details(outcome: &Outcome, style: Style) -> String {
 }
 
 fn field(name: &str, text: &str, style: Style) -> String {
-    let lines = wrap(&printable(text), WIDTH - INDENT - 5);
+    let lines = wrap(&printable(text), style.width - INDENT - 5);
     let mut out = String::new();
     for (at, line) in lines.iter().enumerate() {
         let name = if at == 0 { name } else { "" };

@@ -113,7 +113,7 @@ pub fn human(entry: &Entry, style: Style) -> String {
     let mut text = format!("{}  {}\n", style.bold(entry.id), entry.title);
     for (name, words) in entry.parts() {
         let name = say(name);
-        for (at, line) in wrap(&say(words), 82).iter().enumerate() {
+        for (at, line) in wrap(&say(words), style.width - 14).iter().enumerate() {
             let name = if at == 0 { name.as_ref() } else { "" };
             text += &format!("  {} {line}\n", style.cyan(&format!("{name:<9}")));
         }

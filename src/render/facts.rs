@@ -31,7 +31,6 @@ struct Page {
 }
 
 const LABEL: usize = 16;
-const WIDTH: usize = 96;
 
 impl Page {
     fn heading(&mut self, text: &str) {
@@ -40,14 +39,14 @@ impl Page {
     }
 
     fn line(&mut self, label: &str, words: &str) {
-        for (at, line) in wrap(&printable(words), WIDTH - LABEL - 3).iter().enumerate() {
+        for (at, line) in wrap(&printable(words), self.style.width - LABEL - 3).iter().enumerate() {
             let label = if at == 0 { label } else { "" };
             self.out += &format!("  {} {line}\n", self.style.cyan(&format!("{label:<LABEL$}")));
         }
     }
 
     fn remark(&mut self, words: &str) {
-        for line in wrap(&printable(words), WIDTH - LABEL - 3) {
+        for line in wrap(&printable(words), self.style.width - LABEL - 3) {
             self.out += &format!("  {:LABEL$} {}\n", "", self.style.yellow(&line));
         }
     }

@@ -15,6 +15,7 @@ pub fn plan(plan: &Plan) -> Value {
         "reboot_required": plan.needs_reboot(),
         "notes": plan.notes,
         "blocked": plan.blocked,
+        "inside": plan.inside,
         "obstacles": plan.obstacles,
     })
 }

@@ -4,19 +4,17 @@ use crate::lang::say;
 use crate::t;
 use std::collections::BTreeMap;
 
+use super::diff;
 use super::style::{Style, printable, wrap};
-use super::{diff, style};
 use crate::plan::{Act, Change, Plan, Risk};
 use crate::sysctl_name;
 use crate::tunable::ALL;
 
-/// How wide a line gets at most.
-const WIDTH: usize = 96;
-
 /// The whole plan: every change grouped by tunable, what to know, and a summary in a line.
 pub fn human(plan: &Plan, style: Style) -> String {
     let (profile, host) = (printable(&plan.profile), printable(&plan.host));
-    let mut out = format!("{} {profile}\n{}\n", style.bold(&say("Profile")), style.dim(&host));
+    let mut out = format!("{} {profile}\n", style.bold(&say("Profile")));
+    out += &wrap(&host, style.width).iter().map(|line| format!("{}\n", style.dim(line))).collect::<String>();
     for tunable in tunables(plan) {
         let title = ALL.iter().map(|t| t.doc()).find(|doc| doc.id == tunable).map_or("", |doc| doc.title);
         let title = say(title);
@@ -25,7 +23,7 @@ pub fn human(plan: &Plan, style: Style) -> String {
         for change in plan.changes.iter().filter(|change| change.tunable == tunable) {
             if change.reason != reason && !is_a_value(change) {
                 reason = &change.reason;
-                for line in wrap(reason, WIDTH - 2) {
+                for line in wrap(reason, style.width - 2) {
                     out += &format!("  {}\n", style.dim(&line));
                 }
             }
@@ -34,22 +32,43 @@ pub fn human(plan: &Plan, style: Style) -> String {
     }
     out += &remarks(&say("To know"), &plan.notes, style, Style::cyan);
     out += &remarks(&say("Not possible here"), &plan.blocked, style, Style::yellow);
+    if !plan.inside.is_empty() {
+        out += &format!("\n{}\n", style.bold(&say("To be run inside the image")));
+        out += &plan.inside.iter().map(|command| format!("  {}\n", printable(command))).collect::<String>();
+    }
     for obstacle in &plan.obstacles {
         out += &format!("\n{}\n", style.bold(&style.red(&say("This host can't be changed"))));
-        for line in wrap(&printable(obstacle), WIDTH - 2) {
+        for line in wrap(&printable(obstacle), style.width - 2) {
             out += &format!("  {line}\n");
         }
     }
-    out + "\n" + &summary(plan, style) + "\n"
+    out + "\n" + &wrap(&summary(plan, style), style.width).join("\n") + "\n"
+}
+
+/// Each change and what is not possible, without the text of files; the summary below.
+pub fn brief(plan: &Plan, style: Style) -> String {
+    let mut out = String::new();
+    for change in &plan.changes {
+        let (before, after) = change.act.before_and_after();
+        let (before, after) = (style.red(&printable(&before)), style.green(&printable(&after)));
+        out += &format!("{}  {before} → {after}{}\n", short(&change.act), tags(change, style));
+    }
+    let no = plan.blocked.iter().map(|note| format!("{}: {}", note.tunable, note.text));
+    for text in no.chain(plan.obstacles.iter().cloned()) {
+        out += &format!("{}\n", style.yellow(&printable(&text)));
+    }
+    out + &wrap(&summary(plan, style), style.width).join("\n") + "\n"
 }
 
 /// One line: how many changes of what kind, the highest risk, whether a reboot is due.
 pub fn summary(plan: &Plan, style: Style) -> String {
     if plan.is_empty() {
-        let text = if plan.blocked.is_empty() {
+        let text = if !plan.blocked.is_empty() {
+            say("Nothing differs but for what is not possible here.")
+        } else if plan.inside.is_empty() {
             say("Nothing differs: the host is as its profile says.")
         } else {
-            say("Nothing differs but for what is not possible here.")
+            say("The files are as the profile says; what is made from them is not, until that was run.")
         };
         return style.green(&text);
     }
@@ -146,7 +165,7 @@ fn one(change: &Change, style: Style) -> String {
             let line =
                 format!("  {:<34} {} → {}{tags}\n", short(act), style.red(&before), style.green(&after));
             if is_a_value(change) {
-                let why: String = wrap(&change.reason, WIDTH - 6)
+                let why: String = wrap(&change.reason, style.width - 6)
                     .iter()
                     .map(|l| format!("      {}\n", style.dim(l)))
                     .collect();
@@ -189,7 +208,7 @@ fn remarks(
     }
     let mut out = format!("\n{}\n", style.bold(title));
     for note in notes {
-        for (at, line) in style::wrap(&printable(&note.text), WIDTH - 14).iter().enumerate() {
+        for (at, line) in wrap(&printable(&note.text), style.width - 14).iter().enumerate() {
             let name = if at == 0 { note.tunable.as_str() } else { "" };
             out += &format!("  {} {line}\n", paint(style, &format!("{name:<10}")));
         }

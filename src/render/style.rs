@@ -3,13 +3,33 @@
 use crate::profile::finding::is_harmful;
 
 /// Whether to use colour.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
     /// Escape sequences are wanted.
     pub colour: bool,
+    /// How wide a line gets at most, in columns.
+    pub width: usize,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self { colour: false, width: Self::WIDEST }
+    }
 }
 
 impl Style {
+    /// Longer lines are hard to read, however wide the terminal is.
+    pub const WIDEST: usize = 96;
+    /// Below that, words break more than they help.
+    const NARROWEST: usize = 60;
+
+    /// For a terminal of so many columns; `None` where there is none.
+    pub fn new(colour: bool, columns: Option<u16>) -> Self {
+        let width =
+            columns.map_or(Self::WIDEST, |columns| usize::from(columns).clamp(Self::NARROWEST, Self::WIDEST));
+        Self { colour, width }
+    }
+
     fn paint(self, code: &str, text: &str) -> String {
         if self.colour && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
@@ -58,13 +78,21 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
-/// Breaks a text into lines of at most `width` characters, at blanks.
+/// How many columns a painted text takes: what paints takes none.
+fn columns(text: &str) -> usize {
+    let mut parts = text.split('\x1b');
+    let plain = parts.next().map_or(0, |part| part.chars().count());
+    let painted = parts.map(|part| part.split_once('m').map_or(0, |(_, rest)| rest.chars().count()));
+    plain + painted.sum::<usize>()
+}
+
+/// Breaks a text into lines of at most `width` columns, at blanks.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.lines() {
         let mut line = String::new();
         for word in paragraph.split_whitespace() {
-            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            if !line.is_empty() && columns(&line) + 1 + columns(word) > width {
                 lines.push(std::mem::take(&mut line));
             }
             if !line.is_empty() {
@@ -90,5 +118,7 @@ mod tests {
     fn wraps_at_blanks() {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("averylongword x", 4), ["averylongword", "x"]);
+        let red = Style::new(true, None).red("two");
+        assert_eq!(wrap(&format!("one {red} three"), 7), [format!("one {red}"), "three".to_owned()]);
     }
 }

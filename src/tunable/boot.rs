@@ -73,7 +73,7 @@ impl Tunable for BootLine {
             return Ok(());
         }
         if !cx.host.is_live() {
-            gap.note(t!("inside the image, run: update-grub"));
+            gap.inside("update-grub");
             return Ok(());
         }
         let obstacle = match cx.host.image(&path) {

@@ -15,6 +15,8 @@ pub struct Gap {
     pub notes: Vec<Note>,
     /// What can't be had.
     pub blocked: Vec<Note>,
+    /// What is to be run inside the image.
+    pub inside: Vec<String>,
 }
 
 /// Why a change is made and what it may do; everything about it but the act.
@@ -170,6 +172,11 @@ impl Gap {
     /// A remark.
     pub fn note(&mut self, text: impl Into<String>) {
         self.notes.push(Note { tunable: self.tunable.to_owned(), text: text.into() });
+    }
+
+    /// A command for the image that a tree is: here none is run.
+    pub fn inside(&mut self, command: impl Into<String>) {
+        self.inside.push(command.into());
     }
 
     /// Something that can't be had here.

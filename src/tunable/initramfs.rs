@@ -69,7 +69,7 @@ impl Tunable for EarlyModules {
                 &Because { summary: &say("make the initramfs images anew"), ..because },
             );
         } else {
-            gap.note(t!("inside the image, run: {tool}", tool = Act::MakeInitramfs { tool }.target()));
+            gap.inside(Act::MakeInitramfs { tool }.target());
         }
         Ok(())
     }

@@ -39,7 +39,7 @@ LEAK_MIB = 16
 READ_MIB = 24
 JOB_MIB = 256
 # What a round may take beyond its own time before the power is cut: starting, loading the model, stopping.
-DEADLINE = 900
+DEADLINE = 300
 
 # Name: the machine it runs on, the engine's options, zswap's compressor and allocator.
 VARIANTS = {
@@ -93,7 +93,7 @@ def options(kind, limits):
 
 def prepare(image):
     """A disk with the containers' image, the database and the pages on it; made once for what goes in."""
-    parts = sorted(LOADS.iterdir())
+    parts = sorted(part for part in LOADS.iterdir() if part.is_file())
     key = hashlib.sha256(b"".join(part.read_bytes() for part in parts) + str(RANDOM_PAGES).encode()).hexdigest()[:16]
     disk = Path(image) / f"evidence-{key}.qcow2"
     if disk.exists():
@@ -101,8 +101,7 @@ def prepare(image):
     vm = Vm(image, memory=MEMORY, name="prepare").boot()
     vm.output("mkdir -p /srv/evidence")
     for part in parts:
-        if part.is_file():
-            vm.push(part, f"/srv/evidence/{part.name}")
+        vm.push(part, f"/srv/evidence/{part.name}")
     print(vm.output(f"/srv/evidence/prepare.sh {RANDOM_PAGES}", timeout=1800))
     vm.shutdown()
     shutil.move(vm.disk, f"{disk}.new")
@@ -146,7 +145,7 @@ class Host:
         self.about = {
             "kernel": vm.output("uname -sr"),
             "engine": vm.output("docker version -f '{{.Server.Version}}'"),
-            "database": vm.output("/usr/lib/postgresql/15/bin/postgres --version"),
+            "database": vm.output("/usr/lib/postgresql/15/bin/postgres --version | cut -d' ' -f2,3 | tr -d '()'"),
             "system": vm.output(". /etc/os-release; echo $PRETTY_NAME"),
             "memory": vm.output("awk '/MemTotal/ {print int($2 / 1024)}' /proc/meminfo"),
             "corpus": vm.output("cat /srv/evidence/corpus.ratio").splitlines(),
@@ -294,6 +293,10 @@ def number(value, digits=0):
     return "–" if value is None else f"{value:.{digits}f}"
 
 
+def counted(rounds):
+    return "1 round" if rounds == 1 else f"{rounds} rounds"
+
+
 def short(result):
     """One line for a round, while it runs."""
     if "files" not in result:
@@ -350,12 +353,12 @@ def page(told, results, hosts):
         if variant in tuned:
             continue
         lost = sum("files" not in one for one in by[variant])
-        verdict.append(f"- **{variant}**, {len(by[variant])} rounds: the model was killed {kills([variant], 'llm')} times, the database "
+        verdict.append(f"- **{variant}**, {counted(len(by[variant]))}: the model was killed {kills([variant], 'llm')} times, the database "
                        f"{kills([variant], 'db')} times, the worker {kills([variant], 'worker')} times"
                        + (f"; in {lost} rounds the host gave no answer any more." if lost else "."))
     if tuned:
         lost = sum("files" not in one for variant in tuned for one in by[variant])
-        verdict.append(f"- **tuned**, {rounds} rounds (all compressors and allocators): the model was killed {kills(tuned, 'llm')} times, the "
+        verdict.append(f"- **tuned**, {counted(rounds)} (all compressors and allocators): the model was killed {kills(tuned, 'llm')} times, the "
                        f"database {kills(tuned, 'db')} times, the worker {kills(tuned, 'worker')} times"
                        + (f"; in {lost} rounds the host gave no answer any more." if lost else "."))
 
@@ -404,7 +407,7 @@ image=$(tests/vm/build-image.sh)
 {command} --write docs/evidence.md
 ```
 
-Measured on {time.strftime("%Y-%m-%d", time.gmtime())}: {about["system"]}, {about["kernel"]}, Docker {about["engine"]}, {about["database"].replace(" (PostgreSQL)", " (PostgreSQL),").split(",")[0]},
+Measured on {time.strftime("%Y-%m-%d", time.gmtime())}: {about["system"]}, {about["kernel"]}, Docker {about["engine"]}, {about["database"]},
 two CPUs and {about["memory"]} MiB of RAM under QEMU {qemu} (TCG), on a {os.cpu_count()}-core {cpu.group(1).strip() if cpu else platform.machine()}.
 
 **Only compare rows with each other.** TCG emulates each instruction, so the guest's CPU is ten times or more slower than a

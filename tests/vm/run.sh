@@ -15,7 +15,7 @@ else
 fi
 logs=$(mktemp -d)
 # A polite kill ends the scenarios, and they their machines.
-trap 'cat "$logs"/*.pid 2>/dev/null | xargs -r kill 2>/dev/null; rm -rf "$logs"' EXIT
+trap '{ cat "$logs"/*.pid 2>/dev/null | xargs -r kill 2>/dev/null; } || true; rm -rf "$logs"' EXIT
 trap 'exit 143' TERM INT
 # Two scenarios run beside each other, so this one boots its machines one after the other.
 export CIVICUM_TUNE_AT_ONCE=1

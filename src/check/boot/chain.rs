@@ -2,7 +2,8 @@
 //! refer to it.
 
 use super::super::{Evidence, Outcome, Scene};
-use super::{APPLY, booted_evidence, booted_words, lacking, name, wanted, wanted_of_grub};
+use super::{booted_evidence, booted_words, lacking, name, wanted, wanted_of_grub};
+use crate::check::shared::APPLY;
 use crate::facts::grub::{self, KernelLine};
 use crate::facts::{Cgroup, Loader, Psi};
 use crate::t;

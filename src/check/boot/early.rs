@@ -1,8 +1,9 @@
 //! Modules that must be there before the root file system is.
 
 use super::super::{Evidence, Outcome, Scene};
-use super::{APPLY, chain, foreign};
+use super::{chain, foreign};
 use crate::change::{Act, InitramfsTool};
+use crate::check::shared::APPLY;
 use crate::facts::{Initramfs, grub};
 use crate::t;
 use crate::tunable::initramfs;
@@ -92,7 +93,7 @@ pub(super) fn made(scene: &Scene<'_>) -> Vec<Outcome> {
     let looked = || -> Result<Outcome, Outcome> {
         let (_, path, tool) = wanted(scene)?;
         if !scene.is_live() {
-            return Err(Outcome::could_not_tell(t!("the dates of a copied tree tell nothing")));
+            return Err(Outcome::not_applicable(t!("the dates of a copied tree tell nothing")));
         }
         let Some(list) = scene.host().mtime(path) else {
             return Err(Outcome::not_applicable(t!("{path} is not there", path = path)));

@@ -97,7 +97,7 @@ pub(super) fn room(scene: &Scene<'_>) -> Vec<Outcome> {
         return outcome.into();
     }
     if !scene.is_live() {
-        return Outcome::could_not_tell(t!("a tree does not tell how full the host's disks are")).into();
+        return Outcome::not_applicable(t!("a tree does not tell how full the host's disks are")).into();
     }
     let Some((free, needed)) = initramfs::room(&scene.cx) else {
         return Outcome::not_applicable(t!("there is no initramfs in /boot")).into();

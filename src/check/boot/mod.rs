@@ -10,7 +10,6 @@ use super::{Check, Evidence, Outcome, Remedy, Scene, Severity};
 use crate::facts::Loader;
 use crate::t;
 
-const APPLY: &str = "civicum-tune apply";
 const CMDLINE: &str = "/proc/cmdline";
 const MKCONFIG: &str = "grub-mkconfig(8); /etc/default/grub.d of Debian's and Ubuntu's cloud images";
 const PARAMETERS: &str = "Linux Documentation/admin-guide/kernel-parameters.txt";

@@ -81,7 +81,7 @@ pub(super) fn socket(scene: &Scene<'_>) -> Vec<Outcome> {
         return outcome.into();
     }
     if !scene.is_live() {
-        return Outcome::could_not_tell(t!("a tree's sockets are nobody's")).into();
+        return Outcome::not_applicable(t!("a tree's sockets are nobody's")).into();
     }
     let asked = match scene.engine() {
         Engine::Answered(info) => Some(info.socket.as_str()),

@@ -22,7 +22,7 @@ pub(super) fn answers(scene: &Scene<'_>) -> Vec<Outcome> {
         }
         Engine::Unasked => {
             let why = t!("only an engine that runs can tell, and a tree has none");
-            return Outcome::could_not_tell(why).into();
+            return Outcome::not_applicable(why).into();
         }
         Engine::Absent => {
             return Outcome::warn(t!("Docker is installed, and its engine is not running"), START)

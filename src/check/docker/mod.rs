@@ -252,7 +252,10 @@ fn answered<'s>(scene: &'s Scene<'_>) -> Result<&'s EngineInfo, Vec<Outcome>> {
     }
     let why = match scene.engine() {
         Engine::Answered(info) => return Ok(info),
-        Engine::Unasked => t!("only an engine that runs can tell, and a tree has none"),
+        Engine::Unasked => {
+            let why = t!("only an engine that runs can tell, and a tree has none");
+            return Err(Outcome::not_applicable(why).into());
+        }
         Engine::Absent => t!("the engine is not running"),
         Engine::Silent(silence) => words(silence),
     };

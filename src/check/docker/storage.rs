@@ -17,7 +17,9 @@ pub(super) fn driver(scene: &Scene<'_>) -> Vec<Outcome> {
         };
         let Some(driver) = dockerd.text_of("storage-driver") else {
             let why = t!("the configuration names no storage driver, and no engine tells which it chose");
-            return Outcome::could_not_tell(why).into();
+            let in_a_tree = matches!(scene.engine(), Engine::Unasked);
+            return if in_a_tree { Outcome::not_applicable(why) } else { Outcome::could_not_tell(why) }
+                .into();
         };
         (driver, place(dockerd, "storage-driver"))
     };
@@ -52,8 +54,7 @@ pub(super) fn data_root(scene: &Scene<'_>) -> Vec<Outcome> {
         },
     };
     let Some(mount) = scene.facts().mount_of(&root) else {
-        let why = t!("no list of mounts tells what {path} lies on", path = root);
-        return Outcome::could_not_tell(why).into();
+        return Outcome::not_here("/proc/self/mountinfo").into();
     };
     let actual = t!(
         "{path} lies on {fstype}, mounted on {target}",

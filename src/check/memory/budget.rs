@@ -140,12 +140,12 @@ pub(super) fn outside(scene: &Scene<'_>) -> Vec<Outcome> {
         return outcome.into();
     }
     let Some(processes) = scene.processes() else {
-        let why = if scene.is_live() {
-            t!("there are too many processes to look at")
+        return if scene.is_live() {
+            Outcome::could_not_tell(t!("there are too many processes to look at"))
         } else {
-            t!("only a running host has processes")
-        };
-        return Outcome::could_not_tell(why).into();
+            Outcome::not_applicable(t!("only a running host has processes"))
+        }
+        .into();
     };
     let mut own: Vec<_> = processes.iter().filter(|p| !p.in_container && p.own_bytes > 0).collect();
     own.sort_by_key(|process| (std::cmp::Reverse(process.own_bytes), process.pid));

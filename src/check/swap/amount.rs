@@ -1,7 +1,8 @@
 //! How much swap there is, and how much of it is used.
 
 use super::super::{Evidence, Outcome, Scene};
-use super::{APPLY, SWAPS, areas, line_of, out_of_place};
+use super::{SWAPS, areas, line_of, out_of_place};
+use crate::check::shared::APPLY;
 use crate::host::swap::{LABEL, PAGE};
 use crate::t;
 use crate::tunable::swapfile;
@@ -95,7 +96,7 @@ pub(super) fn ours(scene: &Scene<'_>) -> Vec<Outcome> {
         let area = scene.facts().swap.iter().find(|area| area.path == file.path);
         let outcome = match area {
             None if !scene.is_live() => {
-                return Outcome::could_not_tell(t!("a tree does not tell whether it is put to use"))
+                return Outcome::not_applicable(t!("a tree does not tell whether it is put to use"))
                     .of(file.path);
             }
             None => Outcome::fail(t!("it is not in use"), APPLY).seen(Evidence::path(&file.path)),

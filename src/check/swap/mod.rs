@@ -9,7 +9,6 @@ use crate::facts::SwapArea;
 use crate::t;
 use crate::tunable::swapfile;
 
-const APPLY: &str = "civicum-tune apply";
 const SWAPS: &str = "/proc/swaps";
 const TUNABLE: Remedy = Remedy::Tunable("swap");
 

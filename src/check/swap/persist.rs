@@ -1,7 +1,8 @@
 //! What brings swap back after a reboot.
 
 use super::super::{Evidence, Outcome, Scene};
-use super::{APPLY, areas, line_of};
+use super::{areas, line_of};
+use crate::check::shared::APPLY;
 use crate::facts::SwapArea;
 use crate::facts::fstab::{self, Entry};
 use crate::host::Host;

@@ -114,7 +114,7 @@ pub(super) fn known(scene: &Scene<'_>) -> Vec<Outcome> {
         Err(outcome) => return outcome,
     };
     if !scene.is_live() {
-        return Outcome::could_not_tell(t!("only a running kernel tells which parameters it has")).into();
+        return Outcome::not_applicable(t!("only a running kernel tells which parameters it has")).into();
     }
     let later = |key: &str| {
         COME_LATER.iter().any(|start| key.starts_with(start))
