@@ -146,12 +146,12 @@ fn in_a_shared_file_the_lines_of_others_are_theirs() {
     let stock = live.tree.text(file);
     live.expect(0, APPLY);
     let whole = live.tree.text(file);
-    live.tree.put(file, &format!("# an administrator's\nbtrfs\n{whole}xfs\n"));
+    live.tree.put(file, format!("# an administrator's\nbtrfs\n{whole}xfs\n"));
     let drift = &["doctor", "--only", "CT-DRIFT-001"];
     live.expect(0, drift);
     live.tree.put(file, "btrfs\n");
     live.expect(1, drift);
-    live.tree.put(file, &format!("btrfs\n{whole}"));
+    live.tree.put(file, format!("btrfs\n{whole}"));
     live.expect(0, &["rollback", "--yes"]);
     assert_eq!(live.tree.text(file), format!("btrfs\n{stock}"));
 }

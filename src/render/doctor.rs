@@ -155,7 +155,9 @@ fn head_line(audited: &Audited, style: Style) -> String {
     let room = style.width - 18 - severity.as_ref().map_or(0, |words| words.chars().count() + 2);
     let mut lines = wrap(&title, room);
     if outcome.is_finding() {
-        lines.iter_mut().for_each(|line| *line = style.bold(line));
+        for line in &mut lines {
+            *line = style.bold(line);
+        }
     }
     let title = lines.join(&format!("\n{:18}", ""));
     let severity = severity.map(|words| format!("  {}", style.dim(&words))).unwrap_or_default();
