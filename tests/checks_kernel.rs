@@ -322,7 +322,7 @@ fn other_tuners() {
             "CT-TUNER-001",
             &[installed, active, started, guest, below],
             "warn",
-            "vm.swappiness | TuneD sets vm.swappiness = 30 | 60 | civicum-tune apply",
+            "virtual-guest | TuneD sets vm.dirty_ratio = 30, vm.swappiness = 30 | vm.swappiness = 60 | civicum-tune apply",
         ),
         (
             "CT-TUNER-001",

@@ -769,3 +769,45 @@ proptest! {
         }
     }
 }
+
+/// One mistake does not hide another: a file with many is told what each of them is told alone.
+#[test]
+fn many_mistakes_are_all_told_at_once() {
+    const PORT: &str = "[services.web]\nmemory = \"1GiB\"\npublish = [\"0.0.0.0:80:80\"]\n";
+    const BUDGET: &str =
+        "[memory]\nat_least = \"4GiB\"\nreserve = \"1GiB\"\n[services.llm]\nmemory = \"9GiB\"\n";
+    const WAIVERS: &str = "[waivers.CT-NOTHING-001]\nreason = \"r\"\nuntil = \"2999-01-01\"\n\
+                           [waivers.CT-SWAP-001]\nuntil = \"2999-01-01\"\n\
+                           [waivers.CT-SWAP-002]\nreason = \"r\"\nuntil = \"2020-01-01\"\n";
+    const RULE: &str = "[swap]\nsize = \"1GiB - 9GiB\"\n";
+    const BAD: &str = "[zswap]\ncompresor = \"lz4\"\nmax_pool_percent = 200\n";
+    let alone = [PORT, BUDGET, WAIVERS, RULE, BAD];
+    let files = Files::new();
+    let codes = |text: &str| -> Vec<String> {
+        let (_, out, _) = said(&["validate", "--format", "json", &files.put("p.toml", text)]);
+        let document: Json = serde_json::from_str(&out).unwrap();
+        let found = document["files"][0]["findings"].as_array().unwrap();
+        let mut all: Vec<String> = found.iter().map(|f| f["message"].as_str().unwrap().to_owned()).collect();
+        all.sort();
+        all
+    };
+    let together = codes(&alone.concat());
+    assert_eq!(codes(WAIVERS).len(), 3);
+    for one in alone {
+        let own = codes(one);
+        assert!(!own.is_empty(), "{one}");
+        // Figures of the whole file may differ: the sum has another service in it.
+        let begin = |message: &str| message.split(|c: char| c.is_ascii_digit()).next().unwrap().to_owned();
+        for message in own.iter().filter(|message| !message.contains("nothing is kept")) {
+            assert!(
+                together.iter().any(|m| m.starts_with(&begin(message))),
+                "{message}\nnot in {together:#?}"
+            );
+        }
+    }
+    // What a broken section leaves in doubt is not held against the rest.
+    let doubtful = codes("[services.llm]\nmemory = \"9 apples\"\nmemory_swap = \"memory + 1GiB\"\n");
+    assert_eq!(doubtful.len(), 1, "{doubtful:?}");
+    let doubtful = codes("[waivers.CT-SWAP-001]\nreason = 7\nuntil = \"2999-01-01\"\n");
+    assert_eq!(doubtful.len(), 1, "{doubtful:?}");
+}

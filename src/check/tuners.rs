@@ -143,26 +143,26 @@ fn tuned(scene: &Scene<'_>) -> Vec<Outcome> {
         Some(value) => tidy(value) != tidy(&setting.value),
         None => other_name(&setting.key),
     };
-    let mut outcomes: Vec<Outcome> = tuned
-        .settings
-        .values()
-        .filter(fights)
-        .map(|Setting { file, line, key, value }| {
-            let fix = if tuned.reapplies {
-                t!("{apply}: TuneD then ends with what {ours} says", apply = APPLY, ours = FILE)
-            } else {
-                t!("reapply_sysctl = 1 in /etc/tuned/tuned-main.conf, or systemctl disable --now tuned")
-            };
-            let outcome = Outcome::warn(t!("TuneD sets {key} = {value}", key = key, value = value), fix)
-                .of(key)
-                .seen(Evidence::line(file, *line, format!("{key} = {value}")))
-                .seen(active.clone());
-            match wish.get(key) {
-                Some(value) => outcome.expected(value),
-                None => outcome,
-            }
-        })
-        .collect();
+    let fighting: Vec<&Setting> = tuned.settings.values().filter(fights).collect();
+    let mut outcomes = Vec::new();
+    if !fighting.is_empty() {
+        let fix = if tuned.reapplies {
+            t!("{apply}: TuneD then ends with what {ours} says", apply = APPLY, ours = FILE)
+        } else {
+            t!("reapply_sysctl = 1 in /etc/tuned/tuned-main.conf, or systemctl disable --now tuned")
+        };
+        let line = |setting: &&Setting| format!("{} = {}", setting.key, setting.value);
+        let sets = fighting.iter().map(line).collect::<Vec<_>>().join(", ");
+        let wanted = fighting.iter().filter_map(|setting| wish.get_key_value(&setting.key));
+        let wanted: Vec<String> = wanted.map(|(key, value)| format!("{key} = {value}")).collect();
+        let seen = fighting.iter().map(|setting| Evidence::line(&setting.file, setting.line, line(setting)));
+        let outcome = Outcome::warn(t!("TuneD sets {settings}", settings = sets), fix)
+            .of(&tuned.profiles)
+            .expected(wanted.join(", "))
+            .seen_all(seen)
+            .seen(active.clone());
+        outcomes.push(outcome);
+    }
     if !tuned.missing.is_empty() {
         let names = tuned.missing.join(", ");
         let why = t!("the text of TuneD's profile {names} is not here", names = names);

@@ -57,6 +57,7 @@ impl Doctor {
             host: &host,
             profile: &session.settings.name,
             applied: applied.generation.zip(applied.created.as_deref()),
+            is_tree: !session.host.is_live(),
         };
         if out.wants_log() {
             out.log(&diagnostic::of_audit(&report, &head, global.root.as_deref()));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::account::swap;
+use super::broken::Broken;
 use super::container::{Protocol, Publish};
 use super::finding::{Code, Finding, part};
 use super::kernels::PAGES_HELD;
@@ -26,8 +27,29 @@ pub(super) fn check(
     ports(profile, settings, findings);
 }
 
+/// Of these only what no missing value could be the cause of.
+pub(super) fn check_what_is_left(
+    profile: &Profile,
+    settings: &Settings,
+    target: &Target<'_>,
+    broken: &Broken,
+    findings: &mut Vec<Finding>,
+) {
+    if broken.spares(&["zswap", "swap", "memory"]) {
+        pool(profile, settings, target, findings);
+    }
+    check_values(profile, settings, findings);
+    if broken.spares(&["memory"]) {
+        kept_free(profile, settings, target, findings);
+    }
+    if broken.spares(&["services"]) {
+        victims(profile, settings, findings);
+    }
+    ports(profile, settings, findings);
+}
+
 /// Of these only what no rule and no section decides.
-pub(super) fn check_values(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) {
+fn check_values(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) {
     parameters(profile, settings, findings);
     boot(profile, settings, findings);
 }

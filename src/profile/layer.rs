@@ -7,13 +7,15 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::broken::Broken;
 use super::decode::{decode, names_for, type_of};
 use super::finding::{Code, Finding, Severity, cap, part};
 use super::keys::{KEYS, Lookup, lookup, name_shape, siblings};
+use super::parser_words::in_words;
 use super::source::{Place, Source};
 use super::value::{KeyPath, Leaf, Value, toml_key};
 use super::{suggest, sysctl};
-use crate::lang::{self, say};
+use crate::lang::say;
 use crate::t;
 
 /// The largest profile, in bytes. A real one has a few KiB.
@@ -29,6 +31,8 @@ pub(super) struct Layer {
     pub(super) leaves: BTreeMap<KeyPath, Leaf>,
     /// Where the names that the user chose stand, as `services.llm` in a header.
     pub(super) names: BTreeMap<KeyPath, Place>,
+    /// The sections in which something could not be understood, so that a value may be missing there.
+    pub(super) broken: Broken,
 }
 
 /// Bytes as a source, if they can be one.
@@ -163,6 +167,7 @@ impl Reader<'_> {
         let place = self.place(span.clone());
         let message = error.message();
         if message.starts_with("duplicate key") {
+            self.layer.broken.note_any();
             let name = self.source.text().get(span).unwrap_or("").trim();
             self.findings.push(
                 Finding::error(Code::DuplicateKey, &place, t!("`{name}` is given twice", name = name))
@@ -242,6 +247,7 @@ impl Reader<'_> {
                             _ => t!("write [{path}] on a line of its own, and its keys below", path = path),
                         };
                         self.findings.push(Finding::error(Code::Type, &place, message).help(help));
+                        self.layer.broken.note(path);
                     }
                 }
             }
@@ -254,7 +260,10 @@ impl Reader<'_> {
                         self.unfamiliar(format, &value, &place);
                         self.layer.leaves.insert(path.clone(), Leaf { key: format, value, place });
                     }
-                    Err(findings) => self.findings.extend(findings),
+                    Err(findings) => {
+                        self.findings.extend(findings);
+                        self.layer.broken.note(path);
+                    }
                 }
             }
         }
@@ -270,6 +279,7 @@ impl Reader<'_> {
                 found = type_of(value.get_ref())
             );
             self.findings.push(Finding::error(Code::Type, &place, message));
+            self.layer.broken.note(path);
             return;
         };
         for (key, value) in table {
@@ -329,6 +339,7 @@ impl Reader<'_> {
         self.layer.names.insert(path.clone(), place.clone());
         if let Err((message, help)) = shape.check(name) {
             self.findings.push(Finding::error(Code::Value, place, message).maybe_help(help));
+            self.layer.broken.note(path);
         }
     }
 
@@ -357,6 +368,7 @@ impl Reader<'_> {
     }
 
     fn unknown(&mut self, place: &Place, path: &KeyPath) {
+        self.layer.broken.note(path);
         let (name, folder) = match path.0.split_last() {
             Some((name, folder)) => (name.as_str(), KeyPath(folder.to_vec())),
             None => return,
@@ -373,62 +385,6 @@ impl Reader<'_> {
             .or_else(|| elsewhere(name))
             .unwrap_or_else(|| t!("possible here: {known}", known = known.join(", ")));
         self.findings.push(Finding::error(Code::UnknownKey, place, message).help(help));
-    }
-}
-
-/// The commonest of the parser's messages, in the language that is spoken; the others stay as they are.
-fn in_words(message: &str) -> Cow<'_, str> {
-    if lang::spoken() == lang::Language::En {
-        return Cow::Borrowed(message);
-    }
-    let (what, expected) = match message.split_once(", expected ") {
-        Some((what, expected)) => (what, Some(expected)),
-        None => (message, None),
-    };
-    let what = match what {
-        "unexpected key or value" => say("unexpected key or value"),
-        "unexpected content" => say("unexpected content"),
-        "unclosed table" => say("unclosed table"),
-        "unclosed array table" => say("unclosed array table"),
-        "unclosed inline table" => say("unclosed inline table"),
-        "unclosed array" => say("unclosed array"),
-        "invalid basic string" => say("invalid basic string"),
-        "invalid multi-line basic string" => say("invalid multi-line basic string"),
-        "invalid literal string" => say("invalid literal string"),
-        "invalid multi-line literal string" => say("invalid multi-line literal string"),
-        "missing opening quote" => say("missing opening quote"),
-        "missing escaped value" => say("missing escaped value"),
-        "missing comma between array elements" => say("missing comma between array elements"),
-        "missing comma between key-value pairs" => say("missing comma between key-value pairs"),
-        "missing assignment between key-value pairs" => say("missing assignment between key-value pairs"),
-        "extra assignment between key-value pairs" => say("extra assignment between key-value pairs"),
-        "extra `=`" => say("extra `=`"),
-        "extra comma in array" => say("extra comma in array"),
-        "extra comma in inline table" => say("extra comma in inline table"),
-        "missing value for key" => say("missing value for key"),
-        "key with no value" => say("key with no value"),
-        "invalid unquoted key" => say("invalid unquoted key"),
-        "unquoted keys cannot be empty" => say("unquoted keys cannot be empty"),
-        "unexpected leading zero" => say("unexpected leading zero"),
-        "`_` may only go between digits" => say("`_` may only go between digits"),
-        "cannot recurse further; max recursion depth met" => {
-            say("cannot recurse further; max recursion depth met")
-        }
-        "carriage return must be followed by newline" => say("carriage return must be followed by newline"),
-        "invalid comment character" => say("invalid comment character"),
-        other => Cow::Borrowed(other),
-    };
-    let Some(expected) = expected else { return what };
-    let expected: Vec<Cow<'_, str>> = expected.split(", ").map(expectation).collect();
-    Cow::Owned(t!("{what}, expected {expected}", what = what, expected = expected.join(", ")))
-}
-
-/// One of the things that the parser would have taken.
-fn expectation(word: &str) -> Cow<'_, str> {
-    match word {
-        "newline" => say("newline"),
-        "nothing" => say("nothing"),
-        other => Cow::Borrowed(other),
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use super::broken::Broken;
 use super::finding::{Code, Finding, any_error, part, sort};
 use super::layer::{self, Layer};
 use super::shape::is_file;
@@ -159,10 +160,11 @@ impl Chain<'_> {
     fn finish(mut self) -> Loaded {
         let mut leaves: BTreeMap<KeyPath, Leaf> = BTreeMap::new();
         let own = self.layers.first().cloned().unwrap_or_default();
-        let mut names = BTreeMap::new();
+        let (mut names, mut broken) = (BTreeMap::new(), Broken::default());
         for layer in self.layers.iter().rev() {
             leaves.retain(|path, _| !OWN.contains(&path.0[0].as_str()));
             drop_unwanted(&mut leaves, layer, &mut self.findings);
+            broken.join(&layer.broken);
             names.extend(layer.names.iter().map(|(path, place)| (path.clone(), place.clone())));
             leaves.extend(layer.leaves.iter().map(|(path, leaf)| (path.clone(), leaf.clone())));
         }
@@ -182,6 +184,7 @@ impl Chain<'_> {
                     sources: self.sources,
                     leaves,
                     names,
+                    broken,
                     warnings: findings.clone(),
                 })
             }

@@ -5,6 +5,7 @@
 //! and proves the memory arithmetic. Reading is pure: bytes come from a function that the caller gives.
 
 pub mod account;
+mod broken;
 mod budget;
 pub mod bundled;
 pub mod code;
@@ -23,6 +24,7 @@ mod layer;
 pub mod load;
 mod lookup;
 mod numbers;
+mod parser_words;
 pub mod rule;
 pub mod saved_host;
 pub mod schema;
@@ -67,6 +69,7 @@ pub struct Profile {
     sources: Vec<Arc<Source>>,
     leaves: BTreeMap<KeyPath, Leaf>,
     names: BTreeMap<KeyPath, Place>,
+    broken: broken::Broken,
     warnings: Vec<Finding>,
 }
 

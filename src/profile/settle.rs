@@ -33,13 +33,16 @@ impl Profile {
 
     /// All findings on a host with these figures, warnings too.
     pub fn check(&self, numbers: &Numbers) -> Vec<Finding> {
-        self.check_for(&Target::this(*numbers)).1
+        self.check_for(&Target::this(*numbers)).2
     }
 
-    /// All findings on a host; and what it comes to there, where every rule has a result.
-    pub(super) fn check_for(&self, target: &Target<'_>) -> (Option<Settings>, Vec<Finding>) {
-        let (settings, complete, findings) = self.evaluate(target);
-        (complete.then_some(settings), findings)
+    /// What it comes to on a host, whether every rule has a result there, and all findings.
+    pub(super) fn check_for(&self, target: &Target<'_>) -> (Settings, bool, Vec<Finding>) {
+        if any_error(&self.warnings) {
+            let (settings, findings) = self.check_what_is_left(target);
+            return (settings, false, findings);
+        }
+        self.evaluate(target)
     }
 
     /// The host that the profile says it is made for, if it says so; else one of 12 GB.
@@ -78,21 +81,36 @@ impl Profile {
         Some(rule.evaluate(&vars))
     }
 
-    /// Rules, ranges and texts of a profile that has errors already. What its values say together is left out, and
-    /// so is every rule that hangs on another value: the errors could be the cause.
-    pub(super) fn check_rules(&self, numbers: &Numbers) -> Vec<Finding> {
-        let mut settler = Settler { profile: self, numbers, findings: Vec::new() };
-        for (path, leaf) in &self.leaves {
-            if let Some(rule) = leaf.value.rule().filter(|rule| !rule.uses(Var::Memory)) {
-                settler.evaluate(path, leaf, rule);
-            }
-        }
-        let mut findings = std::mem::take(&mut settler.findings);
-        // What a text says by itself needs no other value.
+    /// All findings of a profile that has errors already, but for those that a missing value could be the cause of: what
+    /// several values say together counts where their sections were understood.
+    fn check_what_is_left(&self, target: &Target<'_>) -> (Settings, Vec<Finding>) {
+        let mut settler = Settler { profile: self, numbers: &target.numbers, findings: Vec::new() };
         let settings = settler.settings();
-        conflict::check_values(self, &settings, &mut findings);
-        sovereignty::check_values(self, &settings, &mut findings);
-        findings
+        // A rule that names the memory of its service hangs on it, and that may be what could not be understood.
+        let by_memory = |leaf: &&Leaf| leaf.value.rule().is_some_and(|rule| rule.uses(Var::Memory));
+        let places: Vec<&Place> = self.leaves.values().filter(by_memory).map(|leaf| &leaf.place).collect();
+        let hangs = |finding: &Finding| {
+            let line = finding.span.map(|span| span.line);
+            let same =
+                |place: &&Place| Some(place.span().line) == line && place.source.name() == finding.file;
+            !self.broken.spares(&["services"]) && places.iter().any(same)
+        };
+        let own = |finding: &Finding| self.broken.spares(&["waivers"]) || finding.code != Code::Value;
+        let mut findings: Vec<Finding> =
+            settler.findings.into_iter().filter(|f| !hangs(f) && own(f)).collect();
+        if self.broken.spares(&["memory", "services", "swap"]) {
+            findings.extend(budget::check(self, &settings, target));
+        }
+        conflict::check_what_is_left(self, &settings, target, &self.broken, &mut findings);
+        if self.broken.spares(&["zswap", "swap", "zram", "boot", "mglru", "sysctl"]) {
+            fit::check(self, &settings, target, &mut findings);
+        }
+        if self.broken.spares(&["sovereignty"]) {
+            sovereignty::check(self, &settings, &mut findings);
+        } else {
+            sovereignty::check_values(self, &settings, &mut findings);
+        }
+        (settings, findings)
     }
 
     fn evaluate(&self, target: &Target<'_>) -> (Settings, bool, Vec<Finding>) {

@@ -79,22 +79,20 @@ fn check(file: &str, read: Reader<'_>, about: &About<'_>) -> (Vec<Finding>, Opti
     let Some(profile) = loaded.profile else { return (findings, None) };
     let unread = [Code::Syntax, Code::Extends, Code::Unreadable, Code::TooLarge, Code::NotUtf8];
     let (target, disk_is_guess) = target(&profile, about);
-    let mut memory = None;
-    if !any_error(&findings) {
-        let (settings, mut on_host) = profile.check_for(&target);
-        if target.origin == Origin::Guess {
-            // What does not fit such a host may fit the user's.
-            let guess = |f: &&mut Finding| matches!(f.code, Code::MemoryBudget | Code::Rule | Code::Host);
-            on_host.iter_mut().filter(guess).for_each(|f| f.severity = Severity::Warning);
-        }
-        findings.extend(on_host);
-        if let Some(settings) = settings {
-            waivers(&profile, &settings, about, &mut findings);
-            memory = Some(Account::new(&settings, &target, disk_is_guess));
-        }
-    } else if !findings.iter().any(|f| unread.contains(&f.code)) {
-        findings.extend(profile.check_rules(&target.numbers));
+    if findings.iter().any(|f| unread.contains(&f.code)) {
+        cap(&mut findings, 2 * MAX_FINDINGS);
+        sort(&mut findings);
+        return (findings, None);
     }
+    let (settings, is_whole, mut on_host) = profile.check_for(&target);
+    if target.origin == Origin::Guess {
+        // What does not fit such a host may fit the user's.
+        let guess = |f: &&mut Finding| matches!(f.code, Code::MemoryBudget | Code::Rule | Code::Host);
+        on_host.iter_mut().filter(guess).for_each(|f| f.severity = Severity::Warning);
+    }
+    findings.extend(on_host);
+    waivers(&profile, &settings, about, &mut findings);
+    let memory = is_whole.then(|| Account::new(&settings, &target, disk_is_guess));
     cap(&mut findings, 2 * MAX_FINDINGS);
     sort(&mut findings);
     (findings, memory)

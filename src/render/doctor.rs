@@ -20,6 +20,8 @@ pub struct Head<'a> {
     pub profile: &'a str,
     /// The generation in force and its date.
     pub applied: Option<(u32, &'a str)>,
+    /// It is a tree below a folder, and not the running host.
+    pub is_tree: bool,
 }
 
 /// The findings, drift apart from advice; with `all`, every answer.
@@ -57,6 +59,13 @@ pub fn human(report: &Report, head: &Head<'_>, all: bool, style: Style) -> Strin
     }
     out += &untold(report, all, style);
     out += &way_out(report, style);
+    if head.is_tree && report.results.iter().any(|audited| !audited.outcome.fix.is_empty()) {
+        let text =
+            say("What else is to be done is meant inside the tree: its files, and commands run in it.");
+        for line in wrap(&text, style.width) {
+            out += &format!("{}\n", style.dim(&line));
+        }
+    }
     out + "\n" + &wrap(&summary(&report.summary(), style), style.width).join("\n") + "\n"
 }
 

@@ -44,7 +44,10 @@ impl Tunable for Mglru {
             }
             return Ok(());
         };
-        if cx.host.is_live() && cx.facts.mglru.is_none() {
+        // A tree without /sys tells by its kernel's version, if by anything.
+        let version = cx.facts.kernel.version;
+        let too_old = version > (0, 0) && version < (6, 1);
+        if (cx.host.is_live() || too_old) && cx.facts.mglru.is_none() {
             gap.note(t!("this kernel has no multi-generational LRU (CONFIG_LRU_GEN, Linux 6.1); left out"));
             return Ok(());
         }
