@@ -70,14 +70,14 @@ fn said() -> BTreeSet<String> {
         }
     }
     for code in Code::ALL {
-        add(code.meaning());
+        [code.meaning(), code.remedy()].into_iter().for_each(&mut add);
     }
     let severities = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
     for severity in severities {
         add(severity.word());
     }
     // The names of the parts of an explanation.
-    ["Severity", "Why", "Set by", "Costs", "Risk", "Undo", "Source"].into_iter().for_each(add);
+    ["Severity", "Why", "Set by", "Costs", "Risk", "Undo", "Way out", "Source"].into_iter().for_each(add);
     found
 }
 

@@ -30,6 +30,9 @@ pub struct Entry {
     pub source: String,
     /// How it is taken back.
     pub undo: String,
+    /// How to mend it; findings have it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub remedy: String,
     /// The tunable that sets it right.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tunable: Option<&'static str>,
@@ -48,6 +51,7 @@ impl Entry {
             risk: say(doc.risk).into_owned(),
             source: doc.source.to_owned(),
             undo: say(doc.undo).into_owned(),
+            remedy: String::new(),
             tunable: None,
         }
     }
@@ -73,6 +77,7 @@ impl Entry {
             risk: say(risk).into_owned(),
             source: check.source.to_owned(),
             undo: say(undo).into_owned(),
+            remedy: String::new(),
             tunable,
         }
     }
@@ -89,6 +94,7 @@ impl Entry {
             risk: String::new(),
             source: "docs/profile-reference.md".to_owned(),
             undo: String::new(),
+            remedy: say(code.remedy()).into_owned(),
             tunable: None,
         }
     }
@@ -102,6 +108,7 @@ impl Entry {
             ("Costs", &self.cost),
             ("Risk", &self.risk),
             ("Undo", &self.undo),
+            ("Way out", &self.remedy),
             ("Source", &self.source),
         ];
         parts.into_iter().filter(|(_, words)| !words.is_empty()).collect()

@@ -39,7 +39,11 @@ fn rule(code: Code) -> Rule {
         id: code.id(),
         title: say(code.meaning()).into_owned(),
         text: say(code.meaning()).into_owned(),
-        help: t!("Every key and what it takes: {page}", page = "docs/profile-reference.md"),
+        help: format!(
+            "{} {}",
+            say(code.remedy()),
+            t!("Every key and what it takes: {page}", page = "docs/profile-reference.md")
+        ),
         level: Level::Error,
         uri: None,
         properties: Map::new(),
