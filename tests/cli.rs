@@ -228,3 +228,28 @@ fn the_file_system_under_a_swap_file_is_a_fact() {
     assert!(facts["swap"][1].get("file_system").is_none());
     assert!(at(&tree, &["detect"]).out.contains("/data/swap (file on xfs), "));
 }
+
+/// What went wrong is named, whatever else is left out; a hint that forgets the tree would change the machine.
+#[test]
+fn quiet_is_brief_and_hints_name_the_tree() {
+    let tree = Tree::base();
+    tree.put("etc/civicum-tune/profile.toml", "name = \"t\"\n[sysctl]\n\"vm.swappiness\" = 10\n");
+    let plan = at(&tree, &["plan", "-q"]);
+    let lines: Vec<&str> = plan.out.lines().collect();
+    assert_eq!((plan.status, plan.err.as_str()), (1, ""));
+    assert!(lines[0].starts_with("/etc/sysctl.d/99-zz-civicum-tune.conf  absent → "), "{}", plan.out);
+    assert!(lines.last().unwrap().starts_with("1 change ") && lines.len() < 4, "{}", plan.out);
+    let doctor = at(&tree, &["doctor", "-q", "--only", "SYSCTL"]);
+    assert!(doctor.out.contains("CT-SYSCTL-002") && !doctor.out.contains("expected"), "{}", doctor.out);
+
+    let root = format!("--root {}", tree.path().display());
+    for args in [&["apply"][..], &["rollback", "7", "--yes"], &["history", "7"]] {
+        let said = at(&tree, args);
+        assert!(said.status == 2 && said.err.contains(&root), "{args:?}: {}", said.err);
+    }
+    assert_eq!(at(&tree, &["apply", "--yes"]).status, 0);
+    tree.put("etc/sysctl.d/99-zz-civicum-tune.conf", "vm.swappiness = 11\n");
+    let said = at(&tree, &["rollback", "--yes"]);
+    let hints = said.out.split_once("Next, one of:\n").unwrap().1;
+    assert_eq!((said.status, hints.lines().filter(|line| line.contains(&root)).count()), (2, 3), "{hints}");
+}

@@ -98,10 +98,12 @@ pub enum Fate {
     Nothing,
     /// It is made as before.
     Restored,
-    /// Somebody changed it since; that is put aside.
+    /// Somebody changed it since, and it is overwritten.
     Overwritten(String),
     /// Somebody changed it since, and it stays.
     Kept(String),
+    /// It can't be looked at.
+    Unknown(String),
 }
 
 /// Foresees what [`undo`] does, but for what fails.
@@ -156,7 +158,7 @@ pub(super) fn undo(
     match foresee(host, act, rebooted, overwrite.is_some())? {
         Fate::Nothing => return Ok(Undone::Restored),
         Fate::Kept(found) => return Ok(Undone::Kept(found)),
-        Fate::Restored | Fate::Overwritten(_) => {}
+        Fate::Restored | Fate::Overwritten(_) | Fate::Unknown(_) => {}
     }
     match act {
         Act::MakeFolder { path } => {
@@ -246,10 +248,15 @@ fn is_running(host: &Host, unit: &str) -> bool {
 /// Our own lines taken out of a file that changed around them; `None` where they are not in it just once.
 fn without(now: &Image, ours: &str) -> Option<Image> {
     let bytes = now.bytes()?;
-    let mut places =
-        bytes.windows(ours.len()).enumerate().filter(|(_, w)| *w == ours.as_bytes()).map(|(at, _)| at);
+    if ours.is_empty() {
+        return None;
+    }
+    // Behind a `#` that somebody put there it is no line of ours any more.
+    let is_line = |at: usize| at == 0 || bytes[at - 1] == b'\n';
+    let found = bytes.windows(ours.len()).enumerate().filter(|(_, window)| *window == ours.as_bytes());
+    let mut places = found.map(|(at, _)| at).filter(|at| is_line(*at));
     let at = places.next()?;
-    if ours.is_empty() || places.next().is_some() {
+    if places.next().is_some() {
         return None;
     }
     Some(now.with_bytes([&bytes[..at], &bytes[at + ours.len()..]].concat()))
@@ -344,5 +351,23 @@ fn make_initramfs(host: &Host, tool: InitramfsTool, progress: &mut dyn Progress)
         InitramfsTool::Dracut => {
             run(host, "dracut", &["--regenerate-all", "--force"], INITRAMFS_DEADLINE, progress)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_lines_are_whole_lines_and_there_once() {
+        let ours = "/swapfile none swap sw 0 0\n";
+        let left =
+            |text: &str| without(&Image::file(text, 0o644), ours).map(|image| image.text().into_owned());
+        assert_eq!(left("a\n/swapfile none swap sw 0 0\nb\n").as_deref(), Some("a\nb\n"));
+        assert_eq!(left(ours).as_deref(), Some(""));
+        assert_eq!(left("a\n#/swapfile none swap sw 0 0\nb\n"), None, "somebody took it out of use");
+        assert_eq!(left(&ours.repeat(2)), None);
+        assert_eq!(left("a\n"), None);
+        assert_eq!(without(&Image::file("a\n", 0o644), ""), None);
     }
 }

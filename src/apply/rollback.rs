@@ -1,6 +1,8 @@
 //! Taking generations back: what civicum-tune changed, and nothing that others changed since.
 
 use crate::t;
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::Progress;
@@ -72,28 +74,53 @@ impl Kept {
     }
 }
 
-/// What taking a generation back would do to each of its changes, in the order in which it is done. Those that are as
-/// before already, or were accepted as they are, are left out.
+/// What taking these generations back, the newest first, would do to each of their changes, in the order in which it is
+/// done. Those that are as before already, or were accepted as they are, are left out.
 pub fn foresee<'a>(
     host: &Host,
-    generation: &'a Generation,
+    generations: &[&'a Generation],
     options: &RollbackOptions,
-) -> Result<Vec<(&'a Change, Fate)>> {
-    let events = generation.events(host)?;
-    let retry = retry(&events);
-    let rebooted = generation.rebooted_since(host) == Some(true);
-    let mut found = Vec::new();
-    for step in order(&generation.changes, &events, retry.as_deref()) {
-        let change = &generation.changes[step];
-        let fate = match acts::foresee(host, &change.act, rebooted, options.force) {
-            Ok(Fate::Nothing) => continue,
-            Ok(Fate::Kept(_)) if !is_done(&events, step) => continue,
-            Ok(fate) => fate,
-            Err(error) => Fate::Kept(error.to_string()),
-        };
-        found.push((change, fate));
+) -> Result<Vec<Vec<(&'a Change, Fate)>>> {
+    // What a newer generation did to the same target is undone before an older one comes to look at it.
+    let mut newer: BTreeMap<&str, Fate> = BTreeMap::new();
+    let mut all = Vec::new();
+    for generation in generations {
+        let events = generation.events(host)?;
+        let retry = retry(&events);
+        let rebooted = generation.rebooted_since(host) == Some(true);
+        let mut found = Vec::new();
+        for step in order(&generation.changes, &events, retry.as_deref()) {
+            let change = &generation.changes[step];
+            let target = change.act.target();
+            let fate = if options.keep && retry.is_some() {
+                match last_kept(&events, step) {
+                    Some(why) => Fate::Kept(why.to_owned()),
+                    None => continue,
+                }
+            } else if let Some(fate) = newer.get(target).filter(|_| !change.act.settles()) {
+                if let Fate::Overwritten(_) = fate { Fate::Restored } else { fate.clone() }
+            } else {
+                match acts::foresee(host, &change.act, rebooted, options.force) {
+                    Ok(Fate::Nothing) => continue,
+                    Ok(Fate::Kept(_)) if !is_done(&events, step) => continue,
+                    Ok(fate) => fate,
+                    Err(error) => Fate::Unknown(error.to_string()),
+                }
+            };
+            newer.insert(target, fate.clone());
+            found.push((change, fate));
+        }
+        all.push(found);
     }
-    Ok(found)
+    Ok(all)
+}
+
+/// Why a step was left as it is, the last time.
+fn last_kept(events: &[Event], step: usize) -> Option<&str> {
+    events.iter().rev().find_map(|event| match event {
+        Event::Kept { step: kept, why } if *kept == step => Some(why.as_str()),
+        _ => None,
+    })
 }
 
 /// Takes back the generation `id` and all that came after it, the newest first; without `id` the newest alone.
@@ -139,17 +166,11 @@ pub(super) fn undo_steps(
     let mut outcome = Rollback { generation: generation.id, ..Rollback::default() };
     if options.keep && retry.is_some() {
         generation.note(host, &Event::Closed)?;
-        let step_kept = |event: &Event| match event {
-            Event::Kept { step, why } if retry.as_ref().is_some_and(|kept| kept.contains(step)) => {
-                Some(Kept { id: generation.changes.get(*step)?.id.clone(), why: why.clone() })
-            }
-            _ => None,
+        let kept = |step: &usize| {
+            let why = last_kept(&events, *step)?.to_owned();
+            Some(Kept { id: generation.changes.get(*step)?.id.clone(), why })
         };
-        for kept in events.iter().filter_map(step_kept) {
-            if !outcome.accepted.contains(&kept) {
-                outcome.accepted.push(kept);
-            }
-        }
+        outcome.accepted.extend(retry.iter().flatten().filter_map(kept));
         return Ok(outcome);
     }
     generation.note(host, &Event::Undoing { why: why.to_owned() })?;

@@ -75,7 +75,7 @@ impl Apply {
         terminal::remember_interrupts();
         let generation = match apply::apply(&session.host, &plan, &session.settings, &mut Steps::new(out)) {
             Ok(generation) => generation,
-            Err(error) => return failed(error, recovered.as_ref(), out),
+            Err(error) => return failed(error, recovered.as_ref(), &session, out),
         };
         // Believe the host, not the journal.
         let session = session.look_again()?;
@@ -122,6 +122,7 @@ fn nothing_to_do(plan: &Plan, recovered: Option<&Recovered>, out: &Out) -> Answe
         let mut document = document(None, &[], &Value::Null, false);
         document["recovered"] = json!(recovered);
         document["blocked"] = json!(plan.blocked);
+        document["inside"] = json!(plan.inside);
         out.document(&document);
     } else if !out.quiet {
         out.data(&show::human(plan, out.style));
@@ -139,7 +140,7 @@ fn document(generation: Option<u32>, applied: &[&str], failed: &Value, reboot: b
     })
 }
 
-fn failed(error: ApplyError, recovered: Option<&Recovered>, out: &Out) -> Outcome {
+fn failed(error: ApplyError, recovered: Option<&Recovered>, session: &Session, out: &Out) -> Outcome {
     if let (true, ApplyError::TakenBack { step, error: why, rollback }) = (out.json, &error) {
         let mut document =
             document(Some(rollback.generation), &[], &json!({ "id": step, "error": why }), false);
@@ -148,7 +149,14 @@ fn failed(error: ApplyError, recovered: Option<&Recovered>, out: &Out) -> Outcom
         out.document(&document);
         return Ok(Answer::Trouble);
     }
-    Err(error.into())
+    match &error {
+        ApplyError::TakenBack { rollback, .. } if !rollback.is_complete() => Err(anyhow::anyhow!(t!(
+            "{error}\nwhen that is mended, `{rollback}` takes back the rest; with --keep it accepts it as it is",
+            error = error,
+            rollback = session.at_root("rollback")
+        ))),
+        _ => Err(error.into()),
+    }
 }
 
 fn report(generation: &Generation, left: &Plan, recovered: Option<&Recovered>, session: &Session, out: &Out) {

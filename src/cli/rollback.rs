@@ -1,8 +1,6 @@
 //! `rollback`: take back what was applied.
 
 use crate::t;
-use std::collections::BTreeSet;
-
 use anyhow::bail;
 use clap::Args;
 use serde_json::json;
@@ -89,7 +87,10 @@ impl RollbackCommand {
         let done = apply::rollback(&host, self.id, &options, &mut Steps::new(out))?;
         let complete = done.iter().all(apply::Rollback::is_complete);
         if out.json {
-            out.document(&json!({ "schema": "civicum-tune/rollback/1", "rolled_back": done }));
+            let inside = inside(&targets, &done);
+            out.document(
+                &json!({ "schema": "civicum-tune/rollback/1", "rolled_back": done, "inside": inside }),
+            );
         } else if !(out.quiet && complete) {
             for outcome in &done {
                 let words = printable(&outcome.in_words());
@@ -111,31 +112,48 @@ impl RollbackCommand {
         out.data(&t!("Next, one of:\n"));
         for (word, why) in [
             ("", t!("when it is mended")),
-            (" --force", t!("overwrites it; their version is put aside")),
+            (" --force", t!("overwrites it; their version of a file is put aside")),
             (" --keep", t!("accepts it as it is")),
         ] {
+            // What force could not do, it can't do again.
+            if word == " --force" && self.force {
+                continue;
+            }
             let command = at_root(global.root.as_deref(), &format!("rollback{id}{word}"));
             out.data(&format!("  {command:<32}  {}\n", out.style.dim(&why)));
         }
     }
 }
 
-/// What is left to do for what was taken back.
-fn after(host: &Host, targets: &[&Generation], done: &[apply::Rollback], out: &Out) {
+/// The generations of which something was taken back that the boot rests on.
+fn boots_otherwise<'g>(targets: &[&'g Generation], done: &[apply::Rollback]) -> Vec<&'g Generation> {
     let restored = |generation: &Generation, change: &Change| {
         let of = |outcome: &&apply::Rollback| outcome.generation == generation.id;
         done.iter().find(of).is_some_and(|outcome| outcome.restored.contains(&change.id))
     };
-    let boots_otherwise = |generation: &&&Generation| {
+    let of_the_boot = |generation: &&Generation| {
         generation.changes.iter().any(|change| change.reboot && restored(generation, change))
     };
-    let generations: Vec<_> = targets.iter().filter(boots_otherwise).collect();
-    if host.is_live() && !generations.is_empty() {
+    targets.iter().copied().filter(of_the_boot).collect()
+}
+
+/// What is to be run inside the image, for what was taken back: each once, in its order.
+fn inside<'g>(targets: &[&'g Generation], done: &[apply::Rollback]) -> Vec<&'g String> {
+    let mut commands = Vec::new();
+    for command in boots_otherwise(targets, done).into_iter().flat_map(|generation| &generation.inside) {
+        if !commands.contains(&command) {
+            commands.push(command);
+        }
+    }
+    commands
+}
+
+/// What is left to do for what was taken back.
+fn after(host: &Host, targets: &[&Generation], done: &[apply::Rollback], out: &Out) {
+    if host.is_live() && !boots_otherwise(targets, done).is_empty() {
         out.data(&t!("The kernel command line goes back with the next reboot.\n"));
     }
-    let inside: BTreeSet<&String> = generations.iter().flat_map(|generation| &generation.inside).collect();
-    // The initramfs comes before the boot configuration, which names it.
-    for command in inside.into_iter().rev() {
+    for command in inside(targets, done) {
         out.data(&t!("Inside the image, run: {command}\n", command = command));
     }
 }
@@ -147,7 +165,8 @@ fn describe(
     out: &Out,
 ) -> crate::host::Result<()> {
     let style = out.style;
-    for generation in targets {
+    let fates = apply::foresee(host, targets, options)?;
+    for (generation, changes) in targets.iter().zip(fates) {
         let title = t!(
             "Generation {id} of {created} ({name})",
             id = generation.id,
@@ -155,7 +174,7 @@ fn describe(
             name = generation.settings.name
         );
         out.data(&format!("{}\n", style.bold(&title)));
-        for (change, fate) in apply::foresee(host, generation, options)? {
+        for (change, fate) in changes {
             let target = printable(change.act.target());
             let (before, after) = change.act.before_and_after();
             let (before, after) = (printable(&before), printable(&after));
@@ -163,12 +182,13 @@ fn describe(
                 Fate::Nothing | Fate::Restored => {
                     format!("{} → {}", style.red(&after), style.green(&before))
                 }
-                Fate::Overwritten(_) => style.yellow(&t!(
-                    "changed since; overwritten, their version put aside → {before}",
-                    before = before
-                )),
+                Fate::Overwritten(_) if is_file(host, change) => {
+                    style.yellow(&t!("changed since; overwritten, their version put aside"))
+                }
+                Fate::Overwritten(_) => style.yellow(&t!("changed since; overwritten")),
                 Fate::Kept(_) if options.keep => style.yellow(&t!("changed since; accepted, and stays")),
                 Fate::Kept(_) => style.yellow(&t!("changed since; stays")),
+                Fate::Unknown(_) => style.yellow(&t!("can't be looked at")),
             };
             // A long path has its words on a line of their own.
             let room = out.style.width.saturating_sub(40);
@@ -177,12 +197,18 @@ fn describe(
             } else {
                 out.data(&format!("  {target:<room$} {words}\n"));
             }
-            if let Fate::Overwritten(found) | Fate::Kept(found) = &fate {
+            if let Fate::Overwritten(found) | Fate::Kept(found) | Fate::Unknown(found) = &fate {
                 out.data(&difference(host, change, found, style));
             }
         }
     }
     Ok(())
+}
+
+/// Is a file there whose content can be put aside?
+fn is_file(host: &Host, change: &Change) -> bool {
+    let Act::PutFile { path, .. } = &change.act else { return false };
+    matches!(host.image(path), Ok(Image::File { .. }))
 }
 
 /// What somebody changed: for a file its lines, for anything else what was found.

@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow};
 
 use super::Global;
 use crate::facts::Facts;
-use crate::host::{Host, HostError, Image, MAX_FILE};
+use crate::host::{Host, HostError, Image};
 use crate::plan::{self, Plan, SavedPlan};
 use crate::profile::{self, Finding, Numbers, Profile, Settings};
 use crate::tunable::{Context, boot_line_lacks};
@@ -188,18 +188,8 @@ pub(super) fn refused(findings: &[Finding]) -> anyhow::Error {
 /// A file that the user named on the command line, on this machine whatever `--root` says.
 pub(super) fn read_here(path: &Path) -> anyhow::Result<Vec<u8>> {
     let absolute = std::path::absolute(path)?;
-    let (here, name) = (Host::live()?, absolute.to_string_lossy());
-    here.read(&name)?.with_context(|| {
-        if here.exists(&name) {
-            t!(
-                "{path} has more than {most} bytes, which are not read",
-                path = path.display(),
-                most = MAX_FILE
-            )
-        } else {
-            t!("there is no file {path}", path = path.display())
-        }
-    })
+    let found = Host::live()?.read(&absolute.to_string_lossy())?;
+    found.with_context(|| t!("there is no file {path}", path = path.display()))
 }
 
 /// Writes a file that the user named on the command line, on this machine whatever `--root` says.

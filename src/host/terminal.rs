@@ -46,11 +46,9 @@ pub fn stderr_is_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// How many columns the terminal has that shows our words, be it through a pager; `None` where there is none.
+/// How many columns the terminal has that standard output goes to; `None` where it goes elsewhere.
 pub fn columns() -> Option<u16> {
-    let told = terminal_size::terminal_size_of(std::io::stdout());
-    let told = told.or_else(|| terminal_size::terminal_size_of(std::io::stderr()));
-    told.map(|(columns, _)| columns.0)
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(columns, _)| columns.0)
 }
 
 /// Can we ask, that is: do a person's keys reach us and our question them?

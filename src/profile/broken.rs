@@ -11,14 +11,23 @@ pub(super) struct Broken {
     sections: BTreeSet<String>,
     /// Which it is, nobody can tell.
     any: bool,
+    /// What is inherited may be missing, or be there though it is not wanted.
+    inherited: bool,
 }
 
 impl Broken {
     /// Notes the place of what could not be understood.
     pub(super) fn note(&mut self, path: &KeyPath) {
         match path.0.first() {
+            Some(key) if ["extends", "without"].contains(&key.as_str()) => {
+                self.any = true;
+                self.inherited = true;
+            }
             Some(section) if path.0.len() > 1 || !matches!(lookup(&path.0), Lookup::Unknown) => {
                 self.sections.insert(section.clone());
+                if let Some(name) = path.0.get(1) {
+                    self.sections.insert(format!("{section}.{name}"));
+                }
             }
             // A mistyped name of a section may be any.
             _ => self.any = true,
@@ -34,9 +43,15 @@ impl Broken {
     pub(super) fn join(&mut self, other: &Self) {
         self.sections.extend(other.sections.iter().cloned());
         self.any |= other.any;
+        self.inherited |= other.inherited;
     }
 
-    /// Were all values of these sections understood?
+    /// Is all that is inherited there, and nothing more?
+    pub(super) const fn inherits_well(&self) -> bool {
+        !self.inherited
+    }
+
+    /// Were all values of these sections, or of `SECTION.NAME`, understood?
     pub(super) fn spares(&self, sections: &[&str]) -> bool {
         !self.any && !sections.iter().any(|section| self.sections.contains(*section))
     }

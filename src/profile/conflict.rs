@@ -38,14 +38,19 @@ pub(super) fn check_what_is_left(
     if broken.spares(&["zswap", "swap", "memory"]) {
         pool(profile, settings, target, findings);
     }
-    check_values(profile, settings, findings);
+    if broken.inherits_well() {
+        check_values(profile, settings, findings);
+    }
     if broken.spares(&["memory"]) {
         kept_free(profile, settings, target, findings);
     }
     if broken.spares(&["services"]) {
         victims(profile, settings, findings);
     }
-    ports(profile, settings, findings);
+    // Where an address is missing, the one that stands for all counts.
+    if broken.spares(&["sovereignty"]) {
+        ports(profile, settings, findings);
+    }
 }
 
 /// Of these only what no rule and no section decides.

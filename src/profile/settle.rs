@@ -95,9 +95,7 @@ impl Profile {
                 |place: &&Place| Some(place.span().line) == line && place.source.name() == finding.file;
             !self.broken.spares(&["services"]) && places.iter().any(same)
         };
-        let own = |finding: &Finding| self.broken.spares(&["waivers"]) || finding.code != Code::Value;
-        let mut findings: Vec<Finding> =
-            settler.findings.into_iter().filter(|f| !hangs(f) && own(f)).collect();
+        let mut findings: Vec<Finding> = settler.findings.into_iter().filter(|f| !hangs(f)).collect();
         if self.broken.spares(&["memory", "services", "swap"]) {
             findings.extend(budget::check(self, &settings, target));
         }
@@ -105,11 +103,7 @@ impl Profile {
         if self.broken.spares(&["zswap", "swap", "zram", "boot", "mglru", "sysctl"]) {
             fit::check(self, &settings, target, &mut findings);
         }
-        if self.broken.spares(&["sovereignty"]) {
-            sovereignty::check(self, &settings, &mut findings);
-        } else {
-            sovereignty::check_values(self, &settings, &mut findings);
-        }
+        sovereignty::check_what_is_left(self, &settings, &self.broken, &mut findings);
         (settings, findings)
     }
 
@@ -202,6 +196,8 @@ impl Settler<'_> {
                 (Some(reason), Some(until)) => {
                     found.insert(id.to_owned(), Waiver { reason, until });
                 }
+                // What is missing may be what could not be understood.
+                _ if !self.profile.broken.spares(&[&format!("waivers.{id}")]) => {}
                 (reason, _) => {
                     let Some(place) = self.profile.first_place(&["waivers", id]) else { continue };
                     let missing = if reason.is_none() { "reason" } else { "until" };

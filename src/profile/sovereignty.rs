@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::Profile;
+use super::broken::Broken;
 use super::container::{self, Image, Publish};
 use super::destination::{has_password, is_private, is_proxy, outside};
 use super::finding::{Code, Finding, part};
@@ -24,8 +25,29 @@ pub(super) fn check(profile: &Profile, settings: &Settings, findings: &mut Vec<F
     check_values(profile, settings, findings);
 }
 
+/// Of these only what no missing value could be the cause of.
+pub(super) fn check_what_is_left(
+    profile: &Profile,
+    settings: &Settings,
+    broken: &Broken,
+    findings: &mut Vec<Finding>,
+) {
+    let mut rules = Rules { profile, settings, findings };
+    if broken.spares(&["sovereignty"]) {
+        rules.egress();
+        for (name, service) in &settings.services {
+            rules.ports(name, service);
+        }
+        if broken.spares(&["services"]) {
+            rules.publish_address();
+            rules.public();
+        }
+    }
+    check_values(profile, settings, findings);
+}
+
 /// Of these only what no other value decides.
-pub(super) fn check_values(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) {
+fn check_values(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) {
     let mut rules = Rules { profile, settings, findings };
     for (name, service) in &settings.services {
         rules.image(name, service);

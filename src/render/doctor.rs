@@ -72,7 +72,8 @@ pub fn human(report: &Report, head: &Head<'_>, all: bool, style: Style) -> Strin
 /// A line for each finding, and the summary.
 pub fn brief(report: &Report, style: Style) -> String {
     let findings = report.results.iter().filter(|audited| audited.outcome.is_finding());
-    let lines: String = findings.map(|audited| head_line(audited, style) + "\n").collect();
+    let unbroken = Style { width: usize::MAX, ..style };
+    let lines: String = findings.map(|audited| head_line(audited, unbroken) + "\n").collect();
     lines + &wrap(&summary(&report.summary(), style), style.width).join("\n") + "\n"
 }
 

@@ -53,6 +53,9 @@ pub fn brief(plan: &Plan, style: Style) -> String {
         let (before, after) = (style.red(&printable(&before)), style.green(&printable(&after)));
         out += &format!("{}  {before} → {after}{}\n", short(&change.act), tags(change, style));
     }
+    for command in &plan.inside {
+        out += &t!("Inside the image, run: {command}\n", command = printable(command));
+    }
     let no = plan.blocked.iter().map(|note| format!("{}: {}", note.tunable, note.text));
     for text in no.chain(plan.obstacles.iter().cloned()) {
         out += &format!("{}\n", style.yellow(&printable(&text)));

@@ -54,6 +54,10 @@ pub(super) fn data_root(scene: &Scene<'_>) -> Vec<Outcome> {
         },
     };
     let Some(mount) = scene.facts().mount_of(&root) else {
+        if scene.host().exists("/proc/self/mountinfo") {
+            return Outcome::could_not_tell(t!("no list of mounts tells what {path} lies on", path = root))
+                .into();
+        }
         return Outcome::not_here("/proc/self/mountinfo").into();
     };
     let actual = t!(
