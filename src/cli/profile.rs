@@ -120,7 +120,7 @@ fn init(file: Option<&PathBuf>, global: &Global, out: &Out) -> Outcome {
     }
     let word = shell_word(&path.to_string_lossy());
     out.say(&t!(
-        "Wrote {path}. Next: edit it, then {validate} and {plan}",
+        "Wrote {path}. Next: edit it, then\n  {validate}\n  {plan}",
         path = path.display(),
         validate = format!("civicum-tune validate {word}"),
         plan = at_root(global.root.as_deref(), &format!("plan --profile {word}"))

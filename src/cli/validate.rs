@@ -10,10 +10,10 @@ use super::output::Out;
 use super::session::read_here;
 use super::{Answer, Global, Outcome};
 use crate::check;
-use crate::host::Host;
+use crate::host::{Host, terminal};
 use crate::profile::validate::FileValidation;
 use crate::profile::{self, About, SavedHost, excerpt};
-use crate::render::style::printable;
+use crate::render::style::{fit, printable};
 use crate::render::{budget, diagnostic};
 use crate::t;
 
@@ -56,7 +56,9 @@ impl Validate {
 fn human(file: &FileValidation, out: &Out) -> String {
     let mut text = String::new();
     if !file.findings.is_empty() {
-        text += &format!("{}\n\n", excerpt::render_all(&file.findings).trim_end());
+        let findings = format!("{}\n\n", excerpt::render_all(&file.findings).trim_end());
+        // In a pipe each finding's first line stays one line, as editors and grep want it.
+        text += &if terminal::stdout_is_terminal() { fit(&findings, out.style.width) } else { findings };
     }
     if !out.quiet || !file.valid {
         let verdict =

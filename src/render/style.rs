@@ -105,6 +105,27 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Findings as they fit a terminal: the sentences are broken at blanks, quoted lines are left to the terminal.
+pub fn fit(findings: &str, width: usize) -> String {
+    let is_quoted = |line: &str| {
+        line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|')
+            && line.starts_with(' ')
+    };
+    let mut out = String::new();
+    for line in findings.lines() {
+        if is_quoted(line) || line.is_empty() {
+            out += line;
+            out.push('\n');
+            continue;
+        }
+        for part in wrap(line, width) {
+            out += &part;
+            out.push('\n');
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +133,13 @@ mod tests {
     #[test]
     fn hostile_text_can_not_drive_the_terminal() {
         assert_eq!(printable("a\x1b[2Jb\r\n"), "a\\u{1b}[2Jb\u{240d}\n");
+    }
+
+    #[test]
+    fn sentences_are_broken_and_quoted_lines_are_not() {
+        let text = "a.toml:1:1: error: too long\n   |\n 1 | key = \"a b c d e f\"\n   | ^^^\nhelp: make it short\n\n";
+        let wanted = "a.toml:1:1:\nerror: too\nlong\n   |\n 1 | key = \"a b c d e f\"\n   | ^^^\nhelp: make\nit short\n\n";
+        assert_eq!(fit(text, 11), wanted);
     }
 
     #[test]

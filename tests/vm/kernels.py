@@ -28,8 +28,13 @@ def boots_new(release):
     vm.output("rm -rf /root/debs; mkdir -p /root/debs")
     for deb in sorted(folder.glob("*.deb")):
         vm.push(deb, f"/root/debs/{deb.name}", "644")
-    # Linux 7 keeps its configuration beside its modules, where this Debian's initramfs-tools does not look.
-    vm.output(f"test -e /boot/config-{release} || ln -s /usr/lib/modules/{release}/config /boot/config-{release}")
+    # Linux 7 keeps its image and its configuration beside its modules. Its own linux-base brings them to /boot, and is not
+    # there; this Debian's initramfs-tools and GRUB look nowhere else.
+    vm.output(f"""cd /root/debs; binary=linux-binary-{release}.deb; beside=/usr/lib/modules/{release}
+        if [ -e $binary ]; then
+            dpkg-deb --fsys-tarfile $binary | tar -xO .$beside/vmlinuz >/boot/vmlinuz-{release}
+            ln -s $beside/config /boot/config-{release}
+        fi""")
     # Its tools of the same age (linux-base) are not there; nothing that it needs to boot is in them.
     status, text = vm.run("DEBIAN_FRONTEND=noninteractive dpkg -i --force-depends /root/debs/*.deb 2>&1", 1800)
     checks.equal(f"{release} is installed", status, 0)
