@@ -144,6 +144,12 @@ fn a_saved_plan_holds_for_the_host_that_it_saw() {
     assert_eq!(said.status, 2, "{}", said.out);
     assert!(said.err.contains("/etc/os-release has another content"), "{}", said.err);
     tree.put("etc/os-release", &seen);
+    // Rules were sized for the memory that there was.
+    let meminfo = tree.text("proc/meminfo");
+    tree.put("proc/meminfo", "MemTotal: 4000000 kB\nMemAvailable: 3000000 kB\n");
+    let said = at(&tree, &["apply", "--yes", file]);
+    assert!(said.status == 2 && said.err.contains("3906 MiB RAM"), "{}{}", said.out, said.err);
+    tree.put("proc/meminfo", &meminfo);
     let said = at(&tree, &["apply", "--yes", file]);
     assert_eq!(said.status, 0, "{}", said.err);
     // The host's own profile is what the next one is made from.
@@ -252,4 +258,16 @@ fn quiet_is_brief_and_hints_name_the_tree() {
     let said = at(&tree, &["rollback", "--yes"]);
     let hints = said.out.split_once("Next, one of:\n").unwrap().1;
     assert_eq!((said.status, hints.lines().filter(|line| line.contains(&root)).count()), (2, 3), "{hints}");
+}
+
+/// A full disk is no success.
+#[test]
+fn what_standard_output_loses_is_trouble() {
+    for args in [&["profile", "schema"][..], &["detect", "--format", "json"], &["explain"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_civicum-tune"));
+        let output = command.args(args).env_clear().stdout(full).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains("No space left"), "{args:?}: {said}");
+    }
 }

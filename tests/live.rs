@@ -151,8 +151,21 @@ fn in_a_shared_file_the_lines_of_others_are_theirs() {
     live.expect(0, drift);
     live.tree.put(file, "btrfs\n");
     live.expect(1, drift);
+    // The way out that is named does set it right: another mode of a file of ours, too.
+    live.tree.put(file, whole.clone());
+    let ours = live.tree.at("etc/default/grub.d/zz-civicum-tune.cfg");
+    fs::set_permissions(&ours, fs::Permissions::from_mode(0o600)).unwrap();
+    live.expect(1, drift);
+    live.expect(0, &["apply", "--yes"]);
+    live.expect(0, drift);
+    // The host's own profile is there to be edited.
+    let own = live.tree.text("etc/civicum-tune/profile.toml");
+    live.tree.put("etc/civicum-tune/profile.toml", format!("# mine\n{own}"));
+    live.expect(0, drift);
+    live.tree.put("etc/civicum-tune/profile.toml", own);
     live.tree.put(file, format!("btrfs\n{whole}"));
-    live.expect(0, &["rollback", "--yes"]);
+    // The mode that somebody gave the drop-in is theirs as well.
+    live.expect(0, &["rollback", "1", "--yes", "--force"]);
     assert_eq!(live.tree.text(file), format!("btrfs\n{stock}"));
 }
 

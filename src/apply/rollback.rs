@@ -10,7 +10,7 @@ use super::acts::{self, Fate, Undone};
 use super::generation::{Generation, Generations, State};
 use super::journal::Event;
 use crate::host::{Host, Result};
-use crate::plan::Change;
+use crate::plan::{Act, Change};
 
 /// How to treat what somebody changed since.
 #[derive(Debug, Clone, Copy, Default)]
@@ -220,7 +220,9 @@ fn is_done(events: &[Event], step: usize) -> bool {
 
 /// Which steps to undo, in which order. A command that never began has made nothing out of our files.
 fn order(changes: &[Change], events: &[Event], retry: Option<&[usize]>) -> Vec<usize> {
-    let wanted = |step: &usize| retry.is_none_or(|kept| kept.contains(step));
+    // A folder that was not empty the last time may be so now.
+    let is_folder = |step: usize| matches!(changes[step].act, Act::MakeFolder { .. });
+    let wanted = |step: &usize| retry.is_none_or(|kept| kept.contains(step) || is_folder(*step));
     let began = |step: &usize| {
         let step = *step;
         events.iter().any(|e| matches!(e, Event::Begun { step: s } | Event::Done { step: s } if *s == step))

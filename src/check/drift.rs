@@ -120,7 +120,11 @@ fn drifted(scene: &Scene<'_>, wanted: impl Fn(&str, &str) -> bool) -> Vec<Outcom
 }
 
 fn files(scene: &Scene<'_>) -> Vec<Outcome> {
-    drifted(scene, |_, kind| matches!(kind, "file" | "remove-file" | "link" | "folder" | "swap-file"))
+    // The host's own profile is there to be edited.
+    let is_theirs = |path: &str| path == crate::tunable::OWN_PROFILE;
+    drifted(scene, |path, kind| {
+        !is_theirs(path) && matches!(kind, "file" | "remove-file" | "link" | "folder" | "swap-file")
+    })
 }
 
 /// Those that no check of another area looks at.

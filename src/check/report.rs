@@ -1,7 +1,5 @@
 //! Running the checks, and what came of it.
 
-use std::path::Path;
-
 use serde::Serialize;
 
 use super::outcome::{Because, Evidence, Outcome, Status};
@@ -58,15 +56,6 @@ pub struct Audited {
 pub struct Report {
     /// In the order of the catalogue.
     pub results: Vec<Audited>,
-}
-
-/// As a shell takes it for one word.
-fn quoted(word: &str) -> String {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+:@,=%".contains(&b);
-    if !word.is_empty() && word.bytes().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// How many of each.
@@ -141,21 +130,22 @@ impl Report {
         summary
     }
 
-    /// Our own commands as they are to be typed for a tree: without `--root` they would change the machine on which they
-    /// are typed.
-    pub fn aim_at(&mut self, root: &Path) {
-        let root = quoted(&root.to_string_lossy());
+    /// Our own commands as they are to be typed for this host and this profile: without `--root` they would change the
+    /// machine on which they are typed, without `--profile` they would want something else. `again` makes a command line.
+    pub fn aim(&mut self, is_tree: bool, again: &dyn Fn(&str) -> String) {
+        let ran = |evidence: &Evidence| ["/proc/", "/sys/"].iter().any(|of| evidence.file.starts_with(of));
         for Audited { outcome, .. } in &mut self.results {
             // What a copy of /proc and /sys shows is what ran when it was made; no file of the tree changes that.
-            let ran =
-                |evidence: &Evidence| ["/proc/", "/sys/"].iter().any(|of| evidence.file.starts_with(of));
-            if outcome.fix == "civicum-tune apply" && outcome.evidence.first().is_some_and(ran) {
+            if is_tree && outcome.fix == "civicum-tune apply" && outcome.evidence.first().is_some_and(ran) {
                 outcome.fix = t!("civicum-tune apply, and the next boot of this tree sets it");
+            }
+            if is_tree && outcome.fix == "update-grub" {
+                outcome.fix = t!("inside the image, run: update-grub");
             }
             for verb in ["apply", "rollback", "history"] {
                 let command = format!("civicum-tune {verb}");
                 if outcome.fix.contains(&command) {
-                    outcome.fix = outcome.fix.replace(&command, &format!("{command} --root {root}"));
+                    outcome.fix = outcome.fix.replace(&command, &again(verb));
                 }
             }
         }
@@ -164,17 +154,5 @@ impl Report {
     /// Did no check fail?
     pub fn is_sound(&self) -> bool {
         self.results.iter().all(|audited| audited.outcome.status != Status::Fail)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn one_word_for_a_shell() {
-        assert_eq!(quoted("/mnt/a-1"), "/mnt/a-1");
-        assert_eq!(quoted("/mnt/it's $HOME"), r"'/mnt/it'\''s $HOME'");
-        assert_eq!(quoted(""), "''");
     }
 }

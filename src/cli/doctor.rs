@@ -49,15 +49,16 @@ impl Doctor {
         let ask_engine = || engine::ask(&session.host);
         let scene = Scene::new(context, session.chosen.as_ref(), &applied, now, &ask_engine);
         let mut report = audit(&scene, &selection, self.strict);
-        if let Some(root) = &global.root {
-            report.aim_at(root);
-        }
+        let again = |verb: &str| if verb == "apply" { session.again(verb) } else { session.at_root(verb) };
+        report.aim(!session.host.is_live(), &again);
+        let apply = session.again("apply");
         let host = plan::describe(&session.facts);
         let head = show::Head {
             host: &host,
             profile: &session.settings.name,
             applied: applied.generation.zip(applied.created.as_deref()),
             is_tree: !session.host.is_live(),
+            apply: &apply,
         };
         if out.wants_log() {
             out.log(&diagnostic::of_audit(&report, &head, global.root.as_deref()));

@@ -146,6 +146,10 @@ pub fn main() -> ExitCode {
         Command::Completions(command) => command.run(&out),
         Command::Man(command) => command.run(&cli.global, &out),
     };
+    if let Some(why) = output::lost() {
+        out.failure(&anyhow::anyhow!(t!("standard output did not take all of it: {why}", why = why)));
+        return ExitCode::from(2);
+    }
     match result {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::Differs) => ExitCode::from(1),

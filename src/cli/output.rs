@@ -2,6 +2,7 @@
 
 use crate::t;
 use std::io::{self, Write as _};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -99,9 +100,21 @@ impl Out {
     }
 }
 
+/// Why standard output did not take everything.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// What standard output lost, a full disk for one. A reader that went away is no loss.
+pub(super) fn lost() -> Option<&'static str> {
+    LOST.get().map(String::as_str)
+}
+
 fn put(text: &str) {
     let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            LOST.get_or_init(|| error.to_string());
+        }
+    }
 }
 
 /// What standard output gets when a command failed: one document all the same.

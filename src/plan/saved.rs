@@ -116,6 +116,13 @@ impl SavedPlan {
         if moved.is_empty() && acts(&self.plan) != acts(now) {
             moved.push(t!("  the changes that are needed are not the same any more"));
         }
+        // Rules were sized for so much memory and so many CPUs. The words around the figures may be in another language.
+        let figures = |plan: &Plan| -> Vec<String> {
+            plan.host.split(|c: char| !c.is_ascii_digit()).map(str::to_owned).collect()
+        };
+        if moved.is_empty() && figures(&self.plan) != figures(now) {
+            moved.push(t!("  it was {before}, and is {after}", before = self.plan.host, after = now.host));
+        }
         if moved.is_empty() { Ok(()) } else { Err(SavedPlanError::HostMoved(moved)) }
     }
 

@@ -226,7 +226,14 @@ impl Reader<'_> {
 
     fn entry(&mut self, key: &Spanned<Cow<'_, str>>, value: &Spanned<DeValue<'_>>, path: &mut KeyPath) {
         match lookup(&path.0) {
-            Lookup::Unknown => self.unknown(&self.place(key.span()), path),
+            Lookup::Unknown => {
+                self.unknown(&self.place(key.span()), path);
+                // A mistyped name of a section hides that section; a mistyped `extends` hides all that it would bring.
+                let hides = |name: &str| suggest::nearest(name, ["extends", "without"]).is_some();
+                if path.0.len() > 1 || matches!(value.get_ref(), DeValue::Table(_)) || hides(&path.0[0]) {
+                    self.layer.broken.note(path);
+                }
+            }
             Lookup::Section => {
                 self.name(&self.place(key.span()), path);
                 match value.get_ref() {
@@ -368,7 +375,6 @@ impl Reader<'_> {
     }
 
     fn unknown(&mut self, place: &Place, path: &KeyPath) {
-        self.layer.broken.note(path);
         let (name, folder) = match path.0.split_last() {
             Some((name, folder)) => (name.as_str(), KeyPath(folder.to_vec())),
             None => return,

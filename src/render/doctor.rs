@@ -7,8 +7,6 @@ use crate::check::{AREAS, Audited, Because, Check, Outcome, Report, Status, Summ
 use crate::lang::say;
 use crate::t;
 
-/// The way out of most findings.
-const APPLY: &str = "civicum-tune apply";
 /// Where the words behind `expected`, `actual` and the like begin.
 const INDENT: usize = 14;
 
@@ -20,6 +18,8 @@ pub struct Head<'a> {
     pub profile: &'a str,
     /// The generation in force and its date.
     pub applied: Option<(u32, &'a str)>,
+    /// The command that sets most findings right.
+    pub apply: &'a str,
     /// It is a tree below a folder, and not the running host.
     pub is_tree: bool,
 }
@@ -58,7 +58,7 @@ pub fn human(report: &Report, head: &Head<'_>, all: bool, style: Style) -> Strin
         }
     }
     out += &untold(report, all, style);
-    out += &way_out(report, style);
+    out += &way_out(report, head.apply, style);
     if head.is_tree && report.results.iter().any(|audited| !audited.outcome.fix.is_empty()) {
         let text =
             say("What else is to be done is meant inside the tree: its files, and commands run in it.");
@@ -116,13 +116,12 @@ fn untold(report: &Report, all: bool, style: Style) -> String {
 }
 
 /// How many of the findings one command mends.
-fn way_out(report: &Report, style: Style) -> String {
-    // In a tree the command goes on with `--root`, and nothing behind it.
-    let is_whole = |rest: &str| rest.is_empty() || rest.starts_with(" --root ") && !rest.contains(", ");
+fn way_out(report: &Report, apply: &str, style: Style) -> String {
     let findings = report.results.iter().filter(|audited| audited.outcome.is_finding());
-    let fixes = findings.map(|audited| audited.outcome.fix.as_str());
-    let same: Vec<&str> = fixes.filter(|fix| fix.strip_prefix(APPLY).is_some_and(is_whole)).collect();
-    let (count, Some(apply)) = (same.len(), same.get(1)) else { return String::new() };
+    let count = findings.filter(|audited| audited.outcome.fix == apply).count();
+    if count < 2 {
+        return String::new();
+    }
     let text = t!(
         "{count} of these: {apply} sets them right; with plan in place of apply it only shows how",
         count = count,

@@ -59,7 +59,8 @@ impl Gap {
         because: &Because<'_>,
     ) -> Result<bool, HostError> {
         let before = cx.host.image(path)?;
-        if before.bytes() == Some(text.as_bytes()) {
+        let is_readable = matches!(&before, Image::File { mode, .. } if mode & 0o7777 == 0o644);
+        if is_readable && before.bytes() == Some(text.as_bytes()) {
             return Ok(false);
         }
         Ok(self.put(cx, path, before, Image::file(text, 0o644), None, because))
