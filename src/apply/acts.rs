@@ -139,8 +139,16 @@ pub(super) fn carry_out(host: &Host, act: &Act, progress: &mut dyn Progress) -> 
         Act::SwapOff { path, .. } => swap_off(host, path),
         Act::StopUnit { unit } => run(host, "systemctl", &["stop", unit], UNIT_DEADLINE, progress),
         Act::ReloadSystemd => run(host, "systemctl", &["daemon-reload"], UNIT_DEADLINE, progress),
-        Act::MakeGrubConfig { path, expect, .. } => make_grub_config(host, path, expect, progress),
-        Act::MakeInitramfs { tool } => make_initramfs(host, *tool, progress),
+        Act::MakeGrubConfig { path, expect, .. } => {
+            make_grub_config(host, path, expect, progress)?;
+            host.checkpoint("/boot");
+            Ok(())
+        }
+        Act::MakeInitramfs { tool } => {
+            make_initramfs(host, *tool, progress)?;
+            host.checkpoint("/boot");
+            Ok(())
+        }
     }
 }
 
@@ -209,7 +217,9 @@ pub(super) fn undo(
             if host.image(path)?.bytes().is_some_and(|now| sha256_hex(now) == *before) {
                 return Ok(Undone::Restored);
             }
-            make_grub_config(host, path, &[], progress).map(|()| Undone::Restored)
+            make_grub_config(host, path, &[], progress)?;
+            host.checkpoint("/boot");
+            Ok(Undone::Restored)
         }
         Act::ReloadSystemd | Act::MakeInitramfs { .. } => {
             carry_out(host, act, progress).map(|()| Undone::Restored)

@@ -6,6 +6,7 @@
 //! (temporary file, fsync, rename, fsync of the folder) and *poke* a kernel file (one write). No other
 //! module calls `std::fs`, `std::process::Command` or a system call.
 
+mod checkpoint;
 mod clock;
 pub mod command;
 pub mod cpuid;
