@@ -139,16 +139,8 @@ pub(super) fn carry_out(host: &Host, act: &Act, progress: &mut dyn Progress) -> 
         Act::SwapOff { path, .. } => swap_off(host, path),
         Act::StopUnit { unit } => run(host, "systemctl", &["stop", unit], UNIT_DEADLINE, progress),
         Act::ReloadSystemd => run(host, "systemctl", &["daemon-reload"], UNIT_DEADLINE, progress),
-        Act::MakeGrubConfig { path, expect, .. } => {
-            make_grub_config(host, path, expect, progress)?;
-            host.checkpoint("/boot");
-            Ok(())
-        }
-        Act::MakeInitramfs { tool } => {
-            make_initramfs(host, *tool, progress)?;
-            host.checkpoint("/boot");
-            Ok(())
-        }
+        Act::MakeGrubConfig { path, expect, .. } => make_grub_config(host, path, expect, progress),
+        Act::MakeInitramfs { tool } => make_initramfs(host, *tool, progress),
     }
 }
 
@@ -217,9 +209,7 @@ pub(super) fn undo(
             if host.image(path)?.bytes().is_some_and(|now| sha256_hex(now) == *before) {
                 return Ok(Undone::Restored);
             }
-            make_grub_config(host, path, &[], progress)?;
-            host.checkpoint("/boot");
-            Ok(Undone::Restored)
+            make_grub_config(host, path, &[], progress).map(|()| Undone::Restored)
         }
         Act::ReloadSystemd | Act::MakeInitramfs { .. } => {
             carry_out(host, act, progress).map(|()| Undone::Restored)
@@ -346,6 +336,7 @@ fn make_grub_config(host: &Host, path: &str, expect: &[String], progress: &mut d
     }
     if old != new {
         host.replace(path, &new)?;
+        host.checkpoint(path);
     }
     if let Some(line) = crate::tunable::grub_kernel_lines(&text).next() {
         progress.say(&t!("the next boot: {line}", line = line));
@@ -356,12 +347,14 @@ fn make_grub_config(host: &Host, path: &str, expect: &[String], progress: &mut d
 fn make_initramfs(host: &Host, tool: InitramfsTool, progress: &mut dyn Progress) -> Result<()> {
     match tool {
         InitramfsTool::UpdateInitramfs => {
-            run(host, "update-initramfs", &["-u", "-k", "all"], INITRAMFS_DEADLINE, progress)
+            run(host, "update-initramfs", &["-u", "-k", "all"], INITRAMFS_DEADLINE, progress)?;
         }
         InitramfsTool::Dracut => {
-            run(host, "dracut", &["--regenerate-all", "--force"], INITRAMFS_DEADLINE, progress)
+            run(host, "dracut", &["--regenerate-all", "--force"], INITRAMFS_DEADLINE, progress)?;
         }
     }
+    host.checkpoint("/boot/initrd.img");
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Taking generations back: what civicum-tune changed, and nothing that others changed since.
 
 use crate::t;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::mem::{Discriminant, discriminant};
 
 use serde::Serialize;
 
@@ -82,7 +83,7 @@ pub fn foresee<'a>(
     options: &RollbackOptions,
 ) -> Result<Vec<Vec<(&'a Change, Fate)>>> {
     // What a newer generation did to the same target is undone before an older one comes to look at it.
-    let mut newer: BTreeMap<&str, Fate> = BTreeMap::new();
+    let mut newer: HashMap<(Discriminant<Act>, &str), Fate> = HashMap::new();
     let mut all = Vec::new();
     for generation in generations {
         let events = generation.events(host)?;
@@ -91,13 +92,13 @@ pub fn foresee<'a>(
         let mut found = Vec::new();
         for step in order(&generation.changes, &events, retry.as_deref()) {
             let change = &generation.changes[step];
-            let target = change.act.target();
+            let thing = (discriminant(&change.act), change.act.target());
             let fate = if options.keep && retry.is_some() {
                 match last_kept(&events, step) {
                     Some(why) => Fate::Kept(why.to_owned()),
                     None => continue,
                 }
-            } else if let Some(fate) = newer.get(target).filter(|_| !change.act.settles()) {
+            } else if let Some(fate) = newer.get(&thing).filter(|_| !change.act.settles()) {
                 if let Fate::Overwritten(_) = fate { Fate::Restored } else { fate.clone() }
             } else {
                 match acts::foresee(host, &change.act, rebooted, options.force) {
@@ -107,7 +108,7 @@ pub fn foresee<'a>(
                     Err(error) => Fate::Unknown(error.to_string()),
                 }
             };
-            newer.insert(target, fate.clone());
+            newer.insert(thing, fate.clone());
             found.push((change, fate));
         }
         all.push(found);

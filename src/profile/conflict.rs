@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::account::swap;
-use super::broken::Broken;
 use super::container::{Protocol, Publish};
 use super::finding::{Code, Finding, part};
 use super::kernels::PAGES_HELD;
@@ -13,33 +12,20 @@ use super::{Profile, sysctl};
 use crate::t;
 use crate::units::{KIB, MIB};
 
-/// All of it.
+/// All of it, but for what a value that could not be understood may be the cause of.
 pub(super) fn check(
     profile: &Profile,
     settings: &Settings,
     target: &Target<'_>,
     findings: &mut Vec<Finding>,
 ) {
-    pool(profile, settings, target, findings);
-    check_values(profile, settings, findings);
-    kept_free(profile, settings, target, findings);
-    victims(profile, settings, findings);
-    ports(profile, settings, findings);
-}
-
-/// Of these only what no missing value could be the cause of.
-pub(super) fn check_what_is_left(
-    profile: &Profile,
-    settings: &Settings,
-    target: &Target<'_>,
-    broken: &Broken,
-    findings: &mut Vec<Finding>,
-) {
+    let broken = &profile.broken;
     if broken.spares(&["zswap", "swap", "memory"]) {
         pool(profile, settings, target, findings);
     }
     if broken.inherits_well() {
-        check_values(profile, settings, findings);
+        parameters(profile, settings, findings);
+        boot(profile, settings, findings);
     }
     if broken.spares(&["memory"]) {
         kept_free(profile, settings, target, findings);
@@ -51,12 +37,6 @@ pub(super) fn check_what_is_left(
     if broken.spares(&["sovereignty"]) {
         ports(profile, settings, findings);
     }
-}
-
-/// Of these only what no rule and no section decides.
-fn check_values(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) {
-    parameters(profile, settings, findings);
-    boot(profile, settings, findings);
 }
 
 /// Each page in the pool holds a slot of the swap, so the swap is the most that zswap can hold.

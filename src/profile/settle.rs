@@ -33,16 +33,7 @@ impl Profile {
 
     /// All findings on a host with these figures, warnings too.
     pub fn check(&self, numbers: &Numbers) -> Vec<Finding> {
-        self.check_for(&Target::this(*numbers)).2
-    }
-
-    /// What it comes to on a host, whether every rule has a result there, and all findings.
-    pub(super) fn check_for(&self, target: &Target<'_>) -> (Settings, bool, Vec<Finding>) {
-        if any_error(&self.warnings) {
-            let (settings, findings) = self.check_what_is_left(target);
-            return (settings, false, findings);
-        }
-        self.evaluate(target)
+        self.evaluate(&Target::this(*numbers)).2
     }
 
     /// The host that the profile says it is made for, if it says so; else one of 12 GB.
@@ -81,40 +72,24 @@ impl Profile {
         Some(rule.evaluate(&vars))
     }
 
-    /// All findings of a profile that has errors already, but for those that a missing value could be the cause of: what
-    /// several values say together counts where their sections were understood.
-    fn check_what_is_left(&self, target: &Target<'_>) -> (Settings, Vec<Finding>) {
-        let mut settler = Settler { profile: self, numbers: &target.numbers, findings: Vec::new() };
-        let settings = settler.settings();
-        // A rule that names the memory of its service hangs on it, and that may be what could not be understood.
-        let by_memory = |leaf: &&Leaf| leaf.value.rule().is_some_and(|rule| rule.uses(Var::Memory));
-        let places: Vec<&Place> = self.leaves.values().filter(by_memory).map(|leaf| &leaf.place).collect();
-        let hangs = |finding: &Finding| {
-            let line = finding.span.map(|span| span.line);
-            let same =
-                |place: &&Place| Some(place.span().line) == line && place.source.name() == finding.file;
-            !self.broken.spares(&["services"]) && places.iter().any(same)
-        };
-        let mut findings: Vec<Finding> = settler.findings.into_iter().filter(|f| !hangs(f)).collect();
-        if self.broken.spares(&["memory", "services", "swap"]) {
-            findings.extend(budget::check(self, &settings, target));
-        }
-        conflict::check_what_is_left(self, &settings, target, &self.broken, &mut findings);
-        if self.broken.spares(&["zswap", "swap", "zram", "boot", "mglru", "sysctl"]) {
-            fit::check(self, &settings, target, &mut findings);
-        }
-        sovereignty::check_what_is_left(self, &settings, &self.broken, &mut findings);
-        (settings, findings)
-    }
-
-    fn evaluate(&self, target: &Target<'_>) -> (Settings, bool, Vec<Finding>) {
+    /// What it comes to on a host, whether every rule has a result there, and all findings. Of a profile that has errors
+    /// already those are left out that a missing value could be the cause of: what several values say together counts
+    /// where their sections were understood.
+    pub(super) fn evaluate(&self, target: &Target<'_>) -> (Settings, bool, Vec<Finding>) {
         let mut settler = Settler { profile: self, numbers: &target.numbers, findings: Vec::new() };
         let settings = settler.settings();
         let mut findings = settler.findings;
         let complete = !any_error(&findings);
-        findings.extend(budget::check(self, &settings, target));
+        if !self.broken.spares(&["services"]) {
+            self.forgive_rules_of_memory(&mut findings);
+        }
+        if self.broken.spares(&["memory", "services", "swap"]) {
+            findings.extend(budget::check(self, &settings, target));
+        }
         conflict::check(self, &settings, target, &mut findings);
-        fit::check(self, &settings, target, &mut findings);
+        if self.broken.spares(&["zswap", "swap", "zram", "boot", "mglru", "sysctl"]) {
+            fit::check(self, &settings, target, &mut findings);
+        }
         sovereignty::check(self, &settings, &mut findings);
         if any_error(&findings) {
             // On a host that is too small that is the reason for all the rest, and belongs among the errors.
@@ -124,6 +99,17 @@ impl Profile {
         }
         sort(&mut findings);
         (settings, complete, findings)
+    }
+
+    /// A rule that names the memory of its service hangs on it, and that may be what could not be understood.
+    fn forgive_rules_of_memory(&self, findings: &mut Vec<Finding>) {
+        let by_memory = |leaf: &&Leaf| leaf.value.rule().is_some_and(|rule| rule.uses(Var::Memory));
+        let places: Vec<&Place> = self.leaves.values().filter(by_memory).map(|leaf| &leaf.place).collect();
+        let stands_at = |place: &Place, finding: &Finding| {
+            place.source.name() == finding.file
+                && finding.span.is_some_and(|span| span.line == place.span().line)
+        };
+        findings.retain(|finding| !places.iter().any(|place| stands_at(place, finding)));
     }
 }
 

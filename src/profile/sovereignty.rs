@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use super::Profile;
-use super::broken::Broken;
 use super::container::{self, Image, Publish};
 use super::destination::{has_password, is_private, is_proxy, outside};
 use super::finding::{Code, Finding, part};
@@ -13,25 +12,10 @@ use super::source::Place;
 use super::suggest::nearest;
 use crate::t;
 
-/// Findings about egress, published ports, images, destinations and secrets in environments.
+/// Findings about egress, published ports, images, destinations and secrets in environments, but for those that a value
+/// that could not be understood may be the cause of.
 pub(super) fn check(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) {
-    let mut rules = Rules { profile, settings, findings };
-    rules.egress();
-    rules.publish_address();
-    rules.public();
-    for (name, service) in &settings.services {
-        rules.ports(name, service);
-    }
-    check_values(profile, settings, findings);
-}
-
-/// Of these only what no missing value could be the cause of.
-pub(super) fn check_what_is_left(
-    profile: &Profile,
-    settings: &Settings,
-    broken: &Broken,
-    findings: &mut Vec<Finding>,
-) {
+    let broken = &profile.broken;
     let mut rules = Rules { profile, settings, findings };
     if broken.spares(&["sovereignty"]) {
         rules.egress();
@@ -43,12 +27,6 @@ pub(super) fn check_what_is_left(
             rules.public();
         }
     }
-    check_values(profile, settings, findings);
-}
-
-/// Of these only what no other value decides.
-fn check_values(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) {
-    let mut rules = Rules { profile, settings, findings };
     for (name, service) in &settings.services {
         rules.image(name, service);
         rules.environment(name, service);

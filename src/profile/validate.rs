@@ -84,7 +84,8 @@ fn check(file: &str, read: Reader<'_>, about: &About<'_>) -> (Vec<Finding>, Opti
         sort(&mut findings);
         return (findings, None);
     }
-    let (settings, is_whole, mut on_host) = profile.check_for(&target);
+    let is_sound = !any_error(&findings);
+    let (settings, is_complete, mut on_host) = profile.evaluate(&target);
     if target.origin == Origin::Guess {
         // What does not fit such a host may fit the user's.
         let guess = |f: &&mut Finding| matches!(f.code, Code::MemoryBudget | Code::Rule | Code::Host);
@@ -92,7 +93,7 @@ fn check(file: &str, read: Reader<'_>, about: &About<'_>) -> (Vec<Finding>, Opti
     }
     findings.extend(on_host);
     waivers(&profile, &settings, about, &mut findings);
-    let memory = is_whole.then(|| Account::new(&settings, &target, disk_is_guess));
+    let memory = (is_sound && is_complete).then(|| Account::new(&settings, &target, disk_is_guess));
     cap(&mut findings, 2 * MAX_FINDINGS);
     sort(&mut findings);
     (findings, memory)
