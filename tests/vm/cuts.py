@@ -13,7 +13,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from host import compare, install, stock
+from host import as_grub_reads, compare, install, stock
 from vm import Checks, Vm, say
 
 binary, image = sys.argv[1:3]
@@ -107,6 +107,9 @@ vm = Vm(image, base=prepared.disk, cache="writeback", name="recorder").boot()
 before = stock(vm)
 rollbacks, recoveries = max(1, count // 5), count // 5
 chosen = spread(record(vm, APPLY, "apply"), count - rollbacks - recoveries)
+boot = ["/boot/grub/grub.cfg", "/boot/initrd.img-" + vm.output("uname -r")]
+checks.equal("GRUB finds on the disk what the kernel has", as_grub_reads(vm, boot),
+             vm.output("sha256sum " + " ".join(boot)).split()[::2])
 cut = chosen[len(chosen) // 3]
 chosen += spread(record(vm, "civicum-tune --verbose rollback --yes", "rollback"), rollbacks)
 vm.power_cut()

@@ -1,5 +1,9 @@
 """What the scenarios ask of the machine: the kernel's own answers, and the whole stock host to compare with."""
 
+import hashlib
+import json
+import subprocess
+
 from vm import say
 
 PROFILE = """\
@@ -112,3 +116,22 @@ def memory_is_whole(vm):
 
 def empty_memory(vm):
     vm.output("! mountpoint -q /t || umount /t; rm -rf /t /root/step")
+
+
+def as_grub_reads(vm, paths):
+    """SHA-256 of files as they are on the disk at this moment, its journal not replayed: GRUB reads no journal. The machine
+    needs cache=writeback."""
+    copy, raw, root = (vm.folder / name for name in ("grub.qcow2", "grub.raw", "grub.ext4"))
+    vm.copy_disk(copy)
+    subprocess.run(["qemu-img", "convert", "-O", "raw", copy, raw], check=True)
+    table = json.loads(subprocess.run(["sfdisk", "-J", raw], check=True, capture_output=True).stdout)
+    largest = max(table["partitiontable"]["partitions"], key=lambda partition: partition["size"])
+    subprocess.run(["dd", f"if={raw}", f"of={root}", "bs=1M", "iflag=skip_bytes", f"skip={largest['start'] * 512}",
+                    "conv=sparse", "status=none"], check=True)
+    found = []
+    for path in paths:
+        content = subprocess.run(["debugfs", "-c", "-R", f"cat {path}", root], check=True, capture_output=True).stdout
+        found.append(hashlib.sha256(content).hexdigest())
+    for file in (copy, raw, root):
+        file.unlink()
+    return found
