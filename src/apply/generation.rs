@@ -57,7 +57,8 @@ pub enum State {
 }
 
 impl Generation {
-    fn folder(id: u32) -> String {
+    /// Where its intent, its journal and what was put aside lie.
+    pub fn folder(id: u32) -> String {
         format!("{STATE}/generations/{id:04}")
     }
 

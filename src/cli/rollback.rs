@@ -183,7 +183,11 @@ fn describe(
                     format!("{} → {}", style.red(&after), style.green(&before))
                 }
                 Fate::Overwritten(_) if is_file(host, change) => {
-                    style.yellow(&t!("changed since; overwritten, their version put aside"))
+                    let folder = host.shown(&Generation::folder(generation.id));
+                    style.yellow(&t!(
+                        "changed since; overwritten, their version put aside in {folder}",
+                        folder = folder.display()
+                    ))
                 }
                 Fate::Overwritten(_) => style.yellow(&t!("changed since; overwritten")),
                 Fate::Kept(_) if options.keep => style.yellow(&t!("changed since; accepted, and stays")),

@@ -8,9 +8,10 @@ use anyhow::{Context as _, anyhow};
 use super::Global;
 use crate::facts::Facts;
 use crate::host::{Host, HostError, Image};
-use crate::plan::{self, Plan, SavedPlan};
+use crate::plan::{self, Note, Plan, SavedPlan};
 use crate::profile::{self, Finding, Numbers, Profile, Settings};
 use crate::tunable::{Context, boot_line_lacks};
+use crate::units::Bytes;
 
 /// Where a host's own profile is kept.
 pub(super) const OWN_PROFILE: &str = "/etc/civicum-tune/profile.toml";
@@ -68,7 +69,19 @@ impl Session {
 
     /// Compares the host with what is wanted.
     pub(super) fn plan(&self) -> Result<Plan, HostError> {
-        plan::build(&self.settings, &self.facts, &self.host, self.remember.as_deref())
+        let mut plan = plan::build(&self.settings, &self.facts, &self.host, self.remember.as_deref())?;
+        let ram = Bytes(self.facts.memory.total_bytes);
+        let least = self.chosen.as_ref().and_then(Profile::at_least);
+        if let Some(least) = least.filter(|least| ram.0 > 0 && ram < *least) {
+            let text = t!(
+                "the profile is made for at least {least} of RAM, and the host has {ram}; the bundled profile for this host is {name}",
+                least = least,
+                ram = ram,
+                name = profile::best_for(ram.0)
+            );
+            plan.notes.push(Note { tunable: "profile".to_owned(), text });
+        }
+        Ok(plan)
     }
 
     /// The same with fresh facts.

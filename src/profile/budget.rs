@@ -106,9 +106,11 @@ fn services(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>)
                 findings.push(Finding::error(Code::Conflict, place, message));
             }
         }
+        // A rule for it that gives nothing has its own finding.
+        let unlimited = service.memory.is_none() && place("memory").is_none();
         if let (Some(swap), Some(place)) = (service.memory_swap, place("memory_swap")) {
             match service.memory {
-                None => findings.push(
+                None if unlimited => findings.push(
                     Finding::error(Code::Conflict, place, t!("memory_swap needs memory beside it"))
                         .help(t!("memory_swap is memory and swap together")),
                 ),
@@ -121,10 +123,10 @@ fn services(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>)
                     let help = t!("it is memory and swap together: write \"memory + 1GiB\"");
                     findings.push(Finding::error(Code::Conflict, place, message).help(help));
                 }
-                Some(_) => {}
+                _ => {}
             }
         }
-        if service.memory.is_none() {
+        if unlimited {
             if let Some(place) = profile.first_place(&["services", name]) {
                 let message = t!(
                     "{name} has no memory limit, so the arithmetic of the others proves nothing",

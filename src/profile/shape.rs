@@ -199,6 +199,7 @@ fn sysctl_key(text: &str) -> Result<(), Objection> {
 
 fn swap_path(text: &str) -> Result<(), Objection> {
     const NOT_BELOW: [&str; 5] = ["/proc", "/sys", "/dev", "/run", "/tmp"];
+    const OF_THE_SYSTEM: [&str; 7] = ["/etc", "/usr", "/boot", "/bin", "/sbin", "/lib", "/lib64"];
     one_line(text)?;
     let Some(inside) = text.strip_prefix('/') else {
         return Err((t!("the path is not absolute"), Some(say("for example /civicum.swap"))));
@@ -224,10 +225,17 @@ fn swap_path(text: &str) -> Result<(), Objection> {
     if text.len() > 200 || inside.split('/').any(|part| part.len() > 100) {
         return Err((t!("the path is too long"), None));
     }
-    if let Some(folder) = NOT_BELOW.iter().find(|f| text == **f || text.starts_with(&format!("{f}/"))) {
+    let below = |folder: &&&str| text == **folder || text.starts_with(&format!("{folder}/"));
+    if let Some(folder) = NOT_BELOW.iter().find(below) {
         return Err((
             t!("a swap file can't live below {folder}", folder = folder),
             Some(say("it must be on a disk's file system, as /civicum.swap is")),
+        ));
+    }
+    if let Some(folder) = OF_THE_SYSTEM.iter().find(below) {
+        return Err((
+            t!("{folder} belongs to the system's packages and settings, not to swap", folder = folder),
+            Some(say("for example /civicum.swap or /var/swap/civicum.swap")),
         ));
     }
     Ok(())

@@ -3,7 +3,7 @@
 /// The candidate nearest to `word`, if it is near enough to be a slip of the finger.
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     // A third of the word may be wrong: one letter in `zpol`, two in `compresorr`; nothing in `a`.
-    let allowed = (word.chars().count() / 3).clamp(usize::from(word.chars().count() > 1), 3);
+    let allowed = (word.chars().count() / 3).clamp(usize::from(word.chars().count() > 1), 2);
     let folded = fold(word);
     candidates
         .into_iter()

@@ -105,6 +105,8 @@ fn system(page: &mut Page, facts: &Facts, survey: Option<&Survey>) {
     let below = match (&facts.virtualization.container, &facts.virtualization.vm) {
         (Some(container), _) => t!("{container} container", container = container),
         (None, Some(vm)) => t!("virtual machine ({vm})", vm = vm),
+        // A copied disk knows no processor, and so nothing of what is below it.
+        (None, None) if facts.cpu.threads == 0 => t!("not told"),
         (None, None) => t!("no sign of virtualisation"),
     };
     page.line(&say("Runs on"), &below);
@@ -127,6 +129,9 @@ fn processor(page: &mut Page, facts: &Facts) {
     let cpu = &facts.cpu;
     page.heading(&say("Processor"));
     page.line(&say("Name"), &or_unknown(&cpu.name));
+    if cpu.threads == 0 {
+        return;
+    }
     if let Some(name) = &cpu.microarchitecture {
         page.line(
             &say("Generation"),
@@ -155,16 +160,16 @@ fn processor(page: &mut Page, facts: &Facts) {
 fn memory(page: &mut Page, facts: &Facts, survey: Option<&Survey>) {
     page.heading(&say("Memory"));
     let memory = &facts.memory;
-    page.line(
-        "RAM",
-        &t!(
-            "{total}, {available} available",
-            total = size(memory.total_bytes),
-            available = size(memory.available_bytes)
-        ),
-    );
+    let told = memory.total_bytes > 0;
+    let ram = if told {
+        let (total, available) = (size(memory.total_bytes), size(memory.available_bytes));
+        t!("{total}, {available} available", total = total, available = available)
+    } else {
+        t!("not told")
+    };
+    page.line("RAM", &ram);
     if facts.swap.is_empty() {
-        page.line(&say("Swap"), &say("none"));
+        page.line(&say("Swap"), &if told { say("none") } else { say("not told") });
     }
     for area in &facts.swap {
         let used = size(area.used_bytes);
@@ -183,7 +188,9 @@ fn memory(page: &mut Page, facts: &Facts, survey: Option<&Survey>) {
         );
     }
     let zswap = &facts.zswap;
-    let words = if !zswap.available {
+    let words = if !told {
+        t!("not told")
+    } else if !zswap.available {
         t!("not in this kernel")
     } else if zswap.enabled {
         let mut words = t!("on, {compressor}", compressor = zswap.compressor.as_deref().unwrap_or("?"));
@@ -220,7 +227,8 @@ fn memory(page: &mut Page, facts: &Facts, survey: Option<&Survey>) {
     let mglru = facts.mglru.as_ref().map(|m| {
         t!("enabled {bits}, min_ttl_ms {ms}", bits = format!("{:#06x}", m.enabled), ms = m.min_ttl_ms)
     });
-    page.line("MGLRU", &mglru.map_or_else(|| say("not in this kernel, or not told"), Cow::Owned));
+    let without = if told { say("not in this kernel") } else { say("not told") };
+    page.line("MGLRU", &mglru.map_or(without, Cow::Owned));
     for process in survey.iter().flat_map(|survey| &survey.largest_processes) {
         page.line(
             &say("Held by"),

@@ -69,7 +69,7 @@ impl Tunable for Sysctl {
                 .filter(|a| a.wins && a.file != FILE && comes_after_ours(&a.file))
             {
                 if tidy(&other.value) != tidy(value) {
-                    gap.note(t!("at boot {file}:{line} sets {key} = {value} after our file and wins; remove that line, or ask for {key} = {value} in the profile", file = other.file, line = other.line, key = key, value = other.value));
+                    gap.block(t!("at boot {file}:{line} sets {key} = {value} after our file and wins; remove that line, or ask for {key} = {value} in the profile", file = other.file, line = other.line, key = key, value = other.value));
                 }
             }
         }

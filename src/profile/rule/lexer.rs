@@ -79,6 +79,8 @@ fn literal(text: &str, at: &mut usize) -> Result<Word, RuleError> {
         Err(why) => {
             let error = RuleError::new(start..after, why.to_string());
             Err(match suggest::nearest(unit, UNITS) {
+                // A number too large for its unit needs no other unit.
+                Some(near) if near == unit => error,
                 Some(near) => error.help(t!("did you mean `{number}{near}`?", number = number, near = near)),
                 None if unit == "of" => error.help(t!("did you mean `{number}% of`?", number = number)),
                 None => error,
