@@ -10,6 +10,7 @@ pub mod apply;
 pub mod change;
 pub mod check;
 pub mod cli;
+pub mod container;
 pub mod engine;
 pub mod facts;
 pub mod host;

@@ -2,16 +2,20 @@
 
 mod apply;
 mod completions;
+mod deploy;
 mod detect;
 mod doctor;
 mod explain;
 mod history;
+mod images;
 mod output;
 mod plan;
 mod profile;
 mod progress;
+mod render;
 mod rollback;
 mod session;
+mod status;
 mod validate;
 
 use std::path::PathBuf;
@@ -38,7 +42,7 @@ struct Cli {
 }
 
 const STATUS: &str = "Exit status: 0 done, nothing differs; 1 changes are pending (plan), a check failed (doctor), a file \
-                      is invalid (validate); \
+                      is invalid (validate), not all containers are healthy (status); \
                       2 trouble, with its reason on standard error.";
 
 /// What every command understands.
@@ -115,6 +119,12 @@ enum Command {
     Validate(validate::Validate),
     /// Say all about a tunable, a check or a finding: what, why, at what risk, and how to undo it
     Explain(explain::Explain),
+    Deploy(deploy::DeployCommand),
+    Down(deploy::DownCommand),
+    Images(images::ImagesCommand),
+    Status(status::StatusCommand),
+    Render(render::RenderCommand),
+    Logs(status::LogsCommand),
     /// Print the completions for a shell
     Completions(completions::Completions),
     /// Print a man page, or write them all to a folder
@@ -143,6 +153,12 @@ pub fn main() -> ExitCode {
         Command::Profile(command) => command.run(&cli.global, &out),
         Command::Validate(command) => command.run(&cli.global, &out),
         Command::Explain(command) => command.run(&out),
+        Command::Deploy(command) => command.run(&cli.global, &out),
+        Command::Images(command) => command.run(&cli.global, &out),
+        Command::Down(command) => command.run(&cli.global, &out),
+        Command::Render(command) => command.run(&cli.global, &out),
+        Command::Status(command) => command.run(&cli.global, &out),
+        Command::Logs(command) => command.run(&cli.global, &out),
         Command::Completions(command) => command.run(&out),
         Command::Man(command) => command.run(&cli.global, &out),
     };
@@ -173,6 +189,12 @@ impl Command {
             Self::Profile(_) => "profile",
             Self::Validate(_) => "validate",
             Self::Explain(_) => "explain",
+            Self::Deploy(_) => "deploy",
+            Self::Down(_) => "down",
+            Self::Images(_) => "images",
+            Self::Status(_) => "status",
+            Self::Render(_) => "render",
+            Self::Logs(_) => "logs",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
         }

@@ -10,6 +10,18 @@ use crate::plan::Change;
 use crate::render::style::printable;
 use crate::units::Bytes;
 
+/// A line at the bottom of the terminal; none in a pipe.
+pub(super) fn line_that_stays(out: &Out) -> Option<ProgressBar> {
+    let animated = terminal::stderr_is_terminal() && !out.quiet;
+    animated.then(|| {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{spinner} {prefix} {wide_msg} {elapsed}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.enable_steady_tick(std::time::Duration::from_millis(120));
+        bar
+    })
+}
+
 /// Shows each step as it is done.
 pub(super) struct Steps<'a> {
     out: &'a Out,
@@ -19,15 +31,7 @@ pub(super) struct Steps<'a> {
 
 impl<'a> Steps<'a> {
     pub(super) fn new(out: &'a Out) -> Self {
-        let animated = terminal::stderr_is_terminal() && !out.quiet;
-        let bar = animated.then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{spinner} {prefix} {wide_msg} {elapsed}");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-            bar.enable_steady_tick(std::time::Duration::from_millis(120));
-            bar
-        });
-        Self { out, bar, place: String::new() }
+        Self { out, bar: line_that_stays(out), place: String::new() }
     }
 
     fn print(&self, text: &str) {

@@ -9,7 +9,7 @@ use bollard::errors::Error;
 use bollard::models::{LocalNodeState, SystemInfo};
 use bollard::{API_DEFAULT_VERSION, Docker};
 
-use super::transport::{ApiVersion, carry};
+use super::transport::{ApiVersion, MOST, carry};
 use crate::facts::engine::{Engine, EngineInfo, SOCKETS, Silence, Trouble};
 use crate::host::{Host, terminal};
 
@@ -22,9 +22,7 @@ pub fn ask(host: &Host) -> Engine {
     if !host.is_live() {
         return Engine::Unasked;
     }
-    let named = terminal::environment("DOCKER_HOST")
-        .and_then(|url| url.strip_prefix("unix://").map(str::to_owned))
-        .filter(|path| path.starts_with('/'));
+    let named = named_socket();
     let silent = |socket: &str, trouble, detail: String| {
         Engine::Silent(Silence { socket: socket.to_owned(), trouble, detail })
     };
@@ -45,6 +43,13 @@ pub fn ask(host: &Host) -> Engine {
     }
 }
 
+/// The socket that `DOCKER_HOST` names.
+pub(super) fn named_socket() -> Option<String> {
+    terminal::environment("DOCKER_HOST")
+        .and_then(|url| url.strip_prefix("unix://").map(str::to_owned))
+        .filter(|path| path.starts_with('/'))
+}
+
 /// systemd holds the socket of an engine that does not run, and would start it for us.
 fn is_asleep(host: &Host) -> bool {
     const UNITS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
@@ -60,7 +65,7 @@ fn is_asleep(host: &Host) -> bool {
         && !RUNS.iter().any(|group| host.exists(group))
 }
 
-type Refusal = (Trouble, String);
+pub(super) type Refusal = (Trouble, String);
 
 fn call(socket: &str) -> Result<EngineInfo, Refusal> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -72,7 +77,7 @@ fn call(socket: &str) -> Result<EngineInfo, Refusal> {
     let answer = runtime.block_on(async {
         let (path, kept) = (socket.to_owned(), Arc::clone(&api));
         let docker = Docker::connect_with_custom_transport(
-            move |request| carry(path.clone(), request, Arc::clone(&kept)),
+            move |request| carry(path.clone(), request, MOST, Arc::clone(&kept)),
             Some("http://docker"),
             DEADLINE.as_secs(),
             API_DEFAULT_VERSION,
@@ -85,7 +90,7 @@ fn call(socket: &str) -> Result<EngineInfo, Refusal> {
     understand(socket, info, api)
 }
 
-fn refusal(error: &Error) -> Refusal {
+pub(super) fn refusal(error: &Error) -> Refusal {
     match error {
         Error::RequestTimeoutError => (Trouble::NoAnswer, String::new()),
         Error::DockerResponseServerError { status_code, message } => {

@@ -1,6 +1,18 @@
 //! The Docker engine, through its own API on its Unix socket. One small runtime lives here, and nowhere else.
 
 mod ask;
+mod client;
+mod create;
+mod deploy;
+mod error;
+pub mod images;
+mod observe;
+mod status;
 mod transport;
 
 pub use ask::ask;
+pub use client::Client;
+pub use deploy::{Deployed, Progress, deploy, down};
+pub use error::EngineError;
+pub use observe::observe;
+pub use status::{Logs, Usage, logs, usage};

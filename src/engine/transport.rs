@@ -15,8 +15,10 @@ use hyper::{Response, Uri};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
-/// The most that an engine may say, in bytes. `/info` of a busy one has 10 KiB.
-const MOST: usize = 4 << 20;
+/// The most that an engine may say to one question, in bytes. `/info` of a busy one has 10 KiB.
+pub(super) const MOST: usize = 4 << 20;
+/// A stream (a log, a build) has no end of its own.
+pub(super) const UNBOUNDED: usize = usize::MAX;
 
 /// What the reply's head said of the API, for whoever holds the other end.
 pub(super) type ApiVersion = Arc<Mutex<Option<String>>>;
@@ -25,10 +27,11 @@ pub(super) type ApiVersion = Arc<Mutex<Option<String>>>;
 pub(super) async fn carry(
     socket: String,
     request: BollardRequest,
+    most: usize,
     api: ApiVersion,
 ) -> Result<Response<Incoming>, Error> {
     let stream = UnixStream::connect(&socket).await?;
-    let (mut sender, connection) = http1::handshake(Bounded { stream, left: MOST }).await?;
+    let (mut sender, connection) = http1::handshake(Bounded { stream, left: most, most }).await?;
     tokio::spawn(connection);
     let (mut head, body) = request.into_parts();
     // On a socket a request names the path alone; HTTP/1.1 wants a host all the same.
@@ -47,6 +50,7 @@ pub(super) async fn carry(
 struct Bounded {
     stream: UnixStream,
     left: usize,
+    most: usize,
 }
 
 impl Read for Bounded {
@@ -64,7 +68,7 @@ impl Read for Bounded {
         }
         let bytes = part.filled();
         let Some(left) = self.left.checked_sub(bytes.len()) else {
-            return Poll::Ready(Err(io::Error::other(format!("it said more than {MOST} bytes"))));
+            return Poll::Ready(Err(io::Error::other(format!("it said more than {} bytes", self.most))));
         };
         to.put_slice(bytes);
         self.left = left;

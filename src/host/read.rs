@@ -62,6 +62,19 @@ impl Host {
         Ok(bytes)
     }
 
+    /// Opens a file that is too large to be read at once: images of containers have gigabytes.
+    pub fn open_large(&self, path: &str) -> Result<std::fs::File> {
+        let opened = self.open_in_root(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK).and_then(|fd| {
+            let file = file_of(fd);
+            if file.metadata()?.is_file() {
+                Ok(file)
+            } else {
+                Err(io::Error::other(t!("it is no regular file")))
+            }
+        });
+        opened.map_err(|e| self.error("read", path, e))
+    }
+
     /// The file as text; bytes that are not UTF-8 become U+FFFD. `None` where there is no such file.
     pub fn read_text(&self, path: &str) -> Result<Option<String>> {
         Ok(self.read(path)?.map(|bytes| match String::from_utf8(bytes) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::container::Publish;
+use super::mount::{Tmpfs, Volume};
 use crate::units::Bytes;
 
 /// A profile resolved for one host. Produced by [`super::Profile::settle`]; the tunables read only this.
@@ -32,6 +33,9 @@ pub struct Settings {
     pub services: BTreeMap<String, Service>,
     /// What may leave the host.
     pub sovereignty: Sovereignty,
+    /// How the containers are brought up.
+    #[serde(default)]
+    pub deployment: Deployment,
     /// Findings of `doctor` that are accepted, by the check's id.
     #[serde(default)]
     pub waivers: BTreeMap<String, Waiver>,
@@ -151,6 +155,54 @@ pub struct Service {
     pub pids: Option<u64>,
     /// Environment variables.
     pub environment: BTreeMap<String, String>,
+    /// What it is; `None`: what its name says.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// The command line, one argument each.
+    #[serde(default)]
+    pub command: Option<Vec<String>>,
+    /// `UID:GID`.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Services that must be healthy before.
+    #[serde(default)]
+    pub needs: Option<Vec<String>>,
+    /// Volumes and folders.
+    #[serde(default)]
+    pub volumes: Option<Vec<Volume>>,
+    /// Folders in memory.
+    #[serde(default)]
+    pub tmpfs: Option<Vec<Tmpfs>>,
+    /// May it write to its root file system?
+    #[serde(default)]
+    pub writable: bool,
+    /// Capabilities that it keeps.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    /// Ends with 0 when it works; an empty list is none.
+    #[serde(default)]
+    pub health: Option<Vec<String>>,
+    /// The engine's restart policy.
+    #[serde(default)]
+    pub restart: Option<String>,
+    /// How long it may take to stop, ms.
+    #[serde(default)]
+    pub stop_timeout_ms: Option<u64>,
+    /// `/dev/shm`, bytes.
+    #[serde(default)]
+    pub shm_size: Option<Bytes>,
+    /// Most open files of a process.
+    #[serde(default)]
+    pub nofile: Option<u64>,
+    /// May it lock its memory?
+    #[serde(default)]
+    pub memlock: bool,
+    /// Secrets that it finds in `/run/secrets`.
+    #[serde(default)]
+    pub secrets: Option<Vec<String>>,
+    /// Settings of the PostgreSQL server.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
 }
 
 impl Service {
@@ -158,6 +210,21 @@ impl Service {
     pub fn swap_limit(&self) -> Option<Bytes> {
         let memory = self.memory?;
         Some(self.memory_swap.map_or(memory, |both| Bytes(both.0.saturating_sub(memory.0))))
+    }
+}
+
+/// `[deployment]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// What the names of containers, networks and volumes begin with.
+    pub name: String,
+    /// How long a service may take to become healthy, ms.
+    pub deadline_ms: u64,
+}
+
+impl Default for Deployment {
+    fn default() -> Self {
+        Self { name: "civicum".to_owned(), deadline_ms: 300_000 }
     }
 }
 

@@ -6,6 +6,7 @@ use super::container::{self, Publish};
 use super::decode::inside;
 use super::finding::{Code, Finding, Severity, any_error, sort};
 use super::keys::Kind;
+use super::mount::{Tmpfs, Volume};
 pub use super::numbers::Numbers;
 use super::rule::{Quantity, Rule, RuleError, Var, Vars};
 use super::settings::{Persist, Service, Settings, Waiver};
@@ -150,9 +151,7 @@ impl Settler<'_> {
         s.boot.kernel_args = self.list(&["boot", "kernel_args"]);
         s.boot.psi = self.flag(&["boot", "psi"]).unwrap_or(false);
         s.boot.cgroup_v2 = self.flag(&["boot", "cgroup_v2"]).unwrap_or(false);
-        if let Some(Value::Duration(ttl)) = self.value(&["mglru", "min_ttl"]) {
-            s.mglru.min_ttl_ms = Some(ttl.0);
-        }
+        s.mglru.min_ttl_ms = self.duration(&["mglru", "min_ttl"]);
         s.memory.at_least = self.size(&["memory", "at_least"]);
         s.memory.reserve = self.size(&["memory", "reserve"]).unwrap_or_default();
         for name in profile.names_in("services") {
@@ -168,6 +167,12 @@ impl Settler<'_> {
         for (name, service) in &mut s.services {
             let written = self.list(&["services", name, "publish"]);
             service.publish = written.iter().filter_map(|text| Publish::parse(text, address).ok()).collect();
+        }
+        if let Some(name) = self.text(&["deployment", "name"]) {
+            s.deployment.name = name;
+        }
+        if let Some(deadline) = self.duration(&["deployment", "deadline"]) {
+            s.deployment.deadline_ms = deadline;
         }
         s.waivers = self.waivers();
         s
@@ -211,14 +216,47 @@ impl Settler<'_> {
             cpu_weight: self.integer(&at("cpu_weight")).and_then(|n| u32::try_from(n).ok()),
             oom_score_adj: whole(self.integer(&at("oom_score_adj"))),
             pids: self.integer(&at("pids")).and_then(|n| u64::try_from(n).ok()),
-            environment: self.environment(name),
+            environment: self.texts_below(&["services", name, "environment"]),
+            role: self.text(&at("role")),
+            command: self.written(&at("command")),
+            user: self.text(&at("user")),
+            needs: self.written(&at("needs")),
+            volumes: self.parsed(&at("volumes"), Volume::parse),
+            tmpfs: self.parsed(&at("tmpfs"), Tmpfs::parse),
+            writable: self.flag(&at("writable")).unwrap_or(false),
+            capabilities: self.list(&at("capabilities")),
+            health: self.written(&at("health")),
+            restart: self.text(&at("restart")),
+            stop_timeout_ms: self.duration(&at("stop_timeout")),
+            shm_size: self.size(&at("shm_size")),
+            nofile: self.integer(&at("nofile")).and_then(|n| u64::try_from(n).ok()),
+            memlock: self.flag(&at("memlock")).unwrap_or(false),
+            secrets: self.written(&at("secrets")),
+            settings: self.texts_below(&["services", name, "settings"]),
         }
     }
 
-    fn environment(&self, service: &str) -> BTreeMap<String, String> {
-        let path = ["services", service, "environment"];
+    /// A list, where one is written.
+    fn written(&self, path: &[&str]) -> Option<Vec<String>> {
+        self.value(path).map(|_| self.list(path))
+    }
+
+    /// The entries of a list that have their form; the others were told already.
+    fn parsed<T>(&self, path: &[&str], parse: fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
+        let entries = self.written(path)?;
+        Some(entries.iter().filter_map(|text| parse(text).ok()).collect())
+    }
+
+    fn duration(&self, path: &[&str]) -> Option<u64> {
+        match self.value(path)? {
+            Value::Duration(span) => Some(span.0),
+            _ => None,
+        }
+    }
+
+    fn texts_below(&self, path: &[&str]) -> BTreeMap<String, String> {
         self.profile
-            .below(&path)
+            .below(path)
             .filter_map(|(path, leaf)| match &leaf.value {
                 Value::Text(value) => Some((path.0.last()?.clone(), value.clone())),
                 _ => None,

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::container;
+use super::{container, mount};
 use crate::lang::say;
 use crate::t;
 
@@ -41,6 +41,18 @@ pub enum Shape {
     Image,
     /// A port that the host opens.
     Publish,
+    /// One argument of a command.
+    Argument,
+    /// A user and a group in numbers.
+    User,
+    /// A volume or a folder, and where a container sees it.
+    Volume,
+    /// A folder in memory.
+    Tmpfs,
+    /// A Linux capability, without its `CAP_`.
+    Capability,
+    /// The name of a PostgreSQL setting.
+    SettingName,
     /// The id of a check of `doctor`.
     CheckId,
 }
@@ -70,6 +82,14 @@ impl Shape {
                 r"^([0-9.]+:|\[[0-9A-Fa-f:.]+\]:)?([1-9][0-9]{0,4}:)?[1-9][0-9]{0,4}(/(tcp|udp))?$"
             }
             Self::CheckId => "^CT-[A-Z]{2,12}-[0-9]{3}$",
+            Self::Argument => r"^[^\u0000-\u001f\u007f]+$",
+            Self::User => "^[0-9]{1,7}:[0-9]{1,7}$",
+            Self::Volume => {
+                r"^(/[^:\u0000-\u001f\u007f]+|[a-z0-9][a-z0-9_-]{0,62}):/[^:\u0000-\u001f\u007f]+(:ro)?$"
+            }
+            Self::Tmpfs => r"^/[^:\u0000-\u001f\u007f]+(:[0-9]+(\.[0-9]+)? ?([KMGT]i?B?|B)?)?$",
+            Self::Capability => "^[A-Z][A-Z_]{2,30}$",
+            Self::SettingName => "^[a-z][a-z0-9_]*([.][a-z][a-z0-9_]*)?$",
         }
     }
 
@@ -124,6 +144,33 @@ impl Shape {
                 })
             }
             Self::CheckId => check_id(text),
+            Self::Argument if text.is_empty() => Err((t!("an argument is empty"), None)),
+            Self::Argument => one_line(text),
+            Self::User => match mount::user(text) {
+                Some(_) => Ok(()),
+                None => Err((
+                    t!("`{text}` is no user in numbers", text = shortened(text)),
+                    Some(say("as in \"999:999\"; names mean another number in every image")),
+                )),
+            },
+            Self::Volume => mount::Volume::parse(text).map(|_| ()).map_err(|why| {
+                (why, Some(say("as in \"data:/var/lib/data\", or \"/srv/models:/models:ro\"")))
+            }),
+            Self::Tmpfs => mount::Tmpfs::parse(text)
+                .map(|_| ())
+                .map_err(|why| (why, Some(say("as in \"/tmp\" or \"/tmp:64MiB\"")))),
+            Self::Capability => made_of(
+                text,
+                31,
+                |c, _| c.is_ascii_uppercase() || c == '_',
+                || say("as capabilities(7) spells it, without CAP_: NET_BIND_SERVICE"),
+            ),
+            Self::SettingName => made_of(
+                text,
+                63,
+                |c, first| c.is_ascii_lowercase() || (!first && (c.is_ascii_digit() || "_.".contains(c))),
+                || say("as PostgreSQL spells it, in lower case: shared_buffers"),
+            ),
         }
     }
 }

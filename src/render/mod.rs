@@ -1,6 +1,7 @@
 //! How things are shown to people and to machines.
 
 pub mod budget;
+pub mod deploy;
 pub mod diagnostic;
 pub mod diff;
 pub mod doctor;
@@ -11,6 +12,8 @@ pub mod json;
 pub mod junit;
 pub mod plan;
 pub mod sarif;
+pub mod status;
 pub mod style;
+pub mod yaml;
 
 pub use style::Style;

@@ -1,0 +1,264 @@
+//! `deploy`: the containers of the profile, brought up or brought up to date.
+
+use anyhow::bail;
+use clap::Args;
+use indicatif::ProgressBar;
+
+use super::output::Out;
+use super::progress::line_that_stays;
+use super::session::{Session, at_root};
+use super::{Answer, Global, Outcome};
+use crate::container::desired::Deployment;
+use crate::container::plan::{self, Change, Plan};
+use crate::engine::{self, Client, Deployed, Progress, deploy, observe};
+use crate::host::{Lock, terminal};
+use crate::render::deploy as show;
+use crate::render::style::printable;
+use crate::t;
+
+/// Bring the profile's containers up, in order, and wait until they are healthy
+///
+/// Only what differs is touched. A container that must be made anew is put aside first, and comes back if the new one does
+/// not get healthy. Networks have no way out, secrets are made once, volumes are kept.
+#[derive(Debug, Args)]
+pub(super) struct DeployCommand {
+    /// Only these services, and what they need
+    #[arg(value_name = "SERVICE")]
+    services: Vec<String>,
+    /// Show the plan, and change nothing; exit 1 when there are changes
+    #[arg(long)]
+    dry_run: bool,
+    /// Remove containers of this deployment that no service of the profile asks for
+    #[arg(long)]
+    remove_orphans: bool,
+}
+
+/// What every command about containers needs.
+pub(super) struct Stage {
+    pub session: Session,
+    pub wish: Deployment,
+    pub client: Client,
+}
+
+impl Stage {
+    /// The profile's deployment, or a part of it, and a connection to the engine.
+    pub(super) fn open(global: &Global, verb: &str, services: &[String]) -> anyhow::Result<Self> {
+        if global.root.is_some() {
+            bail!(t!(
+                "{command} is for the running machine: --root has files, and no Docker engine",
+                command = verb
+            ));
+        }
+        let session = Session::open(global, false)?;
+        let wish = deployment(&session, services)?;
+        if !session.host.may_change() {
+            let again = format!("sudo {}", session.again(verb));
+            bail!(t!("the secrets of a deployment are root's; run: {command}", command = again));
+        }
+        let client = Client::connect(&session.host)?;
+        Ok(Self { session, wish, client })
+    }
+}
+
+impl Stage {
+    /// Keeps other runs away from this deployment; others are none of our business.
+    fn lock(&self) -> anyhow::Result<Lock> {
+        Ok(self.session.host.lock(&format!("/run/civicum-tune.{}.lock", self.wish.name))?)
+    }
+}
+
+/// What the profile asks for.
+pub(super) fn deployment(session: &Session, services: &[String]) -> anyhow::Result<Deployment> {
+    let wish = Deployment::of(&session.settings).map_err(|knot| anyhow::anyhow!(knot.0))?;
+    let names: Vec<String> = wish.services.iter().map(|service| service.name.clone()).collect();
+    if names.is_empty() {
+        bail!(t!(
+            "the profile {name} has no services; `{show}` shows one that has",
+            name = session.settings.name,
+            show = at_root(None, "profile show civicum-12g")
+        ));
+    }
+    wish.only(services).map_err(|name| {
+        anyhow::anyhow!(t!(
+            "the profile has no service {name}; it has {names}",
+            name = name,
+            names = names.join(", ")
+        ))
+    })
+}
+
+impl DeployCommand {
+    pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
+        let stage = Stage::open(global, "deploy", &self.services)?;
+        // Only one of us at a time: what is seen now is what will be met.
+        let _lock = if self.dry_run { None } else { Some(stage.lock()?) };
+        let Stage { session, wish, client } = &stage;
+        let observed = observe(client, &session.host, wish)?;
+        let plan = plan::build(wish, &observed, self.remove_orphans, !self.services.is_empty());
+        if self.dry_run || plan.is_empty() || !plan.blocked.is_empty() {
+            return self.told(&stage, &plan, out);
+        }
+        if !out.json && !out.quiet {
+            out.data(&show::human(wish, &plan, out.style));
+        }
+        if !global.yes {
+            if out.json || !terminal::can_ask() {
+                bail!(t!("there is nobody to ask; run this again with --yes"));
+            }
+            if !terminal::ask(&t!("Deploy this? [y/N]")) {
+                out.say(&t!("Nothing was changed."));
+                return Ok(Answer::Differs);
+            }
+        }
+        let outcome = deploy(client, &session.host, wish, &observed, &plan, &mut Watch::new(out))?;
+        if out.json {
+            out.document(&show::json(wish, &plan, Some(&outcome)));
+        } else {
+            report(&stage, &outcome, out);
+        }
+        Ok(if outcome.is_complete() { Answer::Yes } else { Answer::Trouble })
+    }
+
+    /// Nothing is done: because nothing differs, because it can't be, or because it was only asked for.
+    fn told(&self, stage: &Stage, plan: &Plan, out: &Out) -> Outcome {
+        if out.json {
+            out.document(&show::json(&stage.wish, plan, None));
+        } else if out.quiet {
+            out.data(&format!("{}\n", show::summary(&stage.wish, plan, out.style)));
+        } else {
+            out.data(&show::human(&stage.wish, plan, out.style));
+        }
+        if !plan.blocked.is_empty() {
+            if out.quiet || out.json {
+                bail!(plan.blocked.join("; "));
+            }
+            return Ok(Answer::Trouble);
+        }
+        if self.dry_run && !plan.is_empty() {
+            out.say(&t!("Next: {command}", command = stage.session.again("deploy")));
+            return Ok(Answer::Differs);
+        }
+        Ok(Answer::Yes)
+    }
+}
+
+fn report(stage: &Stage, outcome: &Deployed, out: &Out) {
+    let style = out.style;
+    for (change, why) in &outcome.failed {
+        let (verb, target) = (show::verb(change.kind), printable(&change.target));
+        let why = printable(why);
+        out.data(&format!("{} {verb} {target}: {why}\n", style.red("✗")));
+    }
+    for change in &outcome.left {
+        let words = t!("{name} was not touched: what it needs does not work", name = change.target);
+        out.data(&format!("{} {}\n", style.yellow("–"), printable(&words)));
+    }
+    if outcome.is_complete() {
+        if !out.quiet {
+            let done = t!("All {count} services work.", count = stage.wish.services.len());
+            out.data(&format!("{}\n", style.green(&done)));
+        }
+    } else {
+        out.data(&t!("Next: mend it and run {command} again.\n", command = stage.session.again("deploy")));
+    }
+}
+
+/// Progress as a line that stays, in a pipe as a line for each change.
+struct Watch<'a> {
+    out: &'a Out,
+    line: Option<ProgressBar>,
+    places: Vec<(String, String)>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(out: &'a Out) -> Self {
+        Self { out, line: line_that_stays(out), places: Vec::new() }
+    }
+}
+
+impl Progress for Watch<'_> {
+    fn begin(&mut self, number: usize, total: usize, change: &Change) {
+        let width = total.to_string().len();
+        self.places.push((change.target.clone(), format!("[{number:>width$}/{total}]")));
+        if let Some(bar) = &self.line {
+            bar.set_message(printable(&format!("{} {}", show::verb(change.kind), change.target)));
+        }
+    }
+
+    fn waits(&mut self, container: &str, health: &str) {
+        if let Some(bar) = &self.line {
+            let health = if health.is_empty() { "…" } else { health };
+            bar.set_message(printable(&t!(
+                "waiting for {name}: {health}",
+                name = container,
+                health = health
+            )));
+        }
+    }
+
+    fn done(&mut self, change: &Change) {
+        let style = self.out.err_style;
+        let place = self.places.iter().rev().find(|(target, _)| *target == change.target);
+        let place = place.map_or("", |(_, place)| place.as_str());
+        let target = printable(&change.target);
+        let text = format!("{} {} {} {target}", style.green("✓"), style.dim(place), show::verb(change.kind));
+        match &self.line {
+            Some(bar) => bar.println(text),
+            None => self.out.say(&text),
+        }
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.line {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Take the profile's containers and networks down; data stays
+///
+/// Containers are stopped in reverse order, each with the time that it has. Volumes and secrets stay unless --data is given.
+#[derive(Debug, Args)]
+pub(super) struct DownCommand {
+    /// Remove the volumes and the secrets too: databases and documents are lost
+    #[arg(long)]
+    data: bool,
+}
+
+impl DownCommand {
+    pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
+        let stage = Stage::open(global, "down", &[])?;
+        let _lock = stage.lock()?;
+        let observed = observe(&stage.client, &stage.session.host, &stage.wish)?;
+        let there = observed.containers.len() + observed.networks.values().flatten().count();
+        let data = if self.data { observed.volumes.len() + observed.secrets.len() } else { 0 };
+        if there + data > 0 && !global.yes {
+            if out.json || !terminal::can_ask() {
+                bail!(t!("there is nobody to ask; run this again with --yes"));
+            }
+            let names: Vec<&str> = observed.containers.keys().map(String::as_str).collect();
+            out.say(&t!("Containers: {names}", names = names.join(", ")));
+            let mut question = t!("Take them down? [y/N]");
+            if self.data {
+                let volumes: Vec<&str> = observed.volumes.iter().map(String::as_str).collect();
+                out.say(&t!("Volumes, with all that is in them: {names}", names = volumes.join(", ")));
+                question = t!("Take them down, and DESTROY the data? [y/N]");
+            }
+            if !terminal::ask(&question) {
+                out.say(&t!("Nothing was changed."));
+                return Ok(Answer::Differs);
+            }
+        }
+        let mut told = |name: &str| out.say(&t!("removed {name}", name = printable(name)));
+        let removed =
+            engine::down(&stage.client, &stage.session.host, &stage.wish, &observed, self.data, &mut told)?;
+        if out.json {
+            out.document(&serde_json::json!({ "schema": "civicum-tune/down/1", "removed": removed }));
+        } else if removed.is_empty() {
+            out.data(&t!("There is nothing to take down.\n"));
+        }
+        Ok(Answer::Yes)
+    }
+}

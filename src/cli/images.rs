@@ -1,0 +1,279 @@
+//! `images`: made here, loaded from a file, listed.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use indicatif::ProgressBar;
+use serde_json::json;
+
+use super::output::Out;
+use super::progress::line_that_stays;
+use super::session::open_host;
+use super::{Answer, Global, Outcome};
+use crate::container::images::{BASE, TEMPLATES, Template};
+use crate::engine::{Client, images};
+use crate::host::Host;
+use crate::render::style::printable;
+use crate::t;
+use crate::units::MIB;
+
+/// Make, load and list the container images
+#[derive(Debug, Args)]
+pub(super) struct ImagesCommand {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make the bundled images on this host, from a base and the packages of its distribution
+    Build {
+        /// Only these: postgres, proxy
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+        /// What they begin with: an image pinned by its digest; default: civicum/base, made here from the packages of this
+        /// host's own distribution (it takes mmdebstrap)
+        #[arg(long, value_name = "IMAGE")]
+        base: Option<String>,
+    },
+    /// Load images that `docker save` wrote, for a host that reaches no registry
+    Load {
+        /// The file: tar, also packed by gzip, xz or bzip2
+        file: PathBuf,
+    },
+    /// List the images that are on this host
+    List,
+}
+
+impl ImagesCommand {
+    pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
+        if global.root.is_some() {
+            bail!(t!(
+                "{command} is for the running machine: --root has files, and no Docker engine",
+                command = "images"
+            ));
+        }
+        let host = open_host(global)?;
+        match &self.verb {
+            Verb::Build { names, base } => build(&host, names, base.as_deref(), out),
+            Verb::Load { file } => load(&host, file, out),
+            Verb::List => list(&host, out),
+        }
+    }
+}
+
+fn build(host: &Host, names: &[String], base: Option<&str>, out: &Out) -> Outcome {
+    let known: Vec<&str> = TEMPLATES.iter().map(|template| template.name).collect();
+    if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
+        bail!(t!(
+            "there is no image {name} to be made; there are {names}",
+            name = name,
+            names = known.join(", ")
+        ));
+    }
+    if let Some(base) = base {
+        use crate::profile::container::{Image, image};
+        if !matches!(image(base), Some(Image::Pinned | Image::Local | Image::Template)) {
+            bail!(t!(
+                "{base} means another image every day; pin it by its digest, as in debian:12@sha256:…",
+                base = base
+            ));
+        }
+    }
+    let wanted: Vec<&Template> =
+        TEMPLATES.iter().filter(|t| names.is_empty() || names.iter().any(|name| name == t.name)).collect();
+    let client = Client::connect(host)?;
+    let mut steps = Steps::new(out);
+    if base.is_none()
+        && !images::list(&client)?.iter().any(|image| image.tags.contains(&format!("{BASE}:latest")))
+    {
+        steps.begin(BASE);
+        make_base(host, &client, &mut steps)?;
+        steps.done(BASE);
+    }
+    let base = base.unwrap_or(BASE);
+    let mut made = Vec::new();
+    for template in wanted {
+        let image = template.image();
+        steps.begin(&image);
+        let id = images::build(&client, template, base, &[], &mut |line| steps.line(line))?;
+        steps.done(&image);
+        made.push(json!({ "image": image, "id": id }));
+    }
+    drop(steps);
+    if out.json {
+        out.document(&json!({ "schema": "civicum-tune/images-build/1", "base": base, "made": made }));
+    }
+    Ok(Answer::Yes)
+}
+
+/// The base: the smallest root file system of this host's own distribution, from the mirror that its apt uses.
+fn make_base(host: &Host, client: &Client, steps: &mut Steps<'_>) -> anyhow::Result<()> {
+    if host.program("mmdebstrap").is_none() {
+        bail!(t!(
+            "the base image is made with mmdebstrap, which is not here; install it (apt install mmdebstrap), or name an image: --base IMAGE"
+        ));
+    }
+    if !host.may_change() {
+        bail!(t!(
+            "only root can make the base image; run: {command}",
+            command = "sudo civicum-tune images build"
+        ));
+    }
+    let release = host.read_text("/etc/os-release")?.unwrap_or_default();
+    let suite =
+        release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).map(|s| s.trim_matches('"'));
+    let suite =
+        suite.with_context(|| t!("/etc/os-release does not tell the release's code name"))?.to_owned();
+    let format = ["indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages"];
+    let told = host.run("apt-get", &format, Duration::from_secs(60), &mut |_| {})?;
+    let sources = sources(&String::from_utf8_lossy(&told.stdout), &suite);
+    if sources.is_empty() {
+        bail!(t!("apt knows no mirror of {suite}; look at /etc/apt/sources.list", suite = suite));
+    }
+    let folder = format!("{}/images", crate::apply::STATE);
+    host.make_folders(&folder)?;
+    host.make_folder(crate::apply::STATE, 0o700)?;
+    host.make_folder(&folder, 0o700)?;
+    let tar = format!("{folder}/base.tar");
+    let mut args = vec!["--variant=minbase", "--format=tar", suite.as_str(), tar.as_str()];
+    args.extend(sources.iter().map(String::as_str));
+    let made = host.run("mmdebstrap", &args, Duration::from_secs(1800), &mut |line| steps.line(line));
+    let imported = made.map_err(anyhow::Error::from).and_then(|_| {
+        let file = host.open_large(&tar)?;
+        images::import(client, BASE, file).map_err(anyhow::Error::from)
+    });
+    host.replace(&tar, &crate::host::Image::Absent)?;
+    imported
+}
+
+/// The lines for `sources.list` of one release: `SITE RELEASE COMPONENT` each, as apt tells them.
+fn sources(told: &str, suite: &str) -> Vec<String> {
+    let mut found: Vec<String> = told
+        .lines()
+        .filter_map(|line| {
+            let mut parts = line.split_whitespace();
+            let (site, release, component) = (parts.next()?, parts.next()?, parts.next()?);
+            let ours =
+                release == suite || release.strip_prefix(suite).is_some_and(|rest| rest.starts_with('-'));
+            let plain = ["main", "universe"].contains(&component) && !release.ends_with("-backports");
+            (ours && plain).then(|| format!("deb {site} {release} {component}"))
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn load(host: &Host, file: &Path, out: &Out) -> Outcome {
+    let shown = file.display().to_string();
+    let absolute = std::path::absolute(file)?;
+    let content = host.open_large(&absolute.to_string_lossy())?;
+    let client = Client::connect(host)?;
+    let mut steps = Steps::new(out);
+    steps.begin(&shown);
+    let loaded = images::load(&client, &shown, content)?;
+    steps.done(&shown);
+    drop(steps);
+    if out.json {
+        out.document(&json!({ "schema": "civicum-tune/images-load/1", "loaded": loaded }));
+    } else {
+        for image in loaded {
+            out.data(&format!("{}\n", printable(&image)));
+        }
+    }
+    Ok(Answer::Yes)
+}
+
+fn list(host: &Host, out: &Out) -> Outcome {
+    let found = images::list(&Client::connect(host)?)?;
+    if out.json {
+        out.document(&json!({ "schema": "civicum-tune/images/1", "images": found }));
+        return Ok(Answer::Yes);
+    }
+    if found.is_empty() {
+        out.data(&t!(
+            "There is no image on this host; `civicum-tune images build` makes the bundled ones.\n"
+        ));
+        return Ok(Answer::Yes);
+    }
+    for image in &found {
+        let name = image.tags.first().or_else(|| image.digests.first()).map_or("–", String::as_str);
+        let short: String = image.id.chars().take("sha256:".len() + 12).collect();
+        let size = format!("{} MiB", image.size / MIB);
+        out.data(&format!("{:<36} {short} {size:>10}\n", printable(name)));
+        for digest in &image.digests {
+            out.data(&format!("  {}\n", out.style.dim(&printable(digest))));
+        }
+    }
+    Ok(Answer::Yes)
+}
+
+/// What is being made, and its last line.
+struct Steps<'a> {
+    out: &'a Out,
+    bar: Option<ProgressBar>,
+    begin: std::time::Instant,
+}
+
+impl<'a> Steps<'a> {
+    fn new(out: &'a Out) -> Self {
+        Self { out, bar: line_that_stays(out), begin: std::time::Instant::now() }
+    }
+
+    fn begin(&mut self, name: &str) {
+        self.begin = std::time::Instant::now();
+        match &self.bar {
+            Some(bar) => bar.set_prefix(printable(name)),
+            None => self.out.say(&format!("{} …", printable(name))),
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        match &self.bar {
+            Some(bar) if self.out.verbose => bar.println(format!("  {}", printable(line))),
+            Some(bar) => bar.set_message(printable(line)),
+            None if self.out.verbose => self.out.say(&format!("  {}", printable(line))),
+            None => {}
+        }
+    }
+
+    fn done(&mut self, name: &str) {
+        let style = self.out.err_style;
+        let text = format!("{} {} {} s", style.green("✓"), printable(name), self.begin.elapsed().as_secs());
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => self.out.say(&text),
+        }
+    }
+}
+
+impl Drop for Steps<'_> {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_own_mirrors() {
+        let told = "http://a/debian bookworm main\nhttp://a/debian bookworm-updates main\nhttp://a/debian bookworm contrib\n\
+                    http://s/ bookworm-security main\nhttp://a/debian bookworm-backports main\nhttp://a/debian sid main\n\
+                    http://a/debian bookworm main\n";
+        assert_eq!(
+            sources(told, "bookworm"),
+            [
+                "deb http://a/debian bookworm main",
+                "deb http://a/debian bookworm-updates main",
+                "deb http://s/ bookworm-security main"
+            ]
+        );
+    }
+}

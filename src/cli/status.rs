@@ -1,0 +1,145 @@
+//! `status` and `logs`: what the containers do now.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::deploy::Stage;
+use super::output::Out;
+use super::{Answer, Global, Outcome};
+use crate::container::observed::{Container, Observed};
+use crate::engine::{self, Logs, Usage, observe};
+use crate::host::terminal;
+use crate::render::status::{self as show, Row};
+use crate::render::style::printable;
+use crate::t;
+
+/// Show what the containers do: state, health, memory, CPU, restarts; exit 1 when not all are healthy
+#[derive(Debug, Args)]
+pub(super) struct StatusCommand {
+    /// Show it anew every two seconds until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+}
+
+const BETWEEN: Duration = Duration::from_secs(2);
+
+impl StatusCommand {
+    pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
+        let stage = Stage::open(global, "status", &[])?;
+        if self.watch && (out.json || !terminal::stdout_is_terminal()) {
+            bail!(t!("--watch needs a terminal; a script asks for --format json as often as it likes"));
+        }
+        terminal::remember_interrupts();
+        let mut before: Vec<(String, Usage)> = Vec::new();
+        loop {
+            let observed = observe(&stage.client, &stage.session.host, &stage.wish)?;
+            let now = samples(&stage, &observed)?;
+            // One sample says how much was used since the start; two say how much is used now.
+            if before.is_empty() {
+                stage.client.pause(Duration::from_millis(if self.watch || out.json { 400 } else { 250 }));
+                before = now;
+                continue;
+            }
+            let rows = rows(&stage, &observed, &before, &now);
+            let healthy = rows.iter().all(Row::is_well);
+            if out.json {
+                out.document(&document(&stage, &rows));
+            } else if !self.watch {
+                out.data(&show::table(&stage.wish.name, &rows, out.style));
+            } else {
+                out.data(&format!("\x1b[H\x1b[2J{}", show::table(&stage.wish.name, &rows, out.style)));
+            }
+            if !self.watch || terminal::interrupted() {
+                return Ok(if healthy { Answer::Yes } else { Answer::Differs });
+            }
+            before = now;
+            for _ in 0..20 {
+                stage.client.pause(BETWEEN / 20);
+                if terminal::interrupted() {
+                    return Ok(if healthy { Answer::Yes } else { Answer::Differs });
+                }
+            }
+        }
+    }
+}
+
+fn samples(stage: &Stage, observed: &Observed) -> anyhow::Result<Vec<(String, Usage)>> {
+    let running = observed.containers.iter().filter(|(_, container)| container.runs());
+    let names: Vec<&str> = running.map(|(name, _)| name.as_str()).collect();
+    let found = engine::usage(&stage.client, &names)?;
+    Ok(names.into_iter().map(str::to_owned).zip(found).collect())
+}
+
+fn rows(stage: &Stage, observed: &Observed, before: &[(String, Usage)], now: &[(String, Usage)]) -> Vec<Row> {
+    let of =
+        |list: &[(String, Usage)], name: &str| list.iter().find(|(n, _)| n == name).map(|(_, usage)| *usage);
+    let wanted = stage.wish.services.iter().map(|service| (service.name.clone(), service.container.clone()));
+    let is_wanted = |name: &str| stage.wish.services.iter().any(|service| service.container == name);
+    let others = observed.containers.iter().filter(|(name, _)| !is_wanted(name));
+    let others = others.map(|(name, container)| (container.service.clone(), name.clone()));
+    wanted
+        .chain(others)
+        .map(|(service, name)| {
+            let usage = of(now, &name);
+            let cpu = of(before, &name).zip(usage).and_then(|(before, now)| now.cpus_since(before));
+            let container: Option<Container> = observed.containers.get(&name).cloned();
+            Row {
+                is_wanted: is_wanted(&name),
+                service,
+                name,
+                container,
+                memory: usage.map(|u| u.memory),
+                cpu,
+            }
+        })
+        .collect()
+}
+
+fn document(stage: &Stage, rows: &[Row]) -> Value {
+    json!({
+        "schema": "civicum-tune/status/1",
+        "deployment": stage.wish.name,
+        "services": rows.iter().map(Row::json).collect::<Vec<_>>(),
+    })
+}
+
+/// Print the log of a service
+#[derive(Debug, Args)]
+pub(super) struct LogsCommand {
+    /// The service, as the profile calls it
+    service: String,
+    /// Go on until Ctrl-C, or until the service ends
+    #[arg(short, long)]
+    follow: bool,
+    /// So many lines from the end; default: all
+    #[arg(short = 'n', long, value_name = "LINES")]
+    tail: Option<u32>,
+    /// Put the time before each line
+    #[arg(long)]
+    timestamps: bool,
+}
+
+impl LogsCommand {
+    pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
+        let stage = Stage::open(global, "logs", std::slice::from_ref(&self.service))?;
+        let Some(service) = stage.wish.services.iter().find(|service| service.name == self.service) else {
+            return Ok(Answer::Yes);
+        };
+        let wanted = Logs { follow: self.follow, tail: self.tail, timestamps: self.timestamps };
+        let mut lines: Vec<String> = Vec::new();
+        engine::logs(&stage.client, &service.container, wanted, &mut |text| {
+            // What a service writes is not for the terminal to obey.
+            let text = printable(text);
+            if out.json { lines.push(text.trim_end().to_owned()) } else { out.data(&text) }
+        })?;
+        if out.json {
+            out.document(
+                &json!({ "schema": "civicum-tune/logs/1", "service": self.service, "lines": lines }),
+            );
+        }
+        Ok(Answer::Yes)
+    }
+}

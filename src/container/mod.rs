@@ -1,0 +1,24 @@
+//! The containers of a profile: what they should be ([`desired`]), what the engine has ([`observed`]), and what it takes to
+//! get from one to the other ([`plan`]). All of it is data; only [`crate::engine`] calls Docker.
+
+pub mod compose;
+pub mod desired;
+pub mod fingerprint;
+pub mod images;
+pub mod observed;
+pub mod plan;
+pub mod role;
+
+/// Labels on all that we make: whose it is, and by which description it was made.
+pub mod label {
+    /// The deployment's name.
+    pub const DEPLOYMENT: &str = "civicum-tune.deployment";
+    /// The template that an image was made from.
+    pub const TEMPLATE: &str = "civicum-tune.template";
+    /// The service's name in the profile.
+    pub const SERVICE: &str = "civicum-tune.service";
+    /// The [`super::fingerprint`] of all that can't be changed while it runs.
+    pub const FINGERPRINT: &str = "civicum-tune.fingerprint";
+    /// The description itself, as JSON, so that a difference can be shown and not only told.
+    pub const DESCRIPTION: &str = "civicum-tune.description";
+}

@@ -1,0 +1,72 @@
+//! What the engine has of a deployment, in our words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::desired::Limits;
+
+/// Everything that carries a deployment's label, and what its services refer to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Observed {
+    /// Networks of this deployment, by name, with their fingerprints; `None` where the name is somebody else's.
+    pub networks: BTreeMap<String, Option<String>>,
+    /// Volumes of this deployment, by name.
+    pub volumes: BTreeSet<String>,
+    /// The SHA-256 of each secret that is there.
+    pub secrets: BTreeMap<String, String>,
+    /// Containers of this deployment, by name.
+    pub containers: BTreeMap<String, Container>,
+    /// Containers that are not ours, and have a name that we need.
+    pub strangers: BTreeSet<String>,
+    /// The ids of the images that services refer to; an image that is not there is left out.
+    pub images: BTreeMap<String, String>,
+}
+
+/// A container.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Container {
+    /// Its id.
+    pub id: String,
+    /// The service that it was made for.
+    pub service: String,
+    /// What it was made with, as its label says.
+    pub description: serde_json::Value,
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// `created`, `running`, `restarting`, `exited`, …
+    pub state: String,
+    /// `healthy`, `starting`, `unhealthy`; empty where it has no health check.
+    pub health: String,
+    /// The last words of its health check.
+    pub health_words: String,
+    /// How it ended; 0 while it runs.
+    pub exit_code: i64,
+    /// How often the engine restarted it.
+    pub restarts: u64,
+    /// RFC 3339; when it was started.
+    pub started: String,
+    /// Its limits.
+    pub limits: Option<Limits>,
+    /// The id of its image.
+    pub image_id: String,
+    /// The image as it was named.
+    pub image: String,
+    /// The kernel killed in it, as the engine remembers it.
+    pub oom_killed: bool,
+}
+
+impl Container {
+    /// Does it run?
+    pub fn runs(&self) -> bool {
+        self.state == "running"
+    }
+
+    /// Does it run, and does its health check say so where it has one?
+    pub fn is_well(&self) -> bool {
+        self.runs() && (self.health.is_empty() || self.health == "healthy")
+    }
+}
+
+/// The name under which an old container waits until the new one is well.
+pub fn previous(container: &str) -> String {
+    format!("{container}.previous")
+}

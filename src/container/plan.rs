@@ -1,0 +1,280 @@
+//! From what is to what should be: typed changes, each with its cause.
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::desired::{Deployment, Limits, Network, Service};
+use super::fingerprint;
+use super::observed::{Container, Observed, previous};
+use crate::t;
+use crate::units::Bytes;
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// What is done.
+    pub kind: Kind,
+    /// To what: a container's, network's, volume's or secret's name.
+    pub target: String,
+    /// Why, in words.
+    pub reason: String,
+    /// What differs.
+    pub details: Vec<Detail>,
+}
+
+/// One thing that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Detail {
+    /// What: a key of the service.
+    pub what: String,
+    /// As it is; empty where it is not there.
+    pub before: String,
+    /// As it should be; empty where it should not be there.
+    pub after: String,
+}
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A secret is made.
+    MakeSecret,
+    /// A network is made.
+    MakeNetwork,
+    /// A network is made anew; its containers are made anew too.
+    RemakeNetwork,
+    /// A volume is made.
+    MakeVolume,
+    /// A container is made and started.
+    Create,
+    /// A container is replaced by a new one; the old one comes back if the new one does not get well.
+    Replace,
+    /// Limits are changed while it runs.
+    Update,
+    /// A container that is there is started.
+    Start,
+    /// It runs already; its health is waited for.
+    Await,
+    /// A container that no service asks for is removed.
+    Remove,
+}
+
+/// What is to be done, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Changes.
+    pub changes: Vec<Change>,
+    /// Why it can't be done.
+    pub blocked: Vec<String>,
+    /// Containers of this deployment that no service asks for, and that stay unless told otherwise.
+    pub orphans: Vec<String>,
+}
+
+impl Plan {
+    /// Is there nothing to do?
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    fn push(&mut self, kind: Kind, target: &str, reason: String) {
+        self.changes.push(Change { kind, target: target.to_owned(), reason, details: Vec::new() });
+    }
+}
+
+/// Compares the two. Containers that no service asks for are removed where that is wanted, and named where not; where
+/// only some services are asked for (`in_part`), the others' containers are no orphans.
+pub fn build(wish: &Deployment, observed: &Observed, remove_orphans: bool, in_part: bool) -> Plan {
+    let mut plan = Plan::default();
+    for secret in wish.secrets.iter().filter(|secret| !observed.secrets.contains_key(*secret)) {
+        plan.push(Kind::MakeSecret, secret, t!("it is not there yet"));
+    }
+    for network in &wish.networks {
+        network_change(network, observed, in_part, &mut plan);
+    }
+    for volume in wish.volumes.iter().filter(|volume| !observed.volumes.contains(*volume)) {
+        plan.push(Kind::MakeVolume, volume, t!("it is not there yet"));
+    }
+    for service in &wish.services {
+        service_change(service, observed, &mut plan);
+    }
+    if !in_part {
+        let wanted =
+            |name: &str| wish.services.iter().any(|s| s.container == name || previous(&s.container) == name);
+        for name in observed.containers.keys().filter(|name| !wanted(name)) {
+            if remove_orphans {
+                plan.push(Kind::Remove, name, t!("no service of the profile asks for it"));
+            } else {
+                plan.orphans.push(name.clone());
+            }
+        }
+    }
+    plan
+}
+
+fn network_change(network: &Network, observed: &Observed, in_part: bool, plan: &mut Plan) {
+    match observed.networks.get(&network.name) {
+        None => plan.push(Kind::MakeNetwork, &network.name, t!("it is not there yet")),
+        Some(None) => plan.blocked.push(t!(
+            "the network {name} is not of this deployment; remove it, or give deployment.name another value",
+            name = network.name
+        )),
+        Some(Some(print)) if *print != fingerprint::of_network(network) && in_part => {
+            plan.blocked.push(t!(
+                "the network {name} has to be made anew, and all containers with it: name no service",
+                name = network.name
+            ));
+        }
+        Some(Some(print)) if *print != fingerprint::of_network(network) => {
+            plan.push(Kind::RemakeNetwork, &network.name, t!("it was made from another description"));
+        }
+        Some(Some(_)) => {}
+    }
+}
+
+fn service_change(service: &Service, observed: &Observed, plan: &mut Plan) {
+    let name = &service.container;
+    if observed.strangers.contains(name) {
+        plan.blocked.push(t!(
+            "the container {name} is not of this deployment; remove or rename it, or give deployment.name another value",
+            name = name
+        ));
+        return;
+    }
+    let Some(image) = &service.image else {
+        plan.blocked.push(t!(
+            "{service} has no image: write services.{service}.image with its digest, or another role",
+            service = service.name
+        ));
+        return;
+    };
+    let Some(image_id) = observed.images.get(image) else {
+        plan.blocked.push(missing_image(&service.name, image));
+        return;
+    };
+    let print = fingerprint::of_container(&service.fixed, image_id, &observed.secrets);
+    let older = observed.containers.contains_key(&previous(name));
+    match observed.containers.get(name) {
+        // An upgrade was cut off between the two: the old one is there under its other name.
+        None if older => plan.push(Kind::Create, name, t!("its replacement was cut off")),
+        None => plan.push(Kind::Create, name, t!("it is not there yet")),
+        Some(found) if found.fingerprint != print => {
+            let (reason, details) = cause(service, found, image_id);
+            plan.changes.push(Change { kind: Kind::Replace, target: name.clone(), reason, details });
+        }
+        Some(found) => {
+            let details = found.limits.as_ref().map_or_else(Vec::new, |now| limits(now, &service.limits));
+            if !details.is_empty() {
+                let kind = Kind::Update;
+                let reason = t!("limits differ, and can be changed while it runs");
+                plan.changes.push(Change { kind, target: name.clone(), reason, details });
+            }
+            if !found.runs() {
+                plan.push(Kind::Start, name, t!("it is {state}", state = found.state));
+            } else if !found.is_well() {
+                plan.push(Kind::Await, name, t!("its health is: {health}", health = found.health));
+            } else if older {
+                plan.push(Kind::Remove, &previous(name), t!("the new one is well"));
+            }
+        }
+    }
+}
+
+/// How an image that is not there gets there.
+fn missing_image(service: &str, image: &str) -> String {
+    use crate::profile::container::{Image, image as kind};
+    match kind(image) {
+        Some(Image::Template) => t!(
+            "the image {image} of {service} is not there; it is made with: civicum-tune images build",
+            image = image,
+            service = service
+        ),
+        Some(Image::Local) => t!(
+            "the image {image} of {service} is not there; bring it with: civicum-tune images load FILE",
+            image = image,
+            service = service
+        ),
+        _ => t!(
+            "the image {image} of {service} is not there; fetch it with: docker pull {image}",
+            image = image,
+            service = service
+        ),
+    }
+}
+
+/// Why a container has to be made anew, and what differs in it.
+fn cause(service: &Service, found: &Container, image_id: &str) -> (String, Vec<Detail>) {
+    let mut details = Vec::new();
+    if found.image_id != image_id {
+        let after = image_id.to_owned();
+        details.push(Detail { what: "image".to_owned(), before: found.image_id.clone(), after });
+    }
+    let wanted = serde_json::to_value(&service.fixed).unwrap_or_default();
+    differences("", &found.description, &wanted, &mut details);
+    let reason = match details.as_slice() {
+        [] => t!("a secret of it differs"),
+        [Detail { what, .. }] if what == "image" => t!("its image is another one now"),
+        _ => t!("it differs in what can't be changed while it runs"),
+    };
+    (reason, details)
+}
+
+/// The leaves in which two descriptions differ.
+fn differences(path: &str, before: &Json, after: &Json, found: &mut Vec<Detail>) {
+    if before == after {
+        return;
+    }
+    if let (Json::Object(old), Json::Object(new)) = (before, after) {
+        let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();
+        keys.sort();
+        keys.dedup();
+        for key in keys {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            differences(
+                &path,
+                old.get(key).unwrap_or(&Json::Null),
+                new.get(key).unwrap_or(&Json::Null),
+                found,
+            );
+        }
+        return;
+    }
+    let words = |value: &Json| match value {
+        Json::Null => String::new(),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    found.push(Detail { what: path.to_owned(), before: words(before), after: words(after) });
+}
+
+/// What differs between two sets of limits.
+fn limits(now: &Limits, wish: &Limits) -> Vec<Detail> {
+    let mut found = Vec::new();
+    let mut compare = |what: &str, before: String, after: String| {
+        if before != after {
+            found.push(Detail { what: what.to_owned(), before, after });
+        }
+    };
+    let size = |bytes: u64| if bytes == 0 { t!("none") } else { Bytes(bytes).to_string() };
+    let number = |n: u64| if n == 0 { t!("none") } else { n.to_string() };
+    compare("memory", size(now.memory), size(wish.memory));
+    compare("memory_reservation", size(now.memory_reservation), size(wish.memory_reservation));
+    compare("memory_swap", size(now.memory_swap), size(wish.memory_swap));
+    compare("cpus", cpus(now.nano_cpus), cpus(wish.nano_cpus));
+    compare("cpu_shares", number(now.cpu_shares), number(wish.cpu_shares));
+    compare("pids", number(now.pids), number(wish.pids));
+    compare("restart", now.restart.clone(), wish.restart.clone());
+    found
+}
+
+/// A ceiling as a person writes it.
+pub fn cpus(nano: u64) -> String {
+    if nano == 0 {
+        return t!("none");
+    }
+    let (whole, rest) = (nano / 1_000_000_000, nano % 1_000_000_000);
+    let rest = format!("{rest:09}");
+    match rest.trim_end_matches('0') {
+        "" => whole.to_string(),
+        rest => format!("{whole}.{rest}"),
+    }
+}

@@ -1,0 +1,478 @@
+//! Carries a plan out. It decides nothing that matters: what is done to which container stands in the plan.
+//!
+//! A kill at any moment leaves something that the next `deploy` finishes: what is made carries its fingerprint from the first
+//! moment on, and an old container waits beside the new one, under another name, until the new one is well.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use bollard::models::{NetworkConnectRequest, VolumeCreateRequest};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
+    RenameContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
+};
+
+use super::client::Client;
+use super::create::{SECRETS, container, endpoint, labels, network, secrets_of, update};
+use super::error::EngineError;
+use super::observe::{look_at, secrets};
+use super::status::{Logs, logs};
+use crate::apply::STATE;
+use crate::container::desired::{Deployment, Network, Service};
+use crate::container::fingerprint;
+use crate::container::observed::{Container, Observed, previous};
+use crate::container::plan::{Change, Kind, Plan};
+use crate::host::{Content, Host, Image};
+use crate::profile::mount;
+use crate::t;
+
+/// How long a container without a health check must run to count as well.
+const SETTLED: Duration = Duration::from_secs(1);
+/// So often may the engine have restarted a container before we call it a loop.
+const RESTARTS: u64 = 3;
+
+/// What one sees of it.
+pub trait Progress {
+    /// A change begins.
+    fn begin(&mut self, number: usize, total: usize, change: &Change);
+    /// Its health is waited for.
+    fn waits(&mut self, container: &str, health: &str);
+    /// It is done.
+    fn done(&mut self, change: &Change);
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Deployed {
+    /// What was done.
+    pub done: Vec<Change>,
+    /// What failed, and what was done about it.
+    pub failed: Vec<(Change, String)>,
+    /// What was not begun, since what it needs failed.
+    pub left: Vec<Change>,
+}
+
+impl Deployed {
+    /// Did everything work?
+    pub fn is_complete(&self) -> bool {
+        self.failed.is_empty() && self.left.is_empty()
+    }
+}
+
+/// A container that was started, and of which nobody knows yet whether it works.
+struct Waiting<'a> {
+    service: &'a Service,
+    change: &'a Change,
+    until: Instant,
+}
+
+struct Executor<'a> {
+    client: &'a Client,
+    host: &'a Host,
+    wish: &'a Deployment,
+    observed: &'a Observed,
+    progress: &'a mut dyn Progress,
+    waiting: Vec<Waiting<'a>>,
+    /// Services that don't work, or that need one that doesn't.
+    ill: BTreeSet<&'a str>,
+    outcome: Deployed,
+}
+
+/// Carries out `plan`. An error is one of the engine's or of the host's that leaves no way to go on.
+pub fn deploy(
+    client: &Client,
+    host: &Host,
+    wish: &Deployment,
+    observed: &Observed,
+    plan: &Plan,
+    progress: &mut dyn Progress,
+) -> Result<Deployed, EngineError> {
+    let (ill, outcome) = (BTreeSet::new(), Deployed::default());
+    let mut executor = Executor { client, host, wish, observed, progress, waiting: Vec::new(), ill, outcome };
+    let total = plan.changes.len();
+    for (at, change) in plan.changes.iter().enumerate() {
+        let service = wish.services.iter().find(|service| service.container == change.target);
+        if let Some(service) = service {
+            executor.settle(&service.needs)?;
+            if service.needs.iter().any(|need| executor.ill.contains(need.as_str())) {
+                executor.ill.insert(&service.name);
+                executor.outcome.left.push(change.clone());
+                continue;
+            }
+        }
+        executor.progress.begin(at + 1, total, change);
+        match executor.carry_out(change, service) {
+            Ok(true) => executor.well(change),
+            Ok(false) => {}
+            Err(error) => {
+                let Some(service) = service else { return Err(error) };
+                executor.give_up(change, service, error.to_string())?;
+            }
+        }
+    }
+    let all: Vec<String> = wish.services.iter().map(|service| service.name.clone()).collect();
+    executor.settle(&all)?;
+    Ok(executor.outcome)
+}
+
+impl<'a> Executor<'a> {
+    /// Does one change. `false`: it is begun, and its health has to be waited for.
+    fn carry_out(&mut self, change: &'a Change, service: Option<&'a Service>) -> Result<bool, EngineError> {
+        let name = change.target.as_str();
+        match (change.kind, service) {
+            (Kind::MakeSecret, _) => self.make_secret(name),
+            (Kind::MakeNetwork, _) => self.make_network(name),
+            (Kind::RemakeNetwork, _) => self.remake_network(name),
+            (Kind::MakeVolume, _) => self.make_volume(name),
+            (Kind::Remove, _) => remove(self.client, name),
+            (Kind::Update, Some(service)) => self.update(service),
+            (Kind::Create, Some(service)) => return self.create(change, service),
+            (Kind::Replace, Some(service)) => {
+                self.put_aside(service)?;
+                return self.create(change, service);
+            }
+            (Kind::Start, Some(service)) => return self.start_again(change, service),
+            (Kind::Await, Some(service)) => return Ok(self.wait_for(change, service)),
+            (Kind::Update | Kind::Create | Kind::Replace | Kind::Start | Kind::Await, None) => Ok(()),
+        }?;
+        Ok(true)
+    }
+
+    fn well(&mut self, change: &Change) {
+        self.progress.done(change);
+        self.outcome.done.push(change.clone());
+    }
+
+    fn make_secret(&self, name: &str) -> Result<(), EngineError> {
+        let action = || t!("the secret {name} can't be made", name = name);
+        let mut bytes = [0u8; 32];
+        getrandom::fill(&mut bytes).map_err(|error| EngineError::new(action(), error.to_string()))?;
+        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let folder = format!("{SECRETS}/{}", self.wish.name);
+        keep(self.host, &folder, name, &Image::file(text, 0o600))
+            .map_err(|error| EngineError::new(action(), error.to_string()))
+    }
+
+    fn network(&self, name: &str) -> Option<&'a Network> {
+        self.wish.networks.iter().find(|network| network.name == name)
+    }
+
+    fn make_network(&self, name: &str) -> Result<(), EngineError> {
+        let Some(wanted) = self.network(name) else { return Ok(()) };
+        let request = network(&self.wish.name, wanted, self.client.speaks(1, 48));
+        let made = self.client.docker.create_network(request);
+        self.client.run(t!("the network {name} can't be made", name = name), made).map(|_| ())
+    }
+
+    /// A network can't be changed, nor removed while a container is on it.
+    fn remake_network(&self, name: &str) -> Result<(), EngineError> {
+        let on_it = |service: &&Service| service.fixed.networks.iter().any(|network| network.name == name);
+        for service in self.wish.services.iter().filter(on_it).rev() {
+            for container in [service.container.clone(), previous(&service.container)] {
+                stop(self.client, &container, service.fixed.stop_timeout)?;
+                remove(self.client, &container)?;
+            }
+        }
+        self.client.run(
+            t!("the network {name} can't be removed", name = name),
+            absent_is_fine(self.client.docker.remove_network(name)),
+        )?;
+        self.make_network(name)
+    }
+
+    fn make_volume(&self, name: &str) -> Result<(), EngineError> {
+        let request = VolumeCreateRequest {
+            name: Some(name.to_owned()),
+            labels: Some(labels(&self.wish.name, "")),
+            ..VolumeCreateRequest::default()
+        };
+        let made = self.client.docker.create_volume(request);
+        self.client.run(t!("the volume {name} can't be made", name = name), made).map(|_| ())
+    }
+
+    fn update(&self, service: &Service) -> Result<(), EngineError> {
+        let name = &service.container;
+        let done = self.client.docker.update_container(name, update(&service.limits));
+        self.client.run(t!("the limits of {name} can't be changed", name = name), done)
+    }
+
+    /// Stops the old container and gives it another name, under which it can come back.
+    fn put_aside(&self, service: &Service) -> Result<(), EngineError> {
+        let (name, aside) = (&service.container, previous(&service.container));
+        if look_at(self.client, name)?.is_none() {
+            return Ok(());
+        }
+        // Of two old ones the older one came from an upgrade that was cut off.
+        remove(self.client, &aside)?;
+        stop(self.client, name, service.fixed.stop_timeout)?;
+        let options = RenameContainerOptionsBuilder::default().name(&aside).build();
+        self.client.run(
+            t!("{name} can't be put aside", name = name),
+            self.client.docker.rename_container(name, options),
+        )
+    }
+
+    fn create(&mut self, change: &'a Change, service: &'a Service) -> Result<bool, EngineError> {
+        self.hand_out(service)?;
+        let name = &service.container;
+        let image = service.image.as_deref().unwrap_or_default();
+        let image_id = self.observed.images.get(image).map_or(image, String::as_str);
+        let print = fingerprint::of_container(&service.fixed, image_id, &secrets(self.host, self.wish));
+        let body = container(&self.wish.name, service, image, &print);
+        let options = CreateContainerOptionsBuilder::default().name(name).build();
+        let made = self.client.docker.create_container(Some(options), body);
+        self.client.run(t!("{name} can't be made", name = name), made)?;
+        for network in service.fixed.networks.iter().skip(1) {
+            let request =
+                NetworkConnectRequest { container: name.clone(), endpoint_config: Some(endpoint(service)) };
+            self.client.run(
+                t!("{name} can't be put on the network {network}", name = name, network = network.name),
+                self.client.docker.connect_network(&network.name, request),
+            )?;
+        }
+        self.start(service)?;
+        Ok(self.wait_for(change, service))
+    }
+
+    fn start(&self, service: &Service) -> Result<(), EngineError> {
+        let name = &service.container;
+        let started = self.client.docker.start_container(name, None::<StartContainerOptions>);
+        self.client.run(t!("{name} can't be started", name = name), started)
+    }
+
+    /// One that was made and never started may lack a network, and one that is started again and again needs a fresh count:
+    /// such are made anew.
+    fn start_again(&mut self, change: &'a Change, service: &'a Service) -> Result<bool, EngineError> {
+        let found = self.observed.containers.get(&service.container);
+        let anew = |found: &Container| ["created", "restarting", "dead"].contains(&found.state.as_str());
+        if found.is_some_and(anew) {
+            remove(self.client, &service.container)?;
+            return self.create(change, service);
+        }
+        self.start(service)?;
+        Ok(self.wait_for(change, service))
+    }
+
+    /// Gives a service its secrets, as files of its own user.
+    fn hand_out(&self, service: &Service) -> Result<(), EngineError> {
+        let (uid, gid) = mount::user(&service.fixed.user).unwrap_or((65534, 65534));
+        for name in &service.fixed.secrets {
+            let action =
+                || t!("the secret {name} can't be handed to {service}", name = name, service = service.name);
+            let path = format!("{SECRETS}/{}/{name}", self.wish.name);
+            let bytes =
+                self.host.read(&path).map_err(|error| EngineError::new(action(), error.to_string()))?;
+            let bytes =
+                bytes.ok_or_else(|| EngineError::new(action(), t!("{path} is not there", path = path)))?;
+            let file =
+                Image::File { content: Content(bytes), mode: 0o400, uid, gid, xattrs: BTreeMap::new() };
+            keep(self.host, &secrets_of(&self.wish.name, &service.name), name, &file)
+                .map_err(|error| EngineError::new(action(), error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    fn wait_for(&mut self, change: &'a Change, service: &'a Service) -> bool {
+        let until = Instant::now() + Duration::from_millis(self.wish.deadline_ms);
+        self.waiting.push(Waiting { service, change, until });
+        false
+    }
+
+    /// Waits until each of these services works, or does not.
+    fn settle(&mut self, names: &[String]) -> Result<(), EngineError> {
+        let mut pause = Duration::from_millis(25);
+        loop {
+            let mut open = false;
+            for at in (0..self.waiting.len()).rev() {
+                let (service, change, until) =
+                    (self.waiting[at].service, self.waiting[at].change, self.waiting[at].until);
+                if !names.contains(&service.name) {
+                    continue;
+                }
+                let found = look_at(self.client, &service.container)?;
+                match verdict(found.as_ref(), Instant::now() >= until, self.wish.deadline_ms) {
+                    None => {
+                        let health = found.map(|found| found.health).unwrap_or_default();
+                        self.progress.waits(&service.container, &health);
+                        open = true;
+                    }
+                    Some(Ok(())) => {
+                        self.waiting.remove(at);
+                        remove(self.client, &previous(&service.container))?;
+                        self.well(change);
+                    }
+                    Some(Err(why)) => {
+                        self.waiting.remove(at);
+                        let words = last_words(self.client, &service.container);
+                        self.give_up(change, service, format!("{why}{words}"))?;
+                    }
+                }
+            }
+            if !open {
+                return Ok(());
+            }
+            self.client.pause(pause);
+            pause = (pause * 3 / 2).min(Duration::from_millis(500));
+        }
+    }
+
+    /// Notes that a service does not work, and brings the old container back where there is one.
+    fn give_up(&mut self, change: &Change, service: &'a Service, why: String) -> Result<(), EngineError> {
+        self.ill.insert(&service.name);
+        let (name, aside) = (&service.container, previous(&service.container));
+        let mut why = why;
+        if look_at(self.client, &aside)?.is_some() {
+            stop(self.client, name, service.fixed.stop_timeout)?;
+            remove(self.client, name)?;
+            let options = RenameContainerOptionsBuilder::default().name(name).build();
+            let action = t!("the old {name} can't be brought back", name = name);
+            self.client.run(action.clone(), self.client.docker.rename_container(&aside, options))?;
+            self.client
+                .run(action, self.client.docker.start_container(name, None::<StartContainerOptions>))?;
+            why += "\n";
+            why += &t!("the old container is back, and runs");
+        }
+        self.outcome.failed.push((change.clone(), why));
+        Ok(())
+    }
+}
+
+/// Is it well (`Ok`), lost (`Err`), or can't one tell yet?
+fn verdict(found: Option<&Container>, late: bool, deadline_ms: u64) -> Option<Result<(), String>> {
+    let Some(found) = found else { return Some(Err(t!("it went away"))) };
+    let killed =
+        if found.oom_killed { t!(", killed for want of memory within its limit") } else { String::new() };
+    if matches!(found.state.as_str(), "exited" | "dead") {
+        return Some(Err(t!("it ended with status {code}{killed}", code = found.exit_code, killed = killed)));
+    }
+    if found.restarts >= RESTARTS {
+        return Some(Err(t!(
+            "it was restarted {count} times, and ended with status {code} at last{killed}",
+            count = found.restarts,
+            code = found.exit_code,
+            killed = killed
+        )));
+    }
+    let settled = !found.health.is_empty()
+        || found.restarts == 0 && age(&found.started).is_some_and(|age| age >= SETTLED);
+    if found.is_well() && settled {
+        return Some(Ok(()));
+    }
+    // What does not run at the moment counts as unhealthy too, and tells less than its end.
+    if found.runs() && found.health == "unhealthy" {
+        return Some(Err(t!("its health check fails: {words}", words = found.health_words)));
+    }
+    late.then(|| {
+        let words =
+            if found.health_words.is_empty() { found.health.clone() } else { found.health_words.clone() };
+        Err(t!("it was not healthy within {seconds} s: {words}", seconds = deadline_ms / 1000, words = words))
+    })
+}
+
+/// How long ago that was.
+fn age(rfc3339: &str) -> Option<Duration> {
+    let then = humantime::parse_rfc3339(rfc3339).ok()?;
+    std::time::SystemTime::now().duration_since(then).ok()
+}
+
+/// The end of a container's log, for a failure.
+fn last_words(client: &Client, name: &str) -> String {
+    let mut text = String::new();
+    let wanted = Logs { tail: Some(8), ..Logs::default() };
+    // Without a log there is nothing to add.
+    let _ = logs(client, name, wanted, &mut |part| text += part);
+    text.lines().map(|line| format!("\n  | {}", line.trim_end())).collect()
+}
+
+/// Writes a secret below a folder that only root may look into.
+fn keep(host: &Host, folder: &str, name: &str, file: &Image) -> crate::host::Result<()> {
+    host.make_folders(STATE)?;
+    host.make_folder(STATE, 0o700)?;
+    host.make_folder(SECRETS, 0o700)?;
+    if let Some((parent, _)) = folder.rsplit_once('/').filter(|(parent, _)| *parent != SECRETS) {
+        host.make_folder(parent, 0o711)?;
+    }
+    host.make_folder(folder, 0o711)?;
+    host.replace(&format!("{folder}/{name}"), file)
+}
+
+async fn absent_is_fine(
+    call: impl Future<Output = Result<(), bollard::errors::Error>>,
+) -> Result<(), bollard::errors::Error> {
+    match call.await {
+        Err(bollard::errors::Error::DockerResponseServerError { status_code: 404 | 304, .. }) => Ok(()),
+        other => other,
+    }
+}
+
+fn stop(client: &Client, name: &str, seconds: u64) -> Result<(), EngineError> {
+    let options =
+        StopContainerOptionsBuilder::default().t(i32::try_from(seconds).unwrap_or(i32::MAX)).build();
+    let call = absent_is_fine(client.docker.stop_container(name, Some(options)));
+    client.run(t!("{name} can't be stopped", name = name), call)
+}
+
+fn remove(client: &Client, name: &str) -> Result<(), EngineError> {
+    // Volumes without a name, which images declare, go with it.
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    let call = absent_is_fine(client.docker.remove_container(name, Some(options)));
+    client.run(t!("{name} can't be removed", name = name), call)
+}
+
+/// Takes a deployment down: its containers, last started first, and its networks; with `data` its volumes and secrets too.
+/// Gives back what was removed.
+pub fn down(
+    client: &Client,
+    host: &Host,
+    wish: &Deployment,
+    observed: &Observed,
+    data: bool,
+    told: &mut dyn FnMut(&str),
+) -> Result<Vec<String>, EngineError> {
+    let place =
+        |container: &Container| wish.services.iter().position(|service| service.name == container.service);
+    let mut containers: Vec<(&String, &Container)> = observed.containers.iter().collect();
+    containers.sort_by_key(|(_, container)| std::cmp::Reverse(place(container)));
+    let mut removed = Vec::new();
+    for (name, container) in containers {
+        let service = place(container).map(|at| &wish.services[at]);
+        stop(client, name, service.map_or(10, |service| service.fixed.stop_timeout))?;
+        remove(client, name)?;
+        told(name);
+        removed.push(name.clone());
+    }
+    for name in observed.networks.iter().filter_map(|(name, print)| print.as_ref().map(|_| name)) {
+        let call = absent_is_fine(client.docker.remove_network(name));
+        client.run(t!("the network {name} can't be removed", name = name), call)?;
+        told(name);
+        removed.push(name.clone());
+    }
+    if data {
+        for name in &observed.volumes {
+            let call = absent_is_fine(client.docker.remove_volume(name, None::<RemoveVolumeOptions>));
+            client.run(t!("the volume {name} can't be removed", name = name), call)?;
+            told(name);
+            removed.push(name.clone());
+        }
+        for name in observed.secrets.keys() {
+            let paths = wish.services.iter().map(|service| secrets_of(&wish.name, &service.name));
+            let files =
+                paths.chain([format!("{SECRETS}/{}", wish.name)]).map(|folder| format!("{folder}/{name}"));
+            for file in files.filter(|file| host.exists(file)) {
+                host.replace(&file, &Image::Absent).map_err(|error| {
+                    EngineError::new(t!("the secret {name} can't be removed", name = name), error.to_string())
+                })?;
+            }
+            told(name);
+            removed.push(name.clone());
+        }
+        let own = wish.services.iter().map(|service| secrets_of(&wish.name, &service.name));
+        for folder in
+            own.chain([format!("{SECRETS}/{}.mounts", wish.name), format!("{SECRETS}/{}", wish.name)])
+        {
+            // One in which somebody keeps something else stays.
+            let _ = host.remove_empty_folder(&folder);
+        }
+    }
+    Ok(removed)
+}

@@ -1,0 +1,146 @@
+//! What the containers do, as a table.
+
+use serde_json::{Value, json};
+
+use super::style::{Style, printable};
+use crate::container::observed::Container;
+use crate::container::plan::cpus;
+use crate::lang::say;
+use crate::t;
+use crate::units::{Bytes, MIB};
+
+/// One container, or one that is missing.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// A service of the profile asks for it.
+    pub is_wanted: bool,
+    /// The service.
+    pub service: String,
+    /// The container's name.
+    pub name: String,
+    /// What the engine says; `None`: it is not there.
+    pub container: Option<Container>,
+    /// Bytes in use.
+    pub memory: Option<u64>,
+    /// CPUs in use, in thousandths.
+    pub cpu: Option<u64>,
+}
+
+impl Row {
+    /// Does it run, healthy where it has a health check?
+    pub fn is_well(&self) -> bool {
+        self.container.as_ref().is_some_and(Container::is_well)
+    }
+
+    /// One entry of `civicum-tune/status/1`.
+    pub fn json(&self) -> Value {
+        let container = self.container.clone().unwrap_or_default();
+        let limits = container.limits.as_ref();
+        json!({
+            "name": self.service,
+            "container": self.name,
+            "state": if self.container.is_some() { container.state.as_str() } else { "absent" },
+            "health": (!container.health.is_empty()).then_some(container.health),
+            "started": (!container.started.is_empty()).then_some(container.started),
+            "exit_code": container.exit_code,
+            "restarts": container.restarts,
+            "memory": { "used": self.memory, "limit": limits.map(|l| l.memory).filter(|limit| *limit > 0) },
+            "cpu": {
+                "used": self.cpu.map(|thousandths| f64::from(u32::try_from(thousandths).unwrap_or(u32::MAX)) / 1000.0),
+                "limit": limits.map(|l| l.nano_cpus).filter(|n| *n > 0).map(|n| f64::from(u32::try_from(n / 1_000_000).unwrap_or(u32::MAX)) / 1000.0),
+            },
+            "oom_kills": u64::from(container.oom_killed),
+            "image": container.image,
+            "image_id": container.image_id,
+            "config_hash": container.fingerprint,
+            "wanted": self.is_wanted,
+        })
+    }
+
+    fn state(&self) -> (String, fn(Style, &str) -> String) {
+        let Some(container) = &self.container else { return (t!("absent"), Style::red) };
+        match (container.state.as_str(), container.health.as_str()) {
+            ("running", "") => (t!("running"), Style::green),
+            ("running", "healthy") => (t!("healthy"), Style::green),
+            ("running", "starting") => (t!("starting"), Style::yellow),
+            ("running", _) => (t!("not healthy"), Style::red),
+            ("exited", _) => (t!("ended ({code})", code = container.exit_code), Style::red),
+            (other, _) => (other.to_owned(), Style::yellow),
+        }
+    }
+}
+
+/// The table.
+pub fn table(deployment: &str, rows: &[Row], style: Style) -> String {
+    let head =
+        [say("SERVICE"), say("STATE"), say("SINCE"), say("MEMORY"), say("CPU"), say("RESTARTS"), say("OOM")];
+    let mut lines: Vec<Vec<String>> = vec![head.iter().map(|word| word.clone().into_owned()).collect()];
+    for row in rows {
+        let container = row.container.clone().unwrap_or_default();
+        let limits = container.limits.clone();
+        let of = |used: String, limit: Option<String>| {
+            limit.map_or(used.clone(), |limit| format!("{used} / {limit}"))
+        };
+        let mib = |bytes: u64| format!("{} MiB", bytes / MIB);
+        let memory = row.memory.map(|bytes| {
+            of(mib(bytes), limits.as_ref().filter(|l| l.memory > 0).map(|l| Bytes(l.memory).to_string()))
+        });
+        let cpu = row.cpu.map(|n| {
+            let ceiling = limits.as_ref().filter(|l| l.nano_cpus > 0).map(|l| cpus(l.nano_cpus));
+            of(format!("{}.{:02}", n / 1000, n % 1000 / 10), ceiling)
+        });
+        lines.push(vec![
+            printable(&row.service) + if row.is_wanted { "" } else { " *" },
+            row.state().0,
+            if container.runs() { since(&container.started) } else { String::new() },
+            memory.unwrap_or_default(),
+            cpu.unwrap_or_default(),
+            if row.container.is_some() { container.restarts.to_string() } else { String::new() },
+            if container.oom_killed { t!("yes") } else { String::new() },
+        ]);
+    }
+    let widths: Vec<usize> = (0..head.len())
+        .map(|at| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0))
+        .collect();
+    let mut out = format!("{} {}\n", style.bold(&say("Deployment")), printable(deployment));
+    for (at, line) in lines.iter().enumerate() {
+        let mut text = String::new();
+        for (column, (word, width)) in line.iter().zip(&widths).enumerate() {
+            let padded = format!("{word:<width$}");
+            let painted = match (at, column) {
+                (0, _) => style.dim(&padded),
+                (_, 0) => style.bold(&padded),
+                (_, 1) => rows[at - 1].state().1(style, &padded),
+                _ => padded,
+            };
+            text += &format!("  {painted}");
+        }
+        out += text.trim_end();
+        out.push('\n');
+    }
+    for row in rows {
+        let words = row.container.as_ref().filter(|c| !c.is_well()).map_or("", |c| c.health_words.as_str());
+        if let Some(line) = words.lines().next() {
+            let words = t!("{service} says: {words}", service = row.service, words = line);
+            out += &format!("\n  {}\n", style.yellow(&printable(&words)));
+        }
+    }
+    if rows.iter().any(|row| !row.is_wanted) {
+        out += &format!("\n  * {}\n", say("no service of the profile asks for it"));
+    }
+    out
+}
+
+/// How long ago, in its largest unit.
+fn since(rfc3339: &str) -> String {
+    let age = humantime::parse_rfc3339(rfc3339)
+        .ok()
+        .and_then(|then| std::time::SystemTime::now().duration_since(then).ok())
+        .map_or(0, |age| age.as_secs());
+    match age {
+        0..=119 => format!("{age} s"),
+        120..=7199 => format!("{} min", age / 60),
+        7200..=172_799 => format!("{} h", age / 3600),
+        _ => t!("{n} days", n = age / 86400),
+    }
+}

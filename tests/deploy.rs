@@ -1,0 +1,511 @@
+//! Containers on a real engine: deployed, changed, broken, cut off and taken down. The image is busybox alone.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A deployment of its own name on the engine that answers. What it made goes when it goes.
+struct Stage {
+    folder: tempfile::TempDir,
+    name: String,
+    image: String,
+}
+
+impl Stage {
+    /// `None` where there is no engine, or nobody who may ask it.
+    fn new(name: &str) -> Option<Self> {
+        let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().find(|path| Path::new(path).exists());
+        let (Some(busybox), true) = (busybox, nix::unistd::geteuid().is_root()) else {
+            eprintln!("skipped: it takes root and busybox (Debian's busybox-static)");
+            return None;
+        };
+        if !Command::new("docker").arg("version").output().is_ok_and(|output| output.status.success()) {
+            eprintln!("skipped: no Docker engine answers");
+            return None;
+        }
+        let mut stage = Self {
+            folder: tempfile::tempdir().unwrap(),
+            name: format!("ct{}-{name}", std::process::id()),
+            image: String::new(),
+        };
+        let tree = stage.folder.path().join("tree");
+        fs::create_dir_all(tree.join("bin")).unwrap();
+        fs::create_dir_all(tree.join("data")).unwrap();
+        nix::unistd::chown(&tree.join("data"), Some(65534.into()), Some(65534.into())).unwrap();
+        fs::copy(busybox, tree.join("bin/busybox")).unwrap();
+        for applet in [
+            "sh", "sleep", "httpd", "cat", "ip", "nslookup", "nc", "test", "touch", "false", "ls", "id",
+            "wget",
+        ] {
+            std::os::unix::fs::symlink("busybox", tree.join("bin").join(applet)).unwrap();
+        }
+        let tar = stage.folder.path().join("image.tar");
+        let packed = Command::new("tar").arg("-C").arg(&tree).arg("-cf").arg(&tar).arg(".").status().unwrap();
+        assert!(packed.success());
+        let image = docker(&["import", tar.to_str().unwrap()]);
+        image.trim().clone_into(&mut stage.image);
+        Some(stage)
+    }
+
+    fn profile(&self, services: &str) -> PathBuf {
+        let path = self.folder.path().join("profile.toml");
+        let name = &self.name;
+        let services = services.replace("IMAGE", &self.image);
+        let text =
+            format!("name = \"test\"\n[deployment]\nname = \"{name}\"\ndeadline = \"20s\"\n{services}");
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_civicum-tune"));
+        command.arg("--profile").arg(self.folder.path().join("profile.toml")).args(args);
+        command.env("LC_ALL", "C.UTF-8");
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// The document, and the status.
+    fn json(&self, args: &[&str]) -> (Value, i32) {
+        let output = self.run(&[args, &["--format", "json", "--yes"]].concat());
+        let document = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
+        (document, output.status.code().unwrap())
+    }
+
+    /// What a deploy does: kind and target of each change, without the deployment's name.
+    fn deploy(&self, args: &[&str]) -> (Vec<String>, i32) {
+        let (document, status) = self.json(&[&["deploy"], args].concat());
+        let word = |change: &Value| {
+            let target = change["target"].as_str().unwrap();
+            let target = target.strip_prefix(&format!("{}-", self.name)).unwrap_or(target);
+            format!("{} {target}", change["kind"].as_str().unwrap())
+        };
+        let changes = document["changes"].as_array().unwrap_or_else(|| panic!("{document}"));
+        (changes.iter().map(word).collect(), status)
+    }
+
+    fn inspect(&self, service: &str, what: &str) -> String {
+        docker(&["inspect", "--format", what, &format!("{}-{service}", self.name)]).trim().to_owned()
+    }
+
+    fn exec(&self, service: &str, script: &str) -> Output {
+        let container = format!("{}-{service}", self.name);
+        Command::new("docker").args(["exec", &container, "sh", "-c", script]).output().unwrap()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if self.image.is_empty() {
+            return;
+        }
+        let filter = format!("label=civicum-tune.deployment={}", self.name);
+        for (list, remove) in [
+            (vec!["ps", "-aq"], vec!["rm", "-fv"]),
+            (vec!["network", "ls", "-q"], vec!["network", "rm"]),
+            (vec!["volume", "ls", "-q"], vec!["volume", "rm"]),
+        ] {
+            let found = docker(&[list.as_slice(), &["--filter", &filter]].concat());
+            for id in found.split_whitespace() {
+                docker(&[remove.as_slice(), &[id]].concat());
+            }
+        }
+        docker(&["rmi", "-f", &self.image]);
+        let _ = fs::remove_file(format!("/run/civicum-tune.{}.lock", self.name));
+        for folder in [self.name.clone(), format!("{}.mounts", self.name)] {
+            let _ = fs::remove_dir_all(format!("/var/lib/civicum-tune/secrets/{folder}"));
+        }
+    }
+}
+
+fn docker(args: &[&str]) -> String {
+    let output = Command::new("docker").args(args).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+const TWO: &str = r#"
+[services.db]
+image = "IMAGE"
+command = ["sleep", "1000"]
+memory = "64MiB"
+memory_swap = "64MiB"
+pids = 32
+cpus = 0.5
+secrets = ["db-password"]
+volumes = ["data:/data"]
+health = ["test", "-r", "/run/secrets/db-password"]
+stop_timeout = "1s"
+[services.web]
+image = "IMAGE"
+command = ["httpd", "-f", "-p", "8080", "-h", "/tmp"]
+memory = "32MiB"
+memory_swap = "32MiB"
+needs = ["db"]
+stop_timeout = "1s"
+"#;
+
+#[test]
+fn the_whole_life_of_a_deployment() {
+    let Some(stage) = Stage::new("life") else { return };
+    stage.profile(TWO);
+    let all =
+        ["make-secret db-password", "make-network inner", "make-volume data", "create db", "create web"];
+    assert_eq!(stage.deploy(&["--dry-run"]), (all.map(str::to_owned).to_vec(), 1));
+    assert_eq!(
+        docker(&["ps", "-aq", "--filter", &format!("name={}", stage.name)]),
+        "",
+        "a dry run makes nothing"
+    );
+    assert_eq!(stage.deploy(&[]), (all.map(str::to_owned).to_vec(), 0));
+
+    // As hard as the profile does not say otherwise.
+    assert_eq!(stage.inspect("db", "{{.State.Health.Status}}"), "healthy");
+    assert_eq!(
+        stage.inspect("db", "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.PidsLimit}} {{.HostConfig.NanoCpus}} {{.Config.User}}"),
+        "true [ALL] [no-new-privileges] 67108864 67108864 32 500000000 65534:65534"
+    );
+    let secret = format!("/var/lib/civicum-tune/secrets/{}/db-password", stage.name);
+    let secret = fs::read_to_string(secret).unwrap();
+    assert_eq!(secret.len(), 64);
+    assert!(
+        !stage.inspect("db", "{{json .Config}}").contains(&secret),
+        "a secret stands in no label and no variable"
+    );
+    assert_eq!(stage.exec("db", "cat /run/secrets/db-password").stdout, secret.as_bytes());
+    assert!(!stage.exec("db", "touch /x").status.success());
+    assert!(stage.exec("db", "echo kept >/data/x").status.success());
+    assert!(stage.exec("web", "nslookup db").status.success(), "services find one another by name");
+
+    // A second time nothing is done, and nothing is asked of the engine but to look.
+    let ids = |stage: &Stage| (stage.inspect("db", "{{.Id}}"), stage.inspect("web", "{{.Id}}"));
+    let before = ids(&stage);
+    let begin = docker(&["info", "--format", "{{.SystemTime}}"]);
+    assert_eq!(stage.deploy(&[]), (Vec::new(), 0));
+    let end = docker(&["info", "--format", "{{.SystemTime}}"]);
+    let events = docker(&[
+        "events",
+        "--since",
+        begin.trim(),
+        "--until",
+        end.trim(),
+        "--format",
+        "{{.Action}} {{.Actor.Attributes.name}}",
+    ]);
+    let own = |line: &&str| line.contains(&stage.name) && !line.starts_with("exec_");
+    assert_eq!(events.lines().find(own), None, "{events}");
+
+    // Limits change in place.
+    stage.profile(&TWO.replace("\"64MiB\"", "\"96MiB\""));
+    assert_eq!(stage.deploy(&[]), (vec!["update db".to_owned()], 0));
+    assert_eq!(stage.inspect("db", "{{.HostConfig.Memory}}"), "100663296");
+    assert_eq!(ids(&stage), before);
+
+    // What can't be changed makes a new container, and the data stays.
+    let changed = TWO.replace("\"64MiB\"", "\"96MiB\"").replace("\"1000\"", "\"1001\"");
+    stage.profile(&changed);
+    assert_eq!(stage.deploy(&["--dry-run"]).1, 1);
+    let (document, _) = stage.json(&["deploy", "--dry-run"]);
+    assert_eq!(document["changes"][0]["details"][0]["after"], "[\"sleep\",\"1001\"]", "{document}");
+    assert_eq!(stage.deploy(&[]), (vec!["replace db".to_owned()], 0));
+    assert_ne!(stage.inspect("db", "{{.Id}}"), before.0);
+    assert_eq!(stage.exec("db", "cat /data/x").stdout, b"kept\n");
+
+    // One that does not get well gives way to the one before.
+    let good = stage.inspect("db", "{{.Id}}");
+    stage.profile(&changed.replace("[\"test\", \"-r\", \"/run/secrets/db-password\"]", "[\"false\"]"));
+    let (document, status) = stage.json(&["deploy"]);
+    assert_eq!(status, 2);
+    let why = document["failed"][0]["error"].as_str().unwrap();
+    assert!(why.contains("the old container is back"), "{why}");
+    assert_eq!(stage.inspect("db", "{{.Id}} {{.State.Running}}"), format!("{good} true"));
+
+    // What stopped is started, what went away is made.
+    stage.profile(&changed);
+    assert_eq!(stage.deploy(&[]).1, 0, "the old one gets well again");
+    docker(&["kill", &format!("{}-web", stage.name)]);
+    docker(&["stop", "-t", "0", &format!("{}-web", stage.name)]);
+    let (document, status) = stage.json(&["status"]);
+    assert_eq!((document["services"][1]["state"].as_str(), status), (Some("exited"), 1), "{document}");
+    assert_eq!(stage.deploy(&[]), (vec!["start web".to_owned()], 0));
+    docker(&["rm", "-f", &format!("{}-web", stage.name)]);
+    assert_eq!(stage.deploy(&["web"]), (vec!["create web".to_owned()], 0));
+    assert_eq!(stage.json(&["status"]).1, 0);
+
+    // An orphan is named, and goes on request.
+    let alone = changed.split("[services.web]").next().unwrap();
+    stage.profile(alone);
+    let (document, status) = stage.json(&["deploy"]);
+    assert_eq!((document["orphans"][0].as_str(), status), (Some(format!("{}-web", stage.name).as_str()), 0));
+    assert_eq!(stage.deploy(&["--remove-orphans"]), (vec!["remove web".to_owned()], 0));
+
+    // Down: the data stays, unless it shall not.
+    let (document, status) = stage.json(&["down"]);
+    assert_eq!((document["removed"].as_array().unwrap().len(), status), (2, 0), "{document}");
+    let again = ["make-network inner", "create db"];
+    assert_eq!(stage.deploy(&[]), (again.map(str::to_owned).to_vec(), 0));
+    assert_eq!(stage.exec("db", "cat /data/x").stdout, b"kept\n");
+    let (document, status) = stage.json(&["down", "--data"]);
+    assert_eq!((document["removed"].as_array().unwrap().len(), status), (4, 0), "{document}");
+    assert_eq!(docker(&["volume", "ls", "-q", "--filter", &format!("name={}", stage.name)]), "");
+    for folder in [stage.name.clone(), format!("{}.mounts", stage.name)] {
+        assert!(!Path::new("/var/lib/civicum-tune/secrets").join(folder).exists());
+    }
+}
+
+#[test]
+fn other_peoples_containers_and_networks_are_theirs() {
+    let Some(stage) = Stage::new("theirs") else { return };
+    stage.profile(TWO);
+    let name = format!("{}-db", stage.name);
+    docker(&["run", "-d", "--name", &name, "--network", "none", &stage.image, "sleep", "1000"]);
+    let id = stage.inspect("db", "{{.Id}}");
+    let output = stage.run(&["deploy", "--yes"]);
+    let text = String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(text.contains(&format!("the container {name} is not of this deployment")), "{text}");
+    assert_eq!(stage.inspect("db", "{{.Id}} {{.State.Running}}"), format!("{id} true"));
+    assert_eq!(
+        docker(&["network", "ls", "-q", "--filter", &format!("name={}", stage.name)]),
+        "",
+        "nothing was begun"
+    );
+    docker(&["rm", "-f", &name]);
+
+    // An image that is not there, a host folder that is not there, a port that is taken.
+    stage.profile(&TWO.replacen("IMAGE", &format!("sha256:{}", "0".repeat(64)), 1));
+    let output = stage.run(&["deploy", "--yes"]);
+    assert_eq!(output.status.code(), Some(2));
+    let words: Vec<&str> = std::str::from_utf8(&output.stdout).unwrap().split_whitespace().collect();
+    assert!(words.join(" ").contains("civicum-tune images load"), "{words:?}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    stage.profile(&format!("{TWO}publish = [\"{port}:8080\"]\n"));
+    let (document, status) = stage.json(&["deploy"]);
+    assert_eq!(status, 2);
+    let why = document["failed"][0]["error"].as_str().unwrap();
+    assert!(
+        why.contains("address already in use") || why.contains("port is already allocated"),
+        "{document}"
+    );
+    drop(taken);
+    assert_eq!(stage.deploy(&[]).1, 0, "mended by itself once the port is free");
+}
+
+#[test]
+fn a_kill_at_any_moment_is_mended_by_the_next_deploy() {
+    let Some(stage) = Stage::new("kill") else { return };
+    let began = Instant::now();
+    for (round, wait) in
+        [5, 20, 40, 70, 110, 160, 220, 300, 420, 600, 900, 1300, 1900].into_iter().enumerate()
+    {
+        // Each round asks for something else, so that each replaces what the one before made.
+        stage.profile(&TWO.replace("\"1000\"", &format!("\"{}\"", 1000 + round)));
+        let mut child = stage.command(&["deploy", "--yes", "-q"]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        let _ = child.kill();
+        child.wait().unwrap();
+        let (changes, status) = stage.deploy(&[]);
+        assert_eq!(status, 0, "after {wait} ms: {changes:?}");
+        assert_eq!(stage.deploy(&[]), (Vec::new(), 0), "after {wait} ms");
+        let names =
+            docker(&["ps", "-a", "--filter", &format!("name={}", stage.name), "--format", "{{.Names}}"]);
+        assert_eq!(names.lines().count(), 2, "after {wait} ms: {names}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(240));
+}
+
+#[test]
+fn a_sealed_container_reaches_nothing_outside() {
+    let Some(stage) = Stage::new("sealed") else { return };
+    stage.profile(TWO);
+    assert_eq!(stage.deploy(&[]).1, 0);
+    // The host listens on all of its addresses, on a port of its own choice.
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let gateway = docker(&[
+        "network",
+        "inspect",
+        &format!("{}-inner", stage.name),
+        "--format",
+        "{{range .IPAM.Config}}{{.Gateway}}{{end}}",
+    ]);
+    let addresses = Command::new("ip").args(["-o", "addr"]).output().unwrap();
+    let addresses = String::from_utf8_lossy(&addresses.stdout).into_owned();
+    let mut targets: Vec<String> = addresses
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(3)?.split('/').next().map(str::to_owned))
+        .filter(|address| !address.starts_with("127.") && address != "::1" && !address.starts_with("fe80"))
+        .collect();
+    targets.push(gateway.trim().to_owned());
+    assert!(targets.len() > 1, "{targets:?}");
+    for target in &targets {
+        let tried = stage.exec("db", &format!("nc -w 1 {target} {port} </dev/null"));
+        assert!(!tried.status.success(), "{target} was reached");
+    }
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "somebody came through");
+    let tried = stage.exec("db", "nslookup ct-test.invalid 127.0.0.11");
+    assert!(
+        !String::from_utf8_lossy(&tried.stdout).contains("NXDOMAIN"),
+        "a name server outside answered: {tried:?}"
+    );
+    let addresses = stage.exec("db", "ip -6 addr");
+    assert!(!String::from_utf8_lossy(&addresses.stdout).contains("scope global"), "{addresses:?}");
+}
+
+#[test]
+fn without_an_engine() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("p.toml");
+    fs::write(&profile, "name = \"p\"\n[services.a]\nimage = \"civicum/a\"\n").unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_civicum-tune"));
+        command.arg("--profile").arg(&profile).args(args).env("LC_ALL", "C");
+        command.env("DOCKER_HOST", format!("unix://{}/none.sock", folder.path().display()));
+        command.output().unwrap()
+    };
+    for args in [["deploy", "--dry-run"], ["status", "-v"], ["down", "-y"], ["logs", "a"]] {
+        let output = run(&args);
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {words}");
+        if nix::unistd::geteuid().is_root() {
+            assert!(words.contains("there is no Docker engine at"), "{args:?}: {words}");
+        }
+    }
+    let output = run(&["deploy", "b"]);
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("the profile has no service b; it has a"),
+        "{output:?}"
+    );
+    fs::write(&profile, "name = \"p\"\n[services.a]\nneeds = [\"b\"]\n[services.b]\nneeds = [\"a\"]\n")
+        .unwrap();
+    let output = run(&["deploy"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("a, b need one another"), "{output:?}");
+    let output = run(&["deploy", "--root", "/tmp"]);
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("--root has files, and no Docker engine"),
+        "{output:?}"
+    );
+}
+
+/// Compose v2: the one that the environment names, else Docker's plugin.
+fn compose() -> Option<Command> {
+    if let Ok(program) = std::env::var("CIVICUM_TUNE_COMPOSE") {
+        return Some(Command::new(program));
+    }
+    let mut plugin = Command::new("docker");
+    let there = plugin.args(["compose", "version"]).output().is_ok_and(|output| output.status.success());
+    let mut command = Command::new("docker");
+    command.arg("compose");
+    there.then_some(command)
+}
+
+/// What of `docker inspect` a user would notice, in one order.
+fn essence(stage: &Stage, service: &str) -> Value {
+    let found: Value = serde_json::from_str(&stage.inspect(service, "{{json .}}")).unwrap();
+    let pick = |from: &Value, names: &[&str]| -> Value {
+        names
+            .iter()
+            .map(|name| ((*name).to_owned(), tidy(&from[*name])))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    let mounts = found["Mounts"].as_array().unwrap().iter().map(|mount| {
+        let is_volume = mount["Type"] == "volume";
+        pick(
+            mount,
+            if is_volume { &["Type", "Name", "Destination", "RW"] } else { &["Type", "Destination", "RW"] },
+        )
+    });
+    let mut mounts: Vec<Value> = mounts.collect();
+    mounts.sort_by_key(|mount| mount["Destination"].to_string());
+    let networks: Vec<&String> = found["NetworkSettings"]["Networks"].as_object().unwrap().keys().collect();
+    serde_json::json!({
+        "config": pick(&found["Config"], &["User", "Env", "Cmd", "Healthcheck", "StopSignal", "StopTimeout", "Hostname", "ExposedPorts"]),
+        "host": pick(&found["HostConfig"], &[
+            "Memory", "MemoryReservation", "MemorySwap", "NanoCpus", "CpuShares", "PidsLimit", "RestartPolicy", "OomScoreAdj",
+            "Ulimits", "ShmSize", "ReadonlyRootfs", "CapDrop", "CapAdd", "SecurityOpt", "Init", "Dns", "Tmpfs", "PortBindings",
+            "Privileged", "NetworkMode",
+        ]),
+        "mounts": mounts,
+        "networks": networks,
+    })
+}
+
+/// The engine's empty lists, empty maps and nulls mean the same; the order of variables means nothing.
+fn tidy(value: &Value) -> Value {
+    match value {
+        Value::Array(items) if items.is_empty() => Value::Null,
+        Value::Object(entries) if entries.is_empty() => Value::Null,
+        Value::Array(items) => {
+            let mut items = items.clone();
+            if items.iter().all(|item| item.as_str().is_some_and(|text| text.contains('='))) {
+                items.sort_by_key(Value::to_string);
+            }
+            items.into()
+        }
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn compose_makes_the_same_of_the_file() {
+    let Some(stage) = Stage::new("compose") else { return };
+    let Some(mut compose) = compose() else {
+        eprintln!("skipped: there is no Compose v2");
+        return;
+    };
+    let api = docker(&["version", "--format", "{{.Server.APIVersion}}"]);
+    if api.trim().trim_start_matches("1.").parse::<u32>().is_ok_and(|minor| minor < 44) {
+        eprintln!(
+            "skipped: Compose refuses `start_interval` for an engine before 25 (API 1.44), and this one is {api}"
+        );
+        return;
+    }
+    let rest = r#"
+publish = ["127.0.0.1:0PORT:8080"]
+cpu_weight = 200
+memory_reservation = "16MiB"
+oom_score_adj = 500
+nofile = 4096
+restart = "on-failure"
+capabilities = ["NET_BIND_SERVICE"]
+tmpfs = ["/tmp:8MiB", "/run"]
+[services.web.environment]
+PRICE = "$5 and ${HOME}"
+"#;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    stage.profile(&format!("{TWO}{}", rest.replace("0PORT", &free.to_string())));
+    assert_eq!(stage.deploy(&[]).1, 0);
+    let ours = ["db", "web"].map(|service| essence(&stage, service));
+    let secret = fs::read(format!("/var/lib/civicum-tune/secrets/{}/db-password", stage.name)).unwrap();
+    stage.json(&["down"]);
+
+    let folder = stage.folder.path();
+    fs::create_dir(folder.join("secrets")).unwrap();
+    fs::write(folder.join("secrets/db-password"), secret).unwrap();
+    let file = folder.join("compose.yml");
+    fs::write(&file, stage.run(&["render", "compose"]).stdout).unwrap();
+    compose.arg("-f").arg(&file);
+    let run = |args: &[&str]| {
+        let mut command = Command::new(compose.get_program());
+        let output = command.args(compose.get_args()).args(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let read: Value = serde_json::from_str(&run(&["config", "--format", "json"])).unwrap();
+    assert_eq!(read["services"]["web"]["environment"]["PRICE"], "$$5 and $${HOME}");
+    run(&["up", "-d", "--wait"]);
+    let theirs = ["db", "web"].map(|service| essence(&stage, service));
+    run(&["down", "-v"]);
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        assert_eq!(format!("{ours:#}"), format!("{theirs:#}"));
+    }
+}
