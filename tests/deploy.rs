@@ -360,6 +360,83 @@ fn a_sealed_container_reaches_nothing_outside() {
     assert!(!String::from_utf8_lossy(&addresses.stdout).contains("scope global"), "{addresses:?}");
 }
 
+/// What doctor says of the containers: id, subject without the deployment's name, status.
+fn audit(stage: &Stage, only: &str) -> Vec<(String, String, String)> {
+    let (document, _) = stage.json(&["doctor", "--only", only]);
+    let checks = document["checks"].as_array().unwrap_or_else(|| panic!("{document}"));
+    let word = |check: &Value, key: &str| {
+        let text = check[key].as_str().unwrap_or_default();
+        text.strip_prefix(&format!("{}-", stage.name)).unwrap_or(text).to_owned()
+    };
+    checks.iter().map(|c| (word(c, "id"), word(c, "subject"), word(c, "status"))).collect()
+}
+
+#[test]
+fn doctor_looks_at_every_container() {
+    let Some(stage) = Stage::new("audit") else { return };
+    stage.profile(TWO);
+    assert_eq!(stage.deploy(&[]).1, 0);
+    let found = audit(&stage, "CONT");
+    let own = |subject: &str| ["db", "web", ""].contains(&subject);
+    let trouble =
+        found.iter().find(|(_, subject, status)| own(subject) && ["fail", "warn"].contains(&status.as_str()));
+    assert_eq!(trouble, None, "{found:?}");
+    let is = |found: &[(String, String, String)], id: &str, subject: &str, status: &str| {
+        assert!(
+            found.contains(&(id.to_owned(), subject.to_owned(), status.to_owned())),
+            "{id} of {subject} is not {status}: {found:?}"
+        );
+    };
+    is(&found, "CT-CONT-001", "", "pass");
+
+    // Somebody else's, that does everything wrong.
+    let name = format!("{}-evil", stage.name);
+    docker(&[
+        "run",
+        "-d",
+        "--name",
+        &name,
+        "--pid",
+        "host",
+        "--network",
+        "none",
+        "-v",
+        "/etc:/host",
+        "-e",
+        "DATABASE_URL=postgres://u@ep-x.eu-central-1.aws.neon.tech/d",
+        "-e",
+        "OLLAMA_HOST=0.0.0.0",
+        &stage.image,
+        "sleep",
+        "1000",
+    ]);
+    docker(&["update", "--memory", "80m", "--memory-swap", "80m", &format!("{}-db", stage.name)]);
+    let db: u32 = stage.inspect("db", "{{.State.Pid}}").parse().unwrap();
+    fs::write(format!("/proc/{db}/oom_score_adj"), "321").unwrap();
+    docker(&["network", "create", &format!("{}-leak", stage.name)]);
+    docker(&["network", "connect", &format!("{}-leak", stage.name), &format!("{}-web", stage.name)]);
+    let found = audit(&stage, "CONT");
+    docker(&["rm", "-f", &name]);
+    docker(&["network", "disconnect", "-f", &format!("{}-leak", stage.name), &format!("{}-web", stage.name)]);
+    docker(&["network", "rm", &format!("{}-leak", stage.name)]);
+    is(&found, "CT-CONT-001", "db", "fail");
+    is(&found, "CT-CONT-003", "evil", "fail");
+    is(&found, "CT-CONT-006", "db", "fail");
+    is(&found, "CT-CONT-008", "evil", "fail");
+    is(&found, "CT-CONT-009", "web", "fail");
+    is(&found, "CT-CONT-011", "evil", "fail");
+    is(&found, "CT-CONT-012", "evil", "fail");
+    is(&found, "CT-CONT-013", "evil", "warn");
+
+    // One that stays down after its end.
+    stage.profile(&TWO.replace("[services.web]", "[services.web]\nrestart = \"no\""));
+    assert_eq!(stage.deploy(&[]).1, 0);
+    docker(&["stop", "-t", "0", &format!("{}-db", stage.name)]);
+    let found = audit(&stage, "CONT");
+    is(&found, "CT-CONT-002", "db", "fail");
+    is(&found, "CT-CONT-013", "web", "warn");
+}
+
 #[test]
 fn without_an_engine() {
     let folder = tempfile::tempdir().unwrap();

@@ -12,6 +12,7 @@ mod shared;
 
 mod boot;
 mod cgroup;
+mod containers;
 mod cpu;
 mod disk;
 mod docker;
@@ -32,7 +33,7 @@ use serde::Serialize;
 
 pub use outcome::{Because, Evidence, Outcome, Status};
 pub use report::{Audited, Report, Selection, Summary, audit};
-pub use scene::{Applied, Scene, Touched};
+pub use scene::{Applied, AskContainers, Scene, Touched};
 
 /// How much hangs on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
@@ -107,7 +108,7 @@ impl Check {
 }
 
 /// The areas in the order of a report: what was applied first, then from the processor outwards.
-pub const AREAS: [(&str, &str, &[Check]); 17] = [
+pub const AREAS: [(&str, &str, &[Check]); 18] = [
     ("DRIFT", "What was applied", drift::CHECKS),
     ("WAIVER", "Waivers", waiver::CHECKS),
     ("CPU", "Processor", cpu::CHECKS),
@@ -121,6 +122,7 @@ pub const AREAS: [(&str, &str, &[Check]); 17] = [
     ("CGROUP", "Control groups and pressure", cgroup::CHECKS),
     ("OOM", "Out-of-memory kills", oom::CHECKS),
     ("DOCKER", "Docker Engine", docker::CHECKS),
+    ("CONT", "Containers", containers::CHECKS),
     ("NET", "Open to the outside", network::CHECKS),
     ("TIME", "Time", time::CHECKS),
     ("DISK", "Disks", disk::CHECKS),

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use crate::facts::Facts;
+use crate::facts::containers::Containers;
 use crate::facts::dockerd::Dockerd;
 use crate::facts::engine::Engine;
 use crate::facts::grub;
@@ -14,6 +15,7 @@ use crate::facts::sockets::{self, Listener, Running};
 use crate::facts::sysctl::SysctlFiles;
 use crate::host::{Host, HostError, KernelLine};
 use crate::profile::{Profile, Settings};
+use crate::t;
 use crate::tunable::Context;
 
 /// The host, what is wanted of it, and what was applied.
@@ -27,6 +29,8 @@ pub struct Scene<'a> {
     /// The present, RFC 3339, UTC.
     pub now: String,
     ask_engine: &'a dyn Fn() -> Engine,
+    ask_containers: Option<AskContainers<'a>>,
+    containers: OnceCell<Result<Containers, String>>,
     engine: OnceCell<Engine>,
     dockerd: OnceCell<Dockerd>,
     listeners: OnceCell<Option<Vec<Listener>>>,
@@ -39,6 +43,9 @@ pub struct Scene<'a> {
     meminfo: OnceCell<BTreeMap<String, u64>>,
     processes: OnceCell<Option<Vec<Process>>>,
 }
+
+/// Asks the engine for its containers; the error is why that can't be done, in words.
+pub type AskContainers<'a> = &'a dyn Fn() -> Result<Containers, String>;
 
 /// What was applied, as far as checks need to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,6 +96,8 @@ impl<'a> Scene<'a> {
             applied,
             now,
             ask_engine,
+            ask_containers: None,
+            containers: OnceCell::new(),
             engine: OnceCell::new(),
             dockerd: OnceCell::new(),
             listeners: OnceCell::new(),
@@ -136,6 +145,18 @@ impl<'a> Scene<'a> {
     /// What the Docker engine says of itself: asked once.
     pub fn engine(&self) -> &Engine {
         self.engine.get_or_init(|| (self.ask_engine)())
+    }
+
+    /// The same, with a way to ask for the engine's containers.
+    #[must_use]
+    pub fn with_containers(self, ask: AskContainers<'a>) -> Self {
+        Self { ask_containers: Some(ask), ..self }
+    }
+
+    /// The engine's containers; an error in words where they can't be asked for. Asked once.
+    pub fn containers(&self) -> Result<&Containers, &String> {
+        let ask = || self.ask_containers.map_or_else(|| Err(t!("nobody asked the engine")), |ask| ask());
+        self.containers.get_or_init(ask).as_ref()
     }
 
     /// How that engine is configured, as files tell.

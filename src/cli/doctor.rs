@@ -47,7 +47,9 @@ impl Doctor {
             Context { wish: &session.settings, facts: &session.facts, host: &session.host, remember: None };
         let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
         let ask_engine = || engine::ask(&session.host);
-        let scene = Scene::new(context, session.chosen.as_ref(), &applied, now, &ask_engine);
+        let ask_containers = || engine::containers(&session.host, &session.settings);
+        let scene = Scene::new(context, session.chosen.as_ref(), &applied, now, &ask_engine)
+            .with_containers(&ask_containers);
         let mut report = audit(&scene, &selection, self.strict);
         let again = |verb: &str| if verb == "apply" { session.again(verb) } else { session.at_root(verb) };
         report.aim(!session.host.is_live(), &again);

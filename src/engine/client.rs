@@ -34,6 +34,11 @@ pub struct Client {
 impl Client {
     /// Finds the engine, and asks whether it is new enough.
     pub fn connect(host: &Host) -> Result<Self, EngineError> {
+        Self::connect_within(host, PATIENCE)
+    }
+
+    /// The same, with so much patience for each answer's beginning.
+    pub fn connect_within(host: &Host, patience: Duration) -> Result<Self, EngineError> {
         let action = || t!("the Docker engine can't be used");
         let socket = named_socket()
             .or_else(|| SOCKETS.into_iter().find(|path| host.exists(path)).map(str::to_owned))
@@ -62,7 +67,7 @@ impl Client {
             Docker::connect_with_custom_transport(
                 move |request| carry(path.clone(), request, most, Arc::clone(&kept)),
                 Some("http://docker"),
-                PATIENCE.as_secs(),
+                patience.as_secs(),
                 API_DEFAULT_VERSION,
             )
             .map_err(|error| EngineError::of(action(), &socket, &error))

@@ -3,6 +3,7 @@
 pub mod apt;
 mod boot;
 mod cgroup;
+pub mod containers;
 mod cpu;
 mod disks;
 mod docker;

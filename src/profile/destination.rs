@@ -6,7 +6,7 @@ use super::hosted;
 
 /// Every host in `value` that is neither this machine, nor a container's name, nor a private address. Whether a bare word
 /// is a host, the variable's `name` tells.
-pub(super) fn outside(name: &str, value: &str) -> Vec<String> {
+pub fn outside(name: &str, value: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     if is_no_destination(name) {
         return found;
@@ -234,7 +234,7 @@ fn is_inside(host: &str) -> bool {
 }
 
 /// This machine, or a network of one's own.
-pub(super) fn is_private(address: IpAddr) -> bool {
+pub fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_unspecified() || v4.is_link_local(),
         IpAddr::V6(v6) => {

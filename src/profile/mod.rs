@@ -47,6 +47,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use bundled::{BUNDLED, Bundled, best_for};
+pub use destination::{is_private, outside};
 pub use finding::{Code, Finding, Severity};
 pub use init::init;
 pub use load::Reader;

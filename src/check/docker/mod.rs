@@ -246,7 +246,7 @@ fn absent(scene: &Scene<'_>) -> Option<Outcome> {
 }
 
 /// The engine's answer, or why a check has none.
-fn answered<'s>(scene: &'s Scene<'_>) -> Result<&'s EngineInfo, Vec<Outcome>> {
+pub(super) fn answered<'s>(scene: &'s Scene<'_>) -> Result<&'s EngineInfo, Vec<Outcome>> {
     if let Some(outcome) = absent(scene) {
         return Err(outcome.into());
     }
