@@ -12,7 +12,7 @@ use super::output::Out;
 use super::progress::line_that_stays;
 use super::session::open_host;
 use super::{Answer, Global, Outcome};
-use crate::container::images::{BASE, TEMPLATES, Template};
+use crate::container::images::{Base, TEMPLATES, Template};
 use crate::engine::{Client, images};
 use crate::host::Host;
 use crate::render::style::printable;
@@ -30,7 +30,7 @@ pub(super) struct ImagesCommand {
 enum Verb {
     /// Make the bundled images on this host, from a base and the packages of its distribution
     Build {
-        /// Only these: postgres, proxy
+        /// Only these: llm, postgres, proxy
         #[arg(value_name = "NAME")]
         names: Vec<String>,
         /// What they begin with: an image pinned by its digest; default: civicum/base, made here from the packages of this
@@ -86,31 +86,31 @@ fn build(host: &Host, names: &[String], base: Option<&str>, out: &Out) -> Outcom
         TEMPLATES.iter().filter(|t| names.is_empty() || names.iter().any(|name| name == t.name)).collect();
     let client = Client::connect(host)?;
     let mut steps = Steps::new(out);
-    if base.is_none()
-        && !images::list(&client)?.iter().any(|image| image.tags.contains(&format!("{BASE}:latest")))
-    {
-        steps.begin(BASE);
-        make_base(host, &client, &mut steps)?;
-        steps.done(BASE);
-    }
-    let base = base.unwrap_or(BASE);
+    let mut there: Vec<String> = images::list(&client)?.into_iter().flat_map(|image| image.tags).collect();
     let mut made = Vec::new();
     for template in wanted {
+        let own = template.base.image();
+        if base.is_none() && !there.contains(&format!("{own}:latest")) {
+            steps.begin(own);
+            make_base(host, &client, template.base, &mut steps)?;
+            steps.done(own);
+            there.push(format!("{own}:latest"));
+        }
         let image = template.image();
         steps.begin(&image);
-        let id = images::build(&client, template, base, &[], &mut |line| steps.line(line))?;
+        let id = images::build(&client, template, base.unwrap_or(own), &[], &mut |line| steps.line(line))?;
         steps.done(&image);
-        made.push(json!({ "image": image, "id": id }));
+        made.push(json!({ "image": image, "id": id, "base": base.unwrap_or(own) }));
     }
     drop(steps);
     if out.json {
-        out.document(&json!({ "schema": "civicum-tune/images-build/1", "base": base, "made": made }));
+        out.document(&json!({ "schema": "civicum-tune/images-build/1", "made": made }));
     }
     Ok(Answer::Yes)
 }
 
-/// The base: the smallest root file system of this host's own distribution, from the mirror that its apt uses.
-fn make_base(host: &Host, client: &Client, steps: &mut Steps<'_>) -> anyhow::Result<()> {
+/// A base: the smallest root file system of a release, from the mirror that this host's apt uses.
+fn make_base(host: &Host, client: &Client, base: Base, steps: &mut Steps<'_>) -> anyhow::Result<()> {
     if host.program("mmdebstrap").is_none() {
         bail!(t!(
             "the base image is made with mmdebstrap, which is not here; install it (apt install mmdebstrap), or name an image: --base IMAGE"
@@ -122,31 +122,66 @@ fn make_base(host: &Host, client: &Client, steps: &mut Steps<'_>) -> anyhow::Res
             command = "sudo civicum-tune images build"
         ));
     }
-    let release = host.read_text("/etc/os-release")?.unwrap_or_default();
-    let suite =
-        release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).map(|s| s.trim_matches('"'));
-    let suite =
-        suite.with_context(|| t!("/etc/os-release does not tell the release's code name"))?.to_owned();
-    let format = ["indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages"];
-    let told = host.run("apt-get", &format, Duration::from_secs(60), &mut |_| {})?;
-    let sources = sources(&String::from_utf8_lossy(&told.stdout), &suite);
-    if sources.is_empty() {
-        bail!(t!("apt knows no mirror of {suite}; look at /etc/apt/sources.list", suite = suite));
-    }
+    let (suite, sources) = release(host, base)?;
     let folder = format!("{}/images", crate::apply::STATE);
     host.make_folders(&folder)?;
     host.make_folder(crate::apply::STATE, 0o700)?;
     host.make_folder(&folder, 0o700)?;
     let tar = format!("{folder}/base.tar");
-    let mut args = vec!["--variant=minbase", "--format=tar", suite.as_str(), tar.as_str()];
+    let options = apt_options(host)?;
+    let mut args = vec!["--variant=minbase", "--format=tar"];
+    args.extend(options.iter().map(String::as_str));
+    args.extend([suite.as_str(), tar.as_str()]);
     args.extend(sources.iter().map(String::as_str));
     let made = host.run("mmdebstrap", &args, Duration::from_secs(1800), &mut |line| steps.line(line));
     let imported = made.map_err(anyhow::Error::from).and_then(|_| {
         let file = host.open_large(&tar)?;
-        images::import(client, BASE, file).map_err(anyhow::Error::from)
+        images::import(client, base.image(), file).map_err(anyhow::Error::from)
     });
     host.replace(&tar, &crate::host::Image::Absent)?;
     imported
+}
+
+/// How this host's apt reaches its mirror: through a proxy, or on a mirror that stands still.
+fn apt_options(host: &Host) -> anyhow::Result<Vec<String>> {
+    let wanted = ["Acquire::http::Proxy", "Acquire::https::Proxy", "Acquire::Check-Valid-Until"];
+    let args = [&["dump", "--format", "%F \"%v\";%n"], wanted.as_slice()].concat();
+    let told = host.run("apt-config", &args, Duration::from_secs(60), &mut |_| {})?;
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let set = told
+        .lines()
+        .filter(|line| wanted.iter().any(|key| line.starts_with(key)) && !line.ends_with("\"\";"));
+    Ok(set.map(|line| format!("--aptopt={line}")).collect())
+}
+
+/// The release's name, and where its packages come from.
+fn release(host: &Host, base: Base) -> anyhow::Result<(String, Vec<String>)> {
+    let format = ["indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages"];
+    let told = host.run("apt-get", &format, Duration::from_secs(60), &mut |_| {})?;
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    if base == Base::Sid {
+        const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+        if !host.exists(KEYS) {
+            bail!(t!(
+                "{image} is made of Debian's packages, and its keys are not here: apt install debian-archive-keyring",
+                image = base.image()
+            ));
+        }
+        let sites = told.lines().filter_map(|line| line.split_whitespace().next());
+        let own = sites.map(|site| site.trim_end_matches('/')).find(|site| site.ends_with("/debian"));
+        let site = own.unwrap_or("http://deb.debian.org/debian");
+        return Ok(("sid".to_owned(), vec![format!("deb [signed-by={KEYS}] {site} sid main")]));
+    }
+    let release = host.read_text("/etc/os-release")?.unwrap_or_default();
+    let suite =
+        release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).map(|s| s.trim_matches('"'));
+    let suite =
+        suite.with_context(|| t!("/etc/os-release does not tell the release's code name"))?.to_owned();
+    let sources = sources(&told, &suite);
+    if sources.is_empty() {
+        bail!(t!("apt knows no mirror of {suite}; look at /etc/apt/sources.list", suite = suite));
+    }
+    Ok((suite, sources))
 }
 
 /// The lines for `sources.list` of one release: `SITE RELEASE COMPONENT` each, as apt tells them.

@@ -5,6 +5,8 @@
 pub struct Template {
     /// Its name behind `civicum/`.
     pub name: &'static str,
+    /// What it begins with, where `--base` names nothing else.
+    pub base: Base,
     /// Its files: name, mode, content. The first one is the Dockerfile.
     pub files: &'static [(&'static str, u32, &'static str)],
 }
@@ -16,13 +18,35 @@ impl Template {
     }
 }
 
-/// The image that all others begin with, where the profile names no other.
-pub const BASE: &str = "civicum/base";
+/// What images begin with: the smallest root file system of a release, made here from its packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Base {
+    /// Of this host's own distribution and release.
+    Host,
+    /// Of Debian's `sid`, for what no release has yet.
+    Sid,
+}
+
+impl Base {
+    /// The image's name.
+    pub const fn image(self) -> &'static str {
+        match self {
+            Self::Host => "civicum/base",
+            Self::Sid => "civicum/base-sid",
+        }
+    }
+}
 
 /// All of them.
-pub const TEMPLATES: [Template; 2] = [
+pub const TEMPLATES: [Template; 3] = [
+    Template {
+        name: "llm",
+        base: Base::Sid,
+        files: &[("Dockerfile", 0o644, include_str!("../../templates/images/llm/Dockerfile"))],
+    },
     Template {
         name: "postgres",
+        base: Base::Host,
         files: &[
             ("Dockerfile", 0o644, include_str!("../../templates/images/postgres/Dockerfile")),
             ("start", 0o755, include_str!("../../templates/images/postgres/start")),
@@ -30,6 +54,7 @@ pub const TEMPLATES: [Template; 2] = [
     },
     Template {
         name: "proxy",
+        base: Base::Host,
         files: &[
             ("Dockerfile", 0o644, include_str!("../../templates/images/proxy/Dockerfile")),
             ("nginx.conf", 0o644, include_str!("../../templates/images/proxy/nginx.conf")),

@@ -9,7 +9,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 suite=bookworm
-packages=systemd,systemd-sysv,udev,dbus,kmod,procps,iproute2,util-linux,e2fsprogs,openssh-server,grub-pc,initramfs-tools,zstd,zram-tools,busybox-static,docker.io,iptables,postgresql,python3-minimal,linux-image-amd64
+packages=systemd,systemd-sysv,udev,dbus,kmod,procps,iproute2,util-linux,e2fsprogs,openssh-server,grub-pc,initramfs-tools,zstd,zram-tools,busybox-static,docker.io,apparmor,iptables,postgresql,python3-minimal,linux-image-amd64
 hash=$(cat "$here/build-image.sh" "$here/customize.sh" "$here/first-boot.sh" | sha256sum | cut -c1-16)
 folder=${CIVICUM_TUNE_CACHE:-$HOME/.cache/civicum-tune}/vm/$suite-$hash
 
