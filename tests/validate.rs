@@ -743,7 +743,7 @@ proptest! {
         let host = SavedHost::parse(json.to_string().as_bytes()).unwrap();
         let bytes = text.as_bytes().to_vec();
         let read = move |_: &Path| Ok(bytes.clone());
-        let about = About { host: Some(&host), today: Some("2026-01-01"), checks: Some(&[]) };
+        let about = About { host: Some(&host), today: Some("2026-01-01"), checks: Some(&[]), model: None };
         let found = profile::validate(["p.toml"], &read, &about).files.remove(0);
         let _ = excerpt::render_all(&found.findings);
         if let Some(memory) = &found.memory {
@@ -830,4 +830,54 @@ fn many_mistakes_are_all_told_at_once() {
         let found = codes(text);
         assert_eq!(found.len(), told, "{text}: {found:#?}");
     }
+}
+
+/// A model's own header against the limit of its service: read from the file, where it is at hand.
+#[test]
+fn a_model_that_does_not_fit_its_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("llama.gguf");
+    let mut header = b"GGUF\x03\0\0\0\0\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0".to_vec();
+    let mut put = |name: &str, kind: u32, value: &[u8]| {
+        header.extend((name.len() as u64).to_le_bytes());
+        header.extend(name.as_bytes());
+        header.extend(kind.to_le_bytes());
+        header.extend(value);
+    };
+    put("general.architecture", 8, b"\x05\0\0\0\0\0\0\0llama");
+    put("llama.block_count", 4, &32_u32.to_le_bytes());
+    put("llama.embedding_length", 4, &4096_u32.to_le_bytes());
+    put("llama.attention.head_count", 4, &32_u32.to_le_bytes());
+    put("llama.attention.head_count_kv", 4, &8_u32.to_le_bytes());
+    std::fs::write(&model, &header).unwrap();
+    // 4.6 GiB of weights, none of them on the disk.
+    std::fs::OpenOptions::new().write(true).open(&model).unwrap().set_len(4_900_000_000).unwrap();
+    let profile = folder.path().join("p.toml");
+    let run = |memory: &str, path: &Path| {
+        let text = format!(
+            "name = \"p\"\n[memory]\nat_least = \"10GiB\"\nreserve = \"1GiB\"\n[services.llm]\nrole = \"llama-server\"\n\
+             memory = \"{memory}\"\nmemory_swap = \"{memory}\"\nmodel = \"{}\"\ncontext = 4096\n",
+            path.display()
+        );
+        std::fs::write(&profile, text).unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_civicum-tune"));
+        let output = command.arg("validate").arg(&profile).env("LC_ALL", "C").output().unwrap();
+        (String::from_utf8(output.stdout).unwrap(), output.status.code())
+    };
+    // 4672 MiB of weights, 512 MiB of context, and 112 MiB for the rest.
+    let (text, status) = run("5GiB", &model);
+    assert_eq!(status, Some(1), "{text}");
+    assert!(
+        text.contains("at a context of 4096 tokens needs up to 5.1GiB, and the limit of llm is 5GiB"),
+        "{text}"
+    );
+    let (text, status) = run("6GiB", &model);
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("with 4096 tokens of context needs up to"), "{text}");
+    // Where the model is not, nothing is said of it.
+    let (text, status) = run("5GiB", Path::new("/srv/not-there.gguf"));
+    assert_eq!((status, text.contains("tokens")), (Some(0), false), "{text}");
+    std::fs::write(&model, "no model").unwrap();
+    let (text, status) = run("5GiB", &model);
+    assert_eq!((status, text.contains("it is no GGUF file")), (Some(1), true), "{text}");
 }

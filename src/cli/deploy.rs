@@ -9,6 +9,7 @@ use super::progress::line_that_stays;
 use super::session::{Session, at_root};
 use super::{Answer, Global, Outcome};
 use crate::container::desired::Deployment;
+use crate::container::observed::Owner;
 use crate::container::plan::{self, Change, Plan};
 use crate::engine::{self, Client, Deployed, Progress, deploy, observe};
 use crate::host::{Lock, terminal};
@@ -242,7 +243,8 @@ impl DownCommand {
             out.say(&t!("Containers: {names}", names = names.join(", ")));
             let mut question = t!("Take them down? [y/N]");
             if self.data {
-                let volumes: Vec<&str> = observed.volumes.iter().map(String::as_str).collect();
+                let ours = observed.volumes.iter().filter(|(_, owner)| **owner == Owner::Us);
+                let volumes: Vec<&str> = ours.map(|(name, _)| name.as_str()).collect();
                 out.say(&t!("Volumes, with all that is in them: {names}", names = volumes.join(", ")));
                 question = t!("Take them down, and DESTROY the data? [y/N]");
             }

@@ -33,17 +33,17 @@ impl StatusCommand {
             bail!(t!("--watch needs a terminal; a script asks for --format json as often as it likes"));
         }
         terminal::remember_interrupts();
-        let mut before: Vec<(String, Usage)> = Vec::new();
+        let mut before: Option<Vec<(String, Usage)>> = None;
         loop {
             let observed = observe(&stage.client, &stage.session.host, &stage.wish)?;
             let now = samples(&stage, &observed)?;
             // One sample says how much was used since the start; two say how much is used now.
-            if before.is_empty() {
+            let Some(earlier) = before.take() else {
                 stage.client.pause(Duration::from_millis(if self.watch || out.json { 400 } else { 250 }));
-                before = now;
+                before = Some(now);
                 continue;
-            }
-            let rows = rows(&stage, &observed, &before, &now);
+            };
+            let rows = rows(&stage, &observed, &earlier, &now);
             let healthy = rows.iter().all(Row::is_well);
             if out.json {
                 out.document(&document(&stage, &rows));
@@ -55,7 +55,7 @@ impl StatusCommand {
             if !self.watch || terminal::interrupted() {
                 return Ok(if healthy { Answer::Yes } else { Answer::Differs });
             }
-            before = now;
+            before = Some(now);
             for _ in 0..20 {
                 stage.client.pause(BETWEEN / 20);
                 if terminal::interrupted() {

@@ -1,5 +1,6 @@
 //! `validate`: profiles, without touching a host.
 
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
@@ -10,6 +11,7 @@ use super::output::Out;
 use super::session::read_here;
 use super::{Answer, Global, Outcome};
 use crate::check;
+use crate::facts::gguf::{self, Gguf};
 use crate::host::{Host, terminal};
 use crate::profile::validate::FileValidation;
 use crate::profile::{self, About, SavedHost, excerpt};
@@ -33,7 +35,12 @@ impl Validate {
         let host = self.host.as_deref().map(saved_host).transpose()?;
         let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
         let checks: Vec<&str> = check::all().map(|check| check.id).collect();
-        let about = About { host: host.as_ref(), today: now.get(..10), checks: Some(&checks) };
+        let about = About {
+            host: host.as_ref(),
+            today: now.get(..10),
+            checks: Some(&checks),
+            model: Some(read_model),
+        };
         let found = profile::validate(self.files.iter().map(String::as_str), &profile::reader(&here), &about);
         if out.wants_log() {
             out.log(&diagnostic::of_validation(&found));
@@ -69,6 +76,14 @@ fn human(file: &FileValidation, out: &Out) -> String {
         text += &budget::human(memory, out.style);
     }
     text
+}
+
+/// The header of a model's file on this machine.
+fn read_model(path: &str) -> Option<Result<Gguf, String>> {
+    let here = Host::live().ok()?;
+    let size = here.size(path)?;
+    let header = || gguf::parse(BufReader::new(here.open_large(path)?), size).map_err(anyhow::Error::from);
+    Some(header().map_err(|error: anyhow::Error| error.to_string()))
 }
 
 fn saved_host(path: &Path) -> anyhow::Result<SavedHost> {

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::desired::{Deployment, Limits, Network, Service};
 use super::plan::cpus;
+use super::weight::Scale;
 use crate::profile::container::Protocol;
 
 /// The folder in which Compose looks for the secrets' files, beside its own file.
@@ -111,8 +112,8 @@ fn service(deployment: &Deployment, service: &Service) -> Value {
             .map(|v| {
                 json!({
                     "type": if v.is_named() { "volume" } else { "bind" },
-                    "source": if v.is_named() { short(deployment, &v.source) } else { v.source.clone() },
-                    "target": v.target,
+                    "source": if v.is_named() { short(deployment, &v.source) } else { escaped(&v.source) },
+                    "target": escaped(&v.target),
                     "read_only": v.read_only,
                 })
             })
@@ -124,7 +125,7 @@ fn service(deployment: &Deployment, service: &Service) -> Value {
         fixed
             .tmpfs
             .iter()
-            .map(|folder| format!("{}:{}", folder.target, fixed.tmpfs_options(folder)))
+            .map(|folder| format!("{}:{}", escaped(&folder.target), fixed.tmpfs_options(folder)))
             .collect::<Vec<_>>()
             .into(),
     );
@@ -151,7 +152,7 @@ fn service(deployment: &Deployment, service: &Service) -> Value {
     put("cap_add", json!(fixed.capabilities));
     put("security_opt", json!(["no-new-privileges"]));
     put("init", json!(true));
-    if fixed.networks.iter().all(|network| network.internal) {
+    if fixed.networks.iter().all(|network| !network.masquerade) {
         put("dns", json!(["127.0.0.1"]));
     }
     put("oom_score_adj", json!(fixed.oom_score_adj));
@@ -176,7 +177,8 @@ fn limited(limits: &Limits) -> Vec<(&'static str, Value)> {
         ("mem_reservation", some(limits.memory_reservation)),
         ("memswap_limit", some(limits.memory_swap)),
         ("cpus", if limits.nano_cpus == 0 { Value::Null } else { json!(cpus(limits.nano_cpus)) }),
-        ("cpu_shares", some(limits.cpu_shares)),
+        // Whose engine it will be, nobody knows here: shares as cgroup v1 has them.
+        ("cpu_shares", some(Scale::Shares.shares(limits.cpu_weight))),
         ("pids_limit", some(limits.pids)),
         ("restart", json!(limits.restart)),
     ]

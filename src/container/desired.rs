@@ -117,12 +117,17 @@ pub struct Limits {
     pub memory_swap: u64,
     /// Ceiling, in billionths of a CPU.
     pub nano_cpus: u64,
-    /// Share of the CPUs when they are scarce: 1024 is the engine's default.
-    pub cpu_shares: u64,
+    /// Share of the CPUs when they are scarce, 1 to 10000; 100 is the kernel's default.
+    pub cpu_weight: u64,
     /// Most processes and threads.
     pub pids: u64,
     /// The engine's restart policy.
     pub restart: String,
+}
+
+impl Limits {
+    /// A limit that this kernel does not hold, whatever was asked for.
+    pub const UNHELD: u64 = u64::MAX;
 }
 
 /// A knot in what needs what.
@@ -136,7 +141,7 @@ impl Deployment {
         let inner = Network {
             name: format!("{name}-inner"),
             internal: !settings.sovereignty.egress,
-            masquerade: false,
+            masquerade: settings.sovereignty.egress,
         };
         // The door opens inwards: without the host's address on what leaves, nothing outside can answer it.
         let edge = Network {
@@ -152,6 +157,12 @@ impl Deployment {
         let mut services = Vec::new();
         for (service, written) in &settings.services {
             let role = roles[service.as_str()];
+            if !written.settings.is_empty() && role != Role::Postgres {
+                return Err(Knot(t!(
+                    "services.{service}.settings are a PostgreSQL server's, and {service} is none; write role = \"postgres\"",
+                    service = service
+                )));
+            }
             let mut networks = vec![inner.clone()];
             if role == Role::Proxy || !written.publish.is_empty() {
                 networks.push(edge.clone());
@@ -220,14 +231,20 @@ fn needs_of(role: Role, roles: &BTreeMap<&str, Role>) -> Vec<String> {
 }
 
 fn fixed(deployment: &str, role: Role, written: &Written, networks: Vec<Network>) -> Fixed {
-    let mut command = written.command.clone().unwrap_or_else(|| role.command());
+    let mut command = written.command.clone().unwrap_or_else(|| role.command(written));
     for (name, value) in &written.settings {
         command.extend(["-c".to_owned(), format!("{name}={value}")]);
     }
     let mut environment: BTreeMap<String, String> =
         role.environment().iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    if role == Role::Ollama {
+        let number =
+            |name: &str, number: Option<u64>| number.map(|number| (name.to_owned(), number.to_string()));
+        environment.extend(number("OLLAMA_CONTEXT_LENGTH", written.context));
+        environment.extend(number("OLLAMA_NUM_PARALLEL", written.parallel));
+    }
     environment.extend(written.environment.clone());
-    let mut volumes = written.volumes.clone().unwrap_or_else(|| role.volumes());
+    let mut volumes = written.volumes.clone().unwrap_or_else(|| role.volumes(written));
     for volume in volumes.iter_mut().filter(|volume| volume.is_named()) {
         volume.source = format!("{deployment}-{}", volume.source);
     }
@@ -266,8 +283,7 @@ fn limits(written: &Written) -> Limits {
         memory_reservation: written.memory_reservation.map_or(0, |bytes| bytes.0),
         memory_swap: written.memory_swap.map_or(memory.saturating_mul(2), |bytes| bytes.0),
         nano_cpus,
-        // A weight of 100 is cgroup v2's default, and 1024 shares are the engine's.
-        cpu_shares: written.cpu_weight.map_or(0, |weight| (u64::from(weight) * 1024 / 100).max(2)),
+        cpu_weight: written.cpu_weight.map_or(0, u64::from),
         pids: written.pids.unwrap_or(0),
         restart: written.restart.clone().unwrap_or_else(|| "unless-stopped".to_owned()),
     }

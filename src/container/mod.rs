@@ -8,6 +8,7 @@ pub mod images;
 pub mod observed;
 pub mod plan;
 pub mod role;
+pub mod weight;
 
 /// Labels on all that we make: whose it is, and by which description it was made.
 pub mod label {

@@ -9,16 +9,36 @@ use super::desired::Limits;
 pub struct Observed {
     /// Networks of this deployment, by name, with their fingerprints; `None` where the name is somebody else's.
     pub networks: BTreeMap<String, Option<String>>,
-    /// Volumes of this deployment, by name.
-    pub volumes: BTreeSet<String>,
+    /// Volumes that are there, by name; is it this deployment's, another one's, or nobody's that we know?
+    pub volumes: BTreeMap<String, Owner>,
     /// The SHA-256 of each secret that is there.
     pub secrets: BTreeMap<String, String>,
     /// Containers of this deployment, by name.
     pub containers: BTreeMap<String, Container>,
     /// Containers that are not ours, and have a name that we need.
     pub strangers: BTreeSet<String>,
-    /// The ids of the images that services refer to; an image that is not there is left out.
-    pub images: BTreeMap<String, String>,
+    /// The images that services refer to; one that is not there is left out.
+    pub images: BTreeMap<String, Image>,
+}
+
+/// Whose something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// This deployment's.
+    Us,
+    /// Another deployment's.
+    Others,
+    /// It carries no label of ours.
+    Unknown,
+}
+
+/// An image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Image {
+    /// `sha256:…`
+    pub id: String,
+    /// Folders in which it keeps data, and for which the engine makes a volume without a name.
+    pub volumes: Vec<String>,
 }
 
 /// A container.
@@ -26,6 +46,10 @@ pub struct Observed {
 pub struct Container {
     /// Its id.
     pub id: String,
+    /// The deployment that it belongs to.
+    pub deployment: String,
+    /// Volumes of the engine that it may write to.
+    pub writes: Vec<String>,
     /// The service that it was made for.
     pub service: String,
     /// What it was made with, as its label says.

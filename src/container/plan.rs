@@ -5,7 +5,8 @@ use serde_json::Value as Json;
 
 use super::desired::{Deployment, Limits, Network, Service};
 use super::fingerprint;
-use super::observed::{Container, Observed, previous};
+use super::observed::{Container, Image, Observed, Owner, previous};
+use super::role::Role;
 use crate::t;
 use crate::units::Bytes;
 
@@ -85,30 +86,92 @@ impl Plan {
 /// only some services are asked for (`in_part`), the others' containers are no orphans.
 pub fn build(wish: &Deployment, observed: &Observed, remove_orphans: bool, in_part: bool) -> Plan {
     let mut plan = Plan::default();
+    orphans(wish, observed, remove_orphans, in_part, &mut plan);
+    lost_password(wish, observed, &mut plan);
     for secret in wish.secrets.iter().filter(|secret| !observed.secrets.contains_key(*secret)) {
         plan.push(Kind::MakeSecret, secret, t!("it is not there yet"));
     }
     for network in &wish.networks {
         network_change(network, observed, in_part, &mut plan);
     }
-    for volume in wish.volumes.iter().filter(|volume| !observed.volumes.contains(*volume)) {
-        plan.push(Kind::MakeVolume, volume, t!("it is not there yet"));
+    for volume in &wish.volumes {
+        match observed.volumes.get(volume) {
+            None => plan.push(Kind::MakeVolume, volume, t!("it is not there yet")),
+            Some(Owner::Others) => plan.blocked.push(t!(
+                "the volume {name} is of another deployment; give deployment.name or the volume another name",
+                name = volume
+            )),
+            // What Compose or a person made is used as it is, and never removed by us.
+            Some(Owner::Us | Owner::Unknown) => {}
+        }
     }
+    two_databases(wish, &mut plan);
     for service in &wish.services {
         service_change(service, observed, &mut plan);
     }
-    if !in_part {
-        let wanted =
-            |name: &str| wish.services.iter().any(|s| s.container == name || previous(&s.container) == name);
-        for name in observed.containers.keys().filter(|name| !wanted(name)) {
-            if remove_orphans {
-                plan.push(Kind::Remove, name, t!("no service of the profile asks for it"));
-            } else {
-                plan.orphans.push(name.clone());
+    plan
+}
+
+/// Containers that no service asks for. They go first: one of them may hold a volume, a port or a network.
+fn orphans(wish: &Deployment, observed: &Observed, remove: bool, in_part: bool, plan: &mut Plan) {
+    let wanted =
+        |name: &str| wish.services.iter().any(|s| s.container == name || previous(&s.container) == name);
+    for (name, found) in observed.containers.iter().filter(|(name, _)| !wanted(name)) {
+        if remove && !in_part {
+            plan.push(Kind::Remove, name, t!("no service of the profile asks for it"));
+            continue;
+        }
+        let shared = found.writes.iter().find(|volume| {
+            let is_written = |v: &crate::profile::mount::Volume| v.source == **volume && !v.read_only;
+            wish.services.iter().any(|service| service.fixed.volumes.iter().any(is_written))
+        });
+        if let Some(volume) = shared.filter(|_| found.runs() && !in_part) {
+            plan.blocked.push(t!(
+                "{name}, which no service asks for any more, still writes to the volume {volume}: deploy with --remove-orphans",
+                name = name,
+                volume = volume
+            ));
+        } else if !in_part {
+            plan.orphans.push(name.clone());
+        }
+    }
+}
+
+/// Two servers on one data folder destroy it: in containers neither sees the other's lock.
+fn two_databases(wish: &Deployment, plan: &mut Plan) {
+    let servers: Vec<&Service> =
+        wish.services.iter().filter(|service| service.role == Role::Postgres).collect();
+    for (at, one) in servers.iter().enumerate() {
+        for other in &servers[at + 1..] {
+            let shared =
+                one.fixed.volumes.iter().find(|v| other.fixed.volumes.iter().any(|o| o.source == v.source));
+            if let Some(volume) = shared {
+                plan.blocked.push(t!(
+                    "{one} and {other} are two PostgreSQL servers on one volume, {volume}: give one of them other `volumes`",
+                    one = one.name,
+                    other = other.name,
+                    volume = volume.source
+                ));
             }
         }
     }
-    plan
+}
+
+/// A database whose password is gone would keep the old one, and a new one would lock everybody out.
+fn lost_password(wish: &Deployment, observed: &Observed, plan: &mut Plan) {
+    for service in wish.services.iter().filter(|service| service.role == Role::Postgres) {
+        let has_data =
+            service.fixed.volumes.iter().any(|volume| observed.volumes.contains_key(&volume.source));
+        let lost = service.fixed.secrets.iter().find(|name| !observed.secrets.contains_key(*name));
+        if let Some(name) = lost.filter(|_| has_data) {
+            plan.blocked.push(t!(
+                "the secret {name} is not there, and the volume of {service} is: put the file back into /var/lib/civicum-tune/secrets/{deployment}, or remove the volume",
+                name = name,
+                service = service.name,
+                deployment = wish.name
+            ));
+        }
+    }
 }
 
 fn network_change(network: &Network, observed: &Observed, in_part: bool, plan: &mut Plan) {
@@ -133,7 +196,7 @@ fn network_change(network: &Network, observed: &Observed, in_part: bool, plan: &
 
 fn service_change(service: &Service, observed: &Observed, plan: &mut Plan) {
     let name = &service.container;
-    if observed.strangers.contains(name) {
+    if observed.strangers.contains(name) || observed.strangers.contains(&previous(name)) {
         plan.blocked.push(t!(
             "the container {name} is not of this deployment; remove or rename it, or give deployment.name another value",
             name = name
@@ -147,10 +210,25 @@ fn service_change(service: &Service, observed: &Observed, plan: &mut Plan) {
         ));
         return;
     };
-    let Some(image_id) = observed.images.get(image) else {
+    let Some(Image { id: image_id, volumes }) = observed.images.get(image) else {
         plan.blocked.push(missing_image(&service.name, image));
         return;
     };
+    let covered = |path: &&String| {
+        let fixed = &service.fixed;
+        fixed.volumes.iter().any(|v| path.starts_with(&v.target))
+            || fixed.tmpfs.iter().any(|t| path.starts_with(&t.target))
+    };
+    // The official PostgreSQL image of 18 and later names the folder above its data.
+    let is_known = |path: &&String| service.role == Role::Postgres && path.starts_with("/var/lib/postgresql");
+    if let Some(path) = volumes.iter().find(|path| !covered(path) && !is_known(path)) {
+        plan.blocked.push(t!(
+            "the image of {service} keeps data in {path}, which would be lost with the container: write volumes = [\"data:{path}\"], or tmpfs = [\"{path}\"]",
+            service = service.name,
+            path = path
+        ));
+        return;
+    }
     let print = fingerprint::of_container(&service.fixed, image_id, &observed.secrets);
     let older = observed.containers.contains_key(&previous(name));
     match observed.containers.get(name) {
@@ -163,6 +241,13 @@ fn service_change(service: &Service, observed: &Observed, plan: &mut Plan) {
         }
         Some(found) => {
             let details = found.limits.as_ref().map_or_else(Vec::new, |now| limits(now, &service.limits));
+            // The engine takes a nought for "as it is".
+            let taken_away = found.limits.as_ref().is_some_and(|now| takes_away(now, &service.limits));
+            if taken_away {
+                let reason = t!("a limit is taken away, which can't be done while it runs");
+                plan.changes.push(Change { kind: Kind::Replace, target: name.clone(), reason, details });
+                return;
+            }
             if !details.is_empty() {
                 let kind = Kind::Update;
                 let reason = t!("limits differ, and can be changed while it runs");
@@ -246,6 +331,15 @@ fn differences(path: &str, before: &Json, after: &Json, found: &mut Vec<Detail>)
     found.push(Detail { what: path.to_owned(), before: words(before), after: words(after) });
 }
 
+/// Is there a limit now that shall be none?
+const fn takes_away(now: &Limits, wish: &Limits) -> bool {
+    wish.memory == 0 && now.memory > 0
+        || wish.memory_reservation == 0 && now.memory_reservation > 0
+        || wish.memory_swap == 0 && now.memory_swap > 0 && now.memory_swap != Limits::UNHELD
+        || wish.nano_cpus == 0 && now.nano_cpus > 0
+        || wish.cpu_weight == 0 && now.cpu_weight > 0
+}
+
 /// What differs between two sets of limits.
 fn limits(now: &Limits, wish: &Limits) -> Vec<Detail> {
     let mut found = Vec::new();
@@ -258,9 +352,11 @@ fn limits(now: &Limits, wish: &Limits) -> Vec<Detail> {
     let number = |n: u64| if n == 0 { t!("none") } else { n.to_string() };
     compare("memory", size(now.memory), size(wish.memory));
     compare("memory_reservation", size(now.memory_reservation), size(wish.memory_reservation));
-    compare("memory_swap", size(now.memory_swap), size(wish.memory_swap));
+    if now.memory_swap != Limits::UNHELD {
+        compare("memory_swap", size(now.memory_swap), size(wish.memory_swap));
+    }
     compare("cpus", cpus(now.nano_cpus), cpus(wish.nano_cpus));
-    compare("cpu_shares", number(now.cpu_shares), number(wish.cpu_shares));
+    compare("cpu_weight", number(now.cpu_weight), number(wish.cpu_weight));
     compare("pids", number(now.pids), number(wish.pids));
     compare("restart", now.restart.clone(), wish.restart.clone());
     found

@@ -1,6 +1,7 @@
 //! What a service is, and what follows from that where the profile is silent.
 
 use crate::profile::mount::{Tmpfs, Volume};
+use crate::profile::settings::Service;
 use crate::units::Bytes;
 
 /// What a service is.
@@ -51,12 +52,10 @@ impl Role {
     }
 
     /// The arguments that it is started with; none: what the image says.
-    pub fn command(self) -> Vec<String> {
+    pub fn command(self, written: &Service) -> Vec<String> {
         let words: &[&str] = match self {
             Self::Postgres => &["postgres", "-c", "listen_addresses=*"],
-            Self::LlamaServer => {
-                &["llama-server", "--host", "0.0.0.0", "--port", "8080", "--model", "/models/model.gguf"]
-            }
+            Self::LlamaServer => return llama_server(written),
             Self::Worker => &["civicum-tune", "worker"],
             Self::Proxy => &["nginx", "-g", "daemon off;"],
             Self::Ollama | Self::Plain => &[],
@@ -69,6 +68,8 @@ impl Role {
         match self {
             Self::Postgres => "999:999",
             Self::Proxy => "33:33",
+            // Its image has no folder of another user's for the models. Root without any capability is root in name only.
+            Self::Ollama => "0:0",
             _ => "65534:65534",
         }
     }
@@ -107,7 +108,10 @@ impl Role {
     }
 
     /// Volumes.
-    pub fn volumes(self) -> Vec<Volume> {
+    pub fn volumes(self, written: &Service) -> Vec<Volume> {
+        if let (Self::LlamaServer, Some(model)) = (self, &written.model) {
+            return vec![Volume { source: model.clone(), target: MODEL.to_owned(), read_only: true }];
+        }
         let (source, target, read_only) = match self {
             Self::Postgres => ("postgres-data", "/var/lib/postgresql/data", false),
             Self::Ollama => ("models", "/models", false),
@@ -124,7 +128,9 @@ impl Role {
             Self::Proxy => &["/run", "/var/lib/nginx"],
             _ => &[],
         };
-        targets.iter().map(|target| Tmpfs { target: (*target).to_owned(), size: Bytes::mib(16) }).collect()
+        // Uploads are collected here before they are handed on: three of the largest at once.
+        let size = |target: &str| Bytes::mib(if target == "/var/lib/nginx" { 160 } else { 16 });
+        targets.iter().map(|target| Tmpfs { target: (*target).to_owned(), size: size(target) }).collect()
     }
 
     /// Secrets that it finds in `/run/secrets`.
@@ -161,6 +167,21 @@ impl Role {
             _ => None,
         }
     }
+}
+
+/// Where a model's server finds its model.
+const MODEL: &str = "/models/model.gguf";
+
+fn llama_server(written: &Service) -> Vec<String> {
+    let mut words: Vec<String> =
+        ["llama-server", "--host", "0.0.0.0", "--port", "8080", "--model", MODEL].map(str::to_owned).to_vec();
+    let parallel = written.parallel.unwrap_or(1);
+    words.extend(["--ctx-size".to_owned(), written.tokens().to_string()]);
+    words.extend(["--parallel".to_owned(), parallel.to_string()]);
+    if let Some(threads) = written.threads {
+        words.extend(["--threads".to_owned(), threads.to_string()]);
+    }
+    words
 }
 
 /// Asks the server for `/health`, and reads the status of its answer.

@@ -10,12 +10,15 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use super::ask::named_socket;
 use super::error::{EngineError, way_out};
 use super::transport::{ApiVersion, MOST, UNBOUNDED, carry};
+use crate::container::weight::Scale;
 use crate::facts::engine::{SOCKETS, Trouble};
 use crate::host::Host;
 use crate::t;
 
 /// How long the engine may take to begin its answer. Making and stopping containers takes it seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// To load an image of gigabytes, or to stop a database, takes as long as it takes.
+const A_DAY: Duration = Duration::from_secs(86_400);
 /// The oldest API that has what we need: health checks, `CgroupnsMode`, updates of the process limit.
 const OLDEST_API: (u32, u32) = (1, 41);
 
@@ -29,6 +32,8 @@ pub struct Client {
     pub socket: String,
     /// The newest API that the engine speaks.
     pub api: String,
+    /// What its runtime makes of CPU shares.
+    pub(super) scale: Scale,
 }
 
 impl Client {
@@ -62,7 +67,7 @@ impl Client {
             .build()
             .map_err(|error| EngineError::new(action(), error.to_string()))?;
         let seen = ApiVersion::default();
-        let door = |most: usize| {
+        let door = |most: usize, patience: Duration| {
             let (path, kept) = (socket.clone(), Arc::clone(&seen));
             Docker::connect_with_custom_transport(
                 move |request| carry(path.clone(), request, most, Arc::clone(&kept)),
@@ -72,10 +77,20 @@ impl Client {
             )
             .map_err(|error| EngineError::of(action(), &socket, &error))
         };
-        let (docker, streams) = (door(MOST)?, door(UNBOUNDED)?);
-        let mut client = Self { runtime, docker, streams, socket: socket.clone(), api: String::new() };
-        client.run(action(), client.docker.ping())?;
-        client.api = seen.lock().ok().and_then(|mut api| api.take()).unwrap_or_default();
+        let (docker, streams) = (door(MOST, patience)?, door(UNBOUNDED, A_DAY)?);
+        let mut client = Self {
+            runtime,
+            docker,
+            streams,
+            socket: socket.clone(),
+            api: String::new(),
+            scale: Scale::Shares,
+        };
+        let told = client.run(action(), client.docker.version())?;
+        client.api = seen.lock().ok().and_then(|mut api| api.take()).or(told.api_version).unwrap_or_default();
+        let parts = told.components.unwrap_or_default();
+        let runc = parts.into_iter().find(|part| part.name == "runc").map(|part| part.version);
+        client.scale = Scale::of(host.exists("/sys/fs/cgroup/cgroup.controllers"), runc.as_deref());
         if version(&client.api).is_none_or(|api| api < OLDEST_API) {
             let oldest = format!("{}.{}", OLDEST_API.0, OLDEST_API.1);
             return Err(EngineError::new(

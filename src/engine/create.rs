@@ -10,12 +10,19 @@ use bollard::models::{
 };
 
 use crate::container::desired::{Limits, Network, Service};
+use crate::container::weight::Scale;
 use crate::container::{fingerprint, label};
 use crate::profile::container::Protocol;
 
 /// Where the host keeps what a service finds in `/run/secrets`, in the hands of its own user. No secret and no service can
 /// have that name.
-pub(super) fn secrets_of(deployment: &str, service: &str) -> String {
+pub(super) fn secrets_of(deployment: &str, service: &str, print: &str) -> String {
+    // Each description has a folder of its own, so that an old container that comes back finds what it had.
+    format!("{}/{}", mounts_of(deployment, service), print.rsplit(':').next().unwrap_or(print))
+}
+
+/// The folder of all of them.
+pub(super) fn mounts_of(deployment: &str, service: &str) -> String {
     format!("{SECRETS}/{deployment}.mounts/{service}")
 }
 
@@ -66,6 +73,7 @@ pub(super) fn container(
     service: &Service,
     image: &str,
     print: &str,
+    scale: Scale,
 ) -> ContainerCreateBody {
     let fixed = &service.fixed;
     let mut labels = labels(deployment, print);
@@ -111,7 +119,7 @@ pub(super) fn container(
         host_config: Some(HostConfig {
             port_bindings: Some(ports),
             network_mode: first.clone(),
-            ..host_config(deployment, service)
+            ..host_config(deployment, service, print, scale)
         }),
         networking_config: first.map(|name| NetworkingConfig {
             endpoints_config: Some(HashMap::from([(name, endpoint(service))])),
@@ -125,7 +133,7 @@ pub(super) fn endpoint(service: &Service) -> EndpointSettings {
     EndpointSettings { aliases: Some(vec![service.name.clone()]), ..EndpointSettings::default() }
 }
 
-fn host_config(deployment: &str, service: &Service) -> HostConfig {
+fn host_config(deployment: &str, service: &Service, print: &str, scale: Scale) -> HostConfig {
     let (fixed, limits) = (&service.fixed, &service.limits);
     let ulimit = |name: &str, value: i64| ResourcesUlimits {
         name: Some(name.to_owned()),
@@ -143,12 +151,12 @@ fn host_config(deployment: &str, service: &Service) -> HostConfig {
         memory_reservation: signed(limits.memory_reservation),
         memory_swap: signed(limits.memory_swap),
         nano_cpus: signed(limits.nano_cpus),
-        cpu_shares: signed(limits.cpu_shares),
+        cpu_shares: signed(scale.shares(limits.cpu_weight)),
         pids_limit: signed(limits.pids),
         restart_policy: Some(restart(limits)),
         oom_score_adj: Some(i64::from(fixed.oom_score_adj)),
         ulimits: Some(ulimits),
-        mounts: Some(mounts(deployment, service)),
+        mounts: Some(mounts(deployment, service, print)),
         tmpfs: Some(tmpfs.collect()),
         shm_size: signed(fixed.shm_size),
         readonly_rootfs: Some(!fixed.writable),
@@ -158,12 +166,12 @@ fn host_config(deployment: &str, service: &Service) -> HostConfig {
         init: Some(true),
         // The engine's own server asks this one for names that it does not know. Nobody listens there, so that no question
         // leaves by that way either; engines before 25.0.5 would ask in the host's place.
-        dns: fixed.networks.iter().all(|network| network.internal).then(|| vec!["127.0.0.1".to_owned()]),
+        dns: fixed.networks.iter().all(|network| !network.masquerade).then(|| vec!["127.0.0.1".to_owned()]),
         ..HostConfig::default()
     }
 }
 
-fn mounts(deployment: &str, service: &Service) -> Vec<Mount> {
+fn mounts(deployment: &str, service: &Service, print: &str) -> Vec<Mount> {
     let mut mounts: Vec<Mount> = service
         .fixed
         .volumes
@@ -176,7 +184,7 @@ fn mounts(deployment: &str, service: &Service) -> Vec<Mount> {
             ..Mount::default()
         })
         .collect();
-    let folder = secrets_of(deployment, &service.name);
+    let folder = secrets_of(deployment, &service.name, print);
     mounts.extend(service.fixed.secrets.iter().map(|name| Mount {
         typ: Some(MountType::BIND),
         source: Some(format!("{folder}/{name}")),
@@ -187,15 +195,25 @@ fn mounts(deployment: &str, service: &Service) -> Vec<Mount> {
     mounts
 }
 
+/// A container that waits for its comeback, or its end, is not started by the engine.
+pub(super) fn stays_down() -> ContainerUpdateBody {
+    let policy = RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None };
+    ContainerUpdateBody { restart_policy: Some(policy), ..ContainerUpdateBody::default() }
+}
+
+/// The restart policy alone, for one that comes back.
+pub(super) fn comes_back(limits: &Limits) -> ContainerUpdateBody {
+    ContainerUpdateBody { restart_policy: Some(restart(limits)), ..ContainerUpdateBody::default() }
+}
+
 /// The limits alone, for a container that runs.
-pub(super) fn update(limits: &Limits) -> ContainerUpdateBody {
+pub(super) fn update(limits: &Limits, scale: Scale) -> ContainerUpdateBody {
     ContainerUpdateBody {
         memory: signed(limits.memory),
         memory_reservation: signed(limits.memory_reservation),
         memory_swap: signed(limits.memory_swap),
         nano_cpus: signed(limits.nano_cpus),
-        cpu_shares: signed(limits.cpu_shares),
-        // 0 leaves it as it is; −1 takes it away.
+        cpu_shares: signed(scale.shares(limits.cpu_weight)),
         pids_limit: Some(if limits.pids == 0 { -1 } else { i64::try_from(limits.pids).unwrap_or(i64::MAX) }),
         restart_policy: Some(restart(limits)),
         ..ContainerUpdateBody::default()

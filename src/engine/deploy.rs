@@ -13,14 +13,16 @@ use bollard::query_parameters::{
 };
 
 use super::client::Client;
-use super::create::{SECRETS, container, endpoint, labels, network, secrets_of, update};
+use super::create::{
+    SECRETS, comes_back, container, endpoint, labels, mounts_of, network, secrets_of, stays_down, update,
+};
 use super::error::EngineError;
 use super::observe::{look_at, secrets};
 use super::status::{Logs, logs};
 use crate::apply::STATE;
 use crate::container::desired::{Deployment, Network, Service};
 use crate::container::fingerprint;
-use crate::container::observed::{Container, Observed, previous};
+use crate::container::observed::{Container, Observed, Owner, previous};
 use crate::container::plan::{Change, Kind, Plan};
 use crate::host::{Content, Host, Image};
 use crate::profile::mount;
@@ -60,10 +62,13 @@ impl Deployed {
 }
 
 /// A container that was started, and of which nobody knows yet whether it works.
+#[derive(Clone, Copy)]
 struct Waiting<'a> {
     service: &'a Service,
     change: &'a Change,
     until: Instant,
+    /// How often the engine had restarted it when the waiting began.
+    restarts: u64,
 }
 
 struct Executor<'a> {
@@ -149,6 +154,9 @@ impl<'a> Executor<'a> {
         getrandom::fill(&mut bytes).map_err(|error| EngineError::new(action(), error.to_string()))?;
         let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let folder = format!("{SECRETS}/{}", self.wish.name);
+        if self.host.exists(&format!("{folder}/{name}")) {
+            return Ok(());
+        }
         keep(self.host, &folder, name, &Image::file(text, 0o600))
             .map_err(|error| EngineError::new(action(), error.to_string()))
     }
@@ -166,6 +174,20 @@ impl<'a> Executor<'a> {
 
     /// A network can't be changed, nor removed while a container is on it.
     fn remake_network(&self, name: &str) -> Result<(), EngineError> {
+        // Nothing is taken down for a network that somebody else holds.
+        let action = t!("the network {name} can't be removed", name = name);
+        let found = self.client.run(action.clone(), self.client.docker.inspect_network(name, None))?;
+        let own = |id: &String| self.observed.containers.values().any(|container| container.id == *id);
+        let mut others = found.containers.unwrap_or_default().into_iter().filter(|(id, _)| !own(id));
+        if let Some((_, other)) = others.next() {
+            let who = other.name.unwrap_or_default();
+            let why = t!(
+                "{who}, which is not of this deployment, is on it: docker network disconnect {name} {who}",
+                who = who,
+                name = name
+            );
+            return Err(EngineError::new(action, why));
+        }
         let on_it = |service: &&Service| service.fixed.networks.iter().any(|network| network.name == name);
         for service in self.wish.services.iter().filter(on_it).rev() {
             for container in [service.container.clone(), previous(&service.container)] {
@@ -173,10 +195,7 @@ impl<'a> Executor<'a> {
                 remove(self.client, &container)?;
             }
         }
-        self.client.run(
-            t!("the network {name} can't be removed", name = name),
-            absent_is_fine(self.client.docker.remove_network(name)),
-        )?;
+        self.client.run(action, absent_is_fine(self.client.docker.remove_network(name)))?;
         self.make_network(name)
     }
 
@@ -192,19 +211,25 @@ impl<'a> Executor<'a> {
 
     fn update(&self, service: &Service) -> Result<(), EngineError> {
         let name = &service.container;
-        let done = self.client.docker.update_container(name, update(&service.limits));
+        let done = self.client.docker.update_container(name, update(&service.limits, self.client.scale));
         self.client.run(t!("the limits of {name} can't be changed", name = name), done)
     }
 
-    /// Stops the old container and gives it another name, under which it can come back.
+    /// Stops the old container and gives it another name, under which it can come back. It is told to stay down meanwhile: two
+    /// servers on one volume would be the end of it.
     fn put_aside(&self, service: &Service) -> Result<(), EngineError> {
         let (name, aside) = (&service.container, previous(&service.container));
-        if look_at(self.client, name)?.is_none() {
-            return Ok(());
+        let Some(found) = look_at(self.client, &self.wish.name, name)? else { return Ok(()) };
+        if look_at(self.client, &self.wish.name, &aside)?.is_some() {
+            // An upgrade was cut off between the two. Of them the one that was proved is kept.
+            if !found.is_well() {
+                stop(self.client, name, service.fixed.stop_timeout)?;
+                return remove(self.client, name);
+            }
+            remove(self.client, &aside)?;
         }
-        // Of two old ones the older one came from an upgrade that was cut off.
-        remove(self.client, &aside)?;
         stop(self.client, name, service.fixed.stop_timeout)?;
+        self.keep_down(name)?;
         let options = RenameContainerOptionsBuilder::default().name(&aside).build();
         self.client.run(
             t!("{name} can't be put aside", name = name),
@@ -212,13 +237,22 @@ impl<'a> Executor<'a> {
         )
     }
 
+    fn keep_down(&self, name: &str) -> Result<(), EngineError> {
+        let update = self.client.docker.update_container(name, stays_down());
+        self.client.run(t!("{name} can't be put aside", name = name), update)
+    }
+
     fn create(&mut self, change: &'a Change, service: &'a Service) -> Result<bool, EngineError> {
-        self.hand_out(service)?;
         let name = &service.container;
+        let aside = previous(name);
+        if look_at(self.client, &self.wish.name, &aside)?.is_some_and(|found| found.state != "exited") {
+            stop(self.client, &aside, service.fixed.stop_timeout)?;
+        }
         let image = service.image.as_deref().unwrap_or_default();
-        let image_id = self.observed.images.get(image).map_or(image, String::as_str);
-        let print = fingerprint::of_container(&service.fixed, image_id, &secrets(self.host, self.wish));
-        let body = container(&self.wish.name, service, image, &print);
+        let image_id = self.observed.images.get(image).map_or(image, |image| image.id.as_str());
+        let print = fingerprint::of_container(&service.fixed, image_id, &secrets(self.host, self.wish)?);
+        self.hand_out(service, &print)?;
+        let body = container(&self.wish.name, service, image, &print, self.client.scale);
         let options = CreateContainerOptionsBuilder::default().name(name).build();
         let made = self.client.docker.create_container(Some(options), body);
         self.client.run(t!("{name} can't be made", name = name), made)?;
@@ -249,12 +283,17 @@ impl<'a> Executor<'a> {
             remove(self.client, &service.container)?;
             return self.create(change, service);
         }
-        self.start(service)?;
+        if found.is_some_and(|found| found.state == "paused") {
+            let unpaused = self.client.docker.unpause_container(&service.container);
+            self.client.run(t!("{name} can't be started", name = service.container), unpaused)?;
+        } else {
+            self.start(service)?;
+        }
         Ok(self.wait_for(change, service))
     }
 
     /// Gives a service its secrets, as files of its own user.
-    fn hand_out(&self, service: &Service) -> Result<(), EngineError> {
+    fn hand_out(&self, service: &Service, print: &str) -> Result<(), EngineError> {
         let (uid, gid) = mount::user(&service.fixed.user).unwrap_or((65534, 65534));
         for name in &service.fixed.secrets {
             let action =
@@ -266,7 +305,7 @@ impl<'a> Executor<'a> {
                 bytes.ok_or_else(|| EngineError::new(action(), t!("{path} is not there", path = path)))?;
             let file =
                 Image::File { content: Content(bytes), mode: 0o400, uid, gid, xattrs: BTreeMap::new() };
-            keep(self.host, &secrets_of(&self.wish.name, &service.name), name, &file)
+            keep(self.host, &secrets_of(&self.wish.name, &service.name, print), name, &file)
                 .map_err(|error| EngineError::new(action(), error.to_string()))?;
         }
         Ok(())
@@ -274,7 +313,11 @@ impl<'a> Executor<'a> {
 
     fn wait_for(&mut self, change: &'a Change, service: &'a Service) -> bool {
         let until = Instant::now() + Duration::from_millis(self.wish.deadline_ms);
-        self.waiting.push(Waiting { service, change, until });
+        // One that was made or started anew begins at nought; one that is only waited for has its past.
+        let is_old = change.kind == Kind::Await;
+        let past = self.observed.containers.get(&service.container).filter(|_| is_old);
+        let restarts = past.map_or(0, |found| found.restarts);
+        self.waiting.push(Waiting { service, change, until, restarts });
         false
     }
 
@@ -284,13 +327,12 @@ impl<'a> Executor<'a> {
         loop {
             let mut open = false;
             for at in (0..self.waiting.len()).rev() {
-                let (service, change, until) =
-                    (self.waiting[at].service, self.waiting[at].change, self.waiting[at].until);
+                let Waiting { service, change, until, restarts } = self.waiting[at];
                 if !names.contains(&service.name) {
                     continue;
                 }
-                let found = look_at(self.client, &service.container)?;
-                match verdict(found.as_ref(), Instant::now() >= until, self.wish.deadline_ms) {
+                let found = look_at(self.client, &self.wish.name, &service.container)?;
+                match verdict(found.as_ref(), restarts, Instant::now() >= until, self.wish.deadline_ms) {
                     None => {
                         let health = found.map(|found| found.health).unwrap_or_default();
                         self.progress.waits(&service.container, &health);
@@ -298,7 +340,10 @@ impl<'a> Executor<'a> {
                     }
                     Some(Ok(())) => {
                         self.waiting.remove(at);
-                        remove(self.client, &previous(&service.container))?;
+                        if look_at(self.client, &self.wish.name, &previous(&service.container))?.is_some() {
+                            remove(self.client, &previous(&service.container))?;
+                        }
+                        self.tidy(service)?;
                         self.well(change);
                     }
                     Some(Err(why)) => {
@@ -316,45 +361,77 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// Notes that a service does not work, and brings the old container back where there is one.
+    /// Notes that a service does not work, and brings the old container back where the change had put one aside.
     fn give_up(&mut self, change: &Change, service: &'a Service, why: String) -> Result<(), EngineError> {
         self.ill.insert(&service.name);
         let (name, aside) = (&service.container, previous(&service.container));
         let mut why = why;
-        if look_at(self.client, &aside)?.is_some() {
+        let touched = change.kind != Kind::Update;
+        if touched && look_at(self.client, &self.wish.name, &aside)?.is_some() {
             stop(self.client, name, service.fixed.stop_timeout)?;
             remove(self.client, name)?;
+            let docker = &self.client.docker;
             let options = RenameContainerOptionsBuilder::default().name(name).build();
             let action = t!("the old {name} can't be brought back", name = name);
-            self.client.run(action.clone(), self.client.docker.rename_container(&aside, options))?;
-            self.client
-                .run(action, self.client.docker.start_container(name, None::<StartContainerOptions>))?;
+            self.client.run(action.clone(), docker.rename_container(&aside, options))?;
+            self.client.run(action.clone(), docker.update_container(name, comes_back(&service.limits)))?;
+            self.client.run(action, docker.start_container(name, None::<StartContainerOptions>))?;
+            self.client.pause(SETTLED);
             why += "\n";
-            why += &t!("the old container is back, and runs");
+            why += &match look_at(self.client, &self.wish.name, name)? {
+                Some(found) if found.runs() => t!("the old container is back, and runs"),
+                Some(found) => {
+                    t!("the old container is back, and does not run: it is {state}", state = found.state)
+                }
+                None => t!("the old container went away"),
+            };
         }
         self.outcome.failed.push((change.clone(), why));
         Ok(())
     }
+
+    /// Removes what earlier descriptions of a service had of its secrets.
+    fn tidy(&self, service: &Service) -> Result<(), EngineError> {
+        let Some(found) = look_at(self.client, &self.wish.name, &service.container)? else { return Ok(()) };
+        let current = secrets_of(&self.wish.name, &service.name, &found.fingerprint);
+        let folder = mounts_of(&self.wish.name, &service.name);
+        for old in self.host.list(&folder).unwrap_or_default() {
+            let old = format!("{folder}/{old}");
+            if old != current {
+                forget(self.host, &old).map_err(|error| {
+                    EngineError::new(t!("the secret {name} can't be removed", name = old), error.to_string())
+                })?;
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Is it well (`Ok`), lost (`Err`), or can't one tell yet?
-fn verdict(found: Option<&Container>, late: bool, deadline_ms: u64) -> Option<Result<(), String>> {
+/// Is it well (`Ok`), lost (`Err`), or can't one tell yet? It had been restarted so often `before` the waiting.
+fn verdict(
+    found: Option<&Container>,
+    before: u64,
+    late: bool,
+    deadline_ms: u64,
+) -> Option<Result<(), String>> {
     let Some(found) = found else { return Some(Err(t!("it went away"))) };
     let killed =
         if found.oom_killed { t!(", killed for want of memory within its limit") } else { String::new() };
     if matches!(found.state.as_str(), "exited" | "dead") {
         return Some(Err(t!("it ended with status {code}{killed}", code = found.exit_code, killed = killed)));
     }
-    if found.restarts >= RESTARTS {
+    let restarts = found.restarts.saturating_sub(before);
+    if restarts >= RESTARTS {
         return Some(Err(t!(
             "it was restarted {count} times, and ended with status {code} at last{killed}",
-            count = found.restarts,
+            count = restarts,
             code = found.exit_code,
             killed = killed
         )));
     }
-    let settled = !found.health.is_empty()
-        || found.restarts == 0 && age(&found.started).is_some_and(|age| age >= SETTLED);
+    // One that stumbled once must stand for longer.
+    let enough = if restarts == 0 { SETTLED } else { SETTLED * 10 };
+    let settled = !found.health.is_empty() || age(&found.started).is_some_and(|age| age >= enough);
     if found.is_well() && settled {
         return Some(Ok(()));
     }
@@ -363,8 +440,8 @@ fn verdict(found: Option<&Container>, late: bool, deadline_ms: u64) -> Option<Re
         return Some(Err(t!("its health check fails: {words}", words = found.health_words)));
     }
     late.then(|| {
-        let words =
-            if found.health_words.is_empty() { found.health.clone() } else { found.health_words.clone() };
+        let words = if found.health_words.is_empty() { &found.health } else { &found.health_words };
+        let words = if words.is_empty() { &found.state } else { words };
         Err(t!("it was not healthy within {seconds} s: {words}", seconds = deadline_ms / 1000, words = words))
     })
 }
@@ -389,11 +466,25 @@ fn keep(host: &Host, folder: &str, name: &str, file: &Image) -> crate::host::Res
     host.make_folders(STATE)?;
     host.make_folder(STATE, 0o700)?;
     host.make_folder(SECRETS, 0o700)?;
-    if let Some((parent, _)) = folder.rsplit_once('/').filter(|(parent, _)| *parent != SECRETS) {
-        host.make_folder(parent, 0o711)?;
+    let mut path = SECRETS.to_owned();
+    for part in folder.trim_start_matches(SECRETS).split('/').filter(|part| !part.is_empty()) {
+        path = format!("{path}/{part}");
+        host.make_folder(&path, 0o711)?;
     }
-    host.make_folder(folder, 0o711)?;
     host.replace(&format!("{folder}/{name}"), file)
+}
+
+/// Removes a folder of secrets: its files, the folders in it, and itself.
+fn forget(host: &Host, folder: &str) -> crate::host::Result<()> {
+    for name in host.list(folder)? {
+        let path = format!("{folder}/{name}");
+        if matches!(host.image(&path)?, Image::Other { .. }) {
+            forget(host, &path)?;
+        } else {
+            host.replace(&path, &Image::Absent)?;
+        }
+    }
+    host.remove_empty_folder(folder).map(|_| ())
 }
 
 async fn absent_is_fine(
@@ -408,13 +499,14 @@ async fn absent_is_fine(
 fn stop(client: &Client, name: &str, seconds: u64) -> Result<(), EngineError> {
     let options =
         StopContainerOptionsBuilder::default().t(i32::try_from(seconds).unwrap_or(i32::MAX)).build();
-    let call = absent_is_fine(client.docker.stop_container(name, Some(options)));
+    // A database may take longer than an answer of the engine else does.
+    let call = absent_is_fine(client.streams.stop_container(name, Some(options)));
     client.run(t!("{name} can't be stopped", name = name), call)
 }
 
 fn remove(client: &Client, name: &str) -> Result<(), EngineError> {
-    // Volumes without a name, which images declare, go with it.
-    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    // No volume goes with it, not even one without a name.
+    let options = RemoveContainerOptionsBuilder::default().force(true).build();
     let call = absent_is_fine(client.docker.remove_container(name, Some(options)));
     client.run(t!("{name} can't be removed", name = name), call)
 }
@@ -448,30 +540,25 @@ pub fn down(
         removed.push(name.clone());
     }
     if data {
-        for name in &observed.volumes {
+        for name in observed.volumes.iter().filter(|(_, owner)| **owner == Owner::Us).map(|(name, _)| name) {
             let call = absent_is_fine(client.docker.remove_volume(name, None::<RemoveVolumeOptions>));
             client.run(t!("the volume {name} can't be removed", name = name), call)?;
             told(name);
             removed.push(name.clone());
         }
-        for name in observed.secrets.keys() {
-            let paths = wish.services.iter().map(|service| secrets_of(&wish.name, &service.name));
-            let files =
-                paths.chain([format!("{SECRETS}/{}", wish.name)]).map(|folder| format!("{folder}/{name}"));
-            for file in files.filter(|file| host.exists(file)) {
-                host.replace(&file, &Image::Absent).map_err(|error| {
-                    EngineError::new(t!("the secret {name} can't be removed", name = name), error.to_string())
+        for folder in [format!("{SECRETS}/{}.mounts", wish.name), format!("{SECRETS}/{}", wish.name)] {
+            if host.exists(&folder) {
+                forget(host, &folder).map_err(|error| {
+                    EngineError::new(
+                        t!("the secret {name} can't be removed", name = folder),
+                        error.to_string(),
+                    )
                 })?;
             }
+        }
+        for name in observed.secrets.keys() {
             told(name);
             removed.push(name.clone());
-        }
-        let own = wish.services.iter().map(|service| secrets_of(&wish.name, &service.name));
-        for folder in
-            own.chain([format!("{SECRETS}/{}.mounts", wish.name), format!("{SECRETS}/{}", wish.name)])
-        {
-            // One in which somebody keeps something else stays.
-            let _ = host.remove_empty_folder(&folder);
         }
     }
     Ok(removed)

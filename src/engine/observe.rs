@@ -1,12 +1,11 @@
 //! What the engine has of a deployment: three lists, and one look at each container and image.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bollard::errors::Error;
 use bollard::models::{ContainerInspectResponse, ContainerSummary, HostConfig};
 use bollard::query_parameters::{
     InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptions,
-    ListVolumesOptionsBuilder,
 };
 use futures_util::future::try_join_all;
 use futures_util::try_join;
@@ -16,23 +15,21 @@ use super::create::SECRETS;
 use super::error::EngineError;
 use crate::container::desired::{Deployment, Limits};
 use crate::container::label;
-use crate::container::observed::{Container, Observed};
+use crate::container::observed::{Container, Image, Observed, Owner, previous};
+use crate::container::weight::Scale;
 use crate::host::{Host, sha256_hex};
 use crate::t;
 
 /// Asks the engine for all that bears on `wish`.
 pub fn observe(client: &Client, host: &Host, wish: &Deployment) -> Result<Observed, EngineError> {
     let docker = &client.docker;
-    let own = HashMap::from([("label", vec![format!("{}={}", label::DEPLOYMENT, wish.name)])]);
     let lists = async {
         try_join!(
-            // All containers, since somebody else's may have a name that we need.
+            // All of them, since somebody else's may have a name that we need.
             docker.list_containers(Some(ListContainersOptionsBuilder::default().all(true).build())),
             docker.list_networks(Some(ListNetworksOptionsBuilder::default().build())),
-            docker.list_volumes(Some::<ListVolumesOptions>(
-                ListVolumesOptionsBuilder::default().filters(&own).build()
-            )),
-            try_join_all(images(wish).into_iter().map(|image| image_id(client, image))),
+            docker.list_volumes(None::<ListVolumesOptions>),
+            try_join_all(images(wish).into_iter().map(|image| look_at_image(client, image))),
         )
     };
     let (containers, networks, volumes, images) = client.run(t!("the engine can't be looked at"), lists)?;
@@ -46,31 +43,51 @@ pub fn observe(client: &Client, host: &Host, wish: &Deployment) -> Result<Observ
             observed.networks.insert(name, print);
         }
     }
-    observed.volumes = volumes.volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect();
-    observed.secrets = secrets(host, wish);
-    let is_ours = |container: &&ContainerSummary| {
-        container.labels.as_ref().is_some_and(|labels| labels.get(label::DEPLOYMENT) == Some(&wish.name))
-    };
+    for volume in volumes.volumes.unwrap_or_default() {
+        let owner = match volume.labels.get(label::DEPLOYMENT) {
+            Some(deployment) if *deployment == wish.name => Owner::Us,
+            Some(_) => Owner::Others,
+            None => Owner::Unknown,
+        };
+        if owner == Owner::Us || wish.volumes.contains(&volume.name) {
+            observed.volumes.insert(volume.name, owner);
+        }
+    }
+    observed.secrets = secrets(host, wish)?;
     observed.strangers = containers
         .iter()
-        .filter(|container| !is_ours(container))
+        .filter(|container| !is_ours(container, &wish.name))
         .filter_map(name_of)
-        .filter(|name| wish.services.iter().any(|service| service.container == *name))
+        .filter(|name| wish.services.iter().any(|s| s.container == *name || previous(&s.container) == *name))
         .collect();
-    let ids: Vec<String> = containers.iter().filter(is_ours).filter_map(|c| c.id.clone()).collect();
+    let ours = containers.iter().filter(|container| is_ours(container, &wish.name));
+    let ids: Vec<String> = ours.filter_map(|container| container.id.clone()).collect();
     let looks = try_join_all(ids.iter().map(|id| look(client, id)));
     let found = client.run(t!("the containers can't be looked at"), looks)?;
     observed.containers = found.into_iter().flatten().collect();
     Ok(observed)
 }
 
+/// It carries our labels, and has the name that goes with them: labels alone go on to whatever is made from its image.
+fn is_ours(container: &ContainerSummary, deployment: &str) -> bool {
+    let Some(labels) = &container.labels else { return false };
+    let Some(service) = labels.get(label::SERVICE) else { return false };
+    let own = format!("{deployment}-{service}");
+    let has_name = name_of(container).is_some_and(|name| name == own || name == previous(&own));
+    has_name && labels.get(label::DEPLOYMENT).is_some_and(|name| name == deployment)
+}
+
 fn images(wish: &Deployment) -> BTreeSet<&str> {
     wish.services.iter().filter_map(|service| service.image.as_deref()).collect()
 }
 
-async fn image_id(client: &Client, image: &str) -> Result<Option<(String, String)>, Error> {
+async fn look_at_image(client: &Client, image: &str) -> Result<Option<(String, Image)>, Error> {
     match client.docker.inspect_image(image).await {
-        Ok(found) => Ok(found.id.map(|id| (image.to_owned(), id))),
+        Ok(found) => {
+            let volumes = found.config.and_then(|config| config.volumes).unwrap_or_default();
+            let of = |id| (image.to_owned(), Image { id, volumes: volumes.into_iter().collect() });
+            Ok(found.id.map(of))
+        }
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
         Err(error) => Err(error),
     }
@@ -79,7 +96,7 @@ async fn image_id(client: &Client, image: &str) -> Result<Option<(String, String
 /// One that went away in the meantime is none.
 async fn look(client: &Client, id: &str) -> Result<Option<(String, Container)>, Error> {
     match client.docker.inspect_container(id, None::<InspectContainerOptions>).await {
-        Ok(found) => Ok(Some(understand(found))),
+        Ok(found) => Ok(Some(understand(found, client.scale))),
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
         Err(error) => Err(error),
     }
@@ -89,13 +106,17 @@ fn name_of(container: &ContainerSummary) -> Option<String> {
     container.names.as_ref()?.first().map(|name| name.trim_start_matches('/').to_owned())
 }
 
-/// A container of ours by its name, as it is now.
-pub(super) fn look_at(client: &Client, name: &str) -> Result<Option<Container>, EngineError> {
+/// A container of this deployment by its name, as it is now; somebody else's of that name is none.
+pub(super) fn look_at(
+    client: &Client,
+    deployment: &str,
+    name: &str,
+) -> Result<Option<Container>, EngineError> {
     let found = client.run(t!("{name} can't be looked at", name = name), look(client, name))?;
-    Ok(found.map(|(_, container)| container))
+    Ok(found.map(|(_, container)| container).filter(|container| container.deployment == deployment))
 }
 
-fn understand(found: ContainerInspectResponse) -> (String, Container) {
+fn understand(found: ContainerInspectResponse, scale: Scale) -> (String, Container) {
     let name = found.name.unwrap_or_default().trim_start_matches('/').to_owned();
     let state = found.state.unwrap_or_default();
     let config = found.config.unwrap_or_default();
@@ -104,6 +125,14 @@ fn understand(found: ContainerInspectResponse) -> (String, Container) {
     let word = |text: Option<String>| text.filter(|text| text != "none").unwrap_or_default();
     let container = Container {
         id: found.id.unwrap_or_default(),
+        deployment: labels.get(label::DEPLOYMENT).cloned().unwrap_or_default(),
+        writes: found
+            .mounts
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|mount| mount.rw.unwrap_or(true))
+            .filter_map(|mount| mount.name)
+            .collect(),
         service: labels.get(label::SERVICE).cloned().unwrap_or_default(),
         description: labels
             .get(label::DESCRIPTION)
@@ -123,7 +152,7 @@ fn understand(found: ContainerInspectResponse) -> (String, Container) {
         exit_code: state.exit_code.unwrap_or(0),
         restarts: found.restart_count.and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
         started: state.started_at.unwrap_or_default(),
-        limits: found.host_config.as_ref().map(limits),
+        limits: found.host_config.as_ref().map(|config| limits(config, scale)),
         image_id: found.image.unwrap_or_default(),
         image: config.image.unwrap_or_default(),
         oom_killed: state.oom_killed.unwrap_or(false),
@@ -131,15 +160,19 @@ fn understand(found: ContainerInspectResponse) -> (String, Container) {
     (name, container)
 }
 
-fn limits(config: &HostConfig) -> Limits {
+fn limits(config: &HostConfig, scale: Scale) -> Limits {
     let number = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
     let policy = config.restart_policy.as_ref().and_then(|policy| policy.name);
     Limits {
         memory: number(config.memory),
         memory_reservation: number(config.memory_reservation),
-        memory_swap: number(config.memory_swap),
+        // The engine says −1 where the kernel can't count swap.
+        memory_swap: match config.memory_swap {
+            Some(..0) => Limits::UNHELD,
+            both => number(both),
+        },
         nano_cpus: number(config.nano_cpus),
-        cpu_shares: number(config.cpu_shares),
+        cpu_weight: scale.weight(number(config.cpu_shares)),
         pids: number(config.pids_limit),
         restart: policy
             .map(|name| name.to_string())
@@ -148,11 +181,18 @@ fn limits(config: &HostConfig) -> Limits {
     }
 }
 
-/// The digest of each secret that is there, in the version that is handed out.
-pub(super) fn secrets(host: &Host, wish: &Deployment) -> BTreeMap<String, String> {
-    let digest = |name: &String| {
-        let bytes = host.read(&format!("{SECRETS}/{}/{name}", wish.name)).ok().flatten()?;
-        Some((name.clone(), sha256_hex(&bytes)))
-    };
-    wish.secrets.iter().filter_map(digest).collect()
+/// The digest of each secret that is there, in the version that is handed out. One that can't be read is an error: taken for
+/// absent, it would be made anew.
+pub(super) fn secrets(host: &Host, wish: &Deployment) -> Result<BTreeMap<String, String>, EngineError> {
+    let mut found = BTreeMap::new();
+    for name in &wish.secrets {
+        let read = host.read(&format!("{SECRETS}/{}/{name}", wish.name));
+        let bytes = read.map_err(|error| {
+            EngineError::new(t!("the secret {name} can't be read", name = name), error.to_string())
+        })?;
+        if let Some(bytes) = bytes {
+            found.insert(name.clone(), sha256_hex(&bytes));
+        }
+    }
+    Ok(found)
 }

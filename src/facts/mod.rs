@@ -10,6 +10,7 @@ mod docker;
 pub mod dockerd;
 pub mod engine;
 pub mod fstab;
+pub mod gguf;
 pub mod grub;
 pub mod kernel;
 pub mod memory;

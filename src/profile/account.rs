@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::settings::Settings;
 use super::target::{Origin, Target};
+use crate::facts::gguf::Need;
 use crate::t;
 use crate::units::MIB;
 
@@ -30,6 +31,23 @@ pub struct Account {
     pub swap_limits_bytes: u64,
     /// Swap on disk, where it is known.
     pub swap_bytes: Option<u64>,
+    /// What each model that is at hand needs.
+    pub models: Vec<ModelNeed>,
+}
+
+/// What a model needs in its service.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelNeed {
+    /// The service.
+    pub service: String,
+    /// The model's file.
+    pub model: String,
+    /// Tokens of context, all requests together.
+    pub tokens: u64,
+    /// At most, bytes.
+    pub need: Need,
+    /// The service's limit, bytes.
+    pub limit_bytes: Option<u64>,
 }
 
 /// For which host the account is.
@@ -65,7 +83,12 @@ pub struct Entry {
 }
 
 impl Account {
-    pub(super) fn new(settings: &Settings, target: &Target<'_>, disk_is_guess: bool) -> Self {
+    pub(super) fn new(
+        settings: &Settings,
+        target: &Target<'_>,
+        disk_is_guess: bool,
+        models: Vec<ModelNeed>,
+    ) -> Self {
         let ram = target.numbers.ram_bytes;
         let mut services: Vec<Entry> = settings
             .services
@@ -113,6 +136,7 @@ impl Account {
             reservations_bytes: total(|entry| entry.reservation_bytes),
             swap_limits_bytes: total(|entry| entry.swap_bytes),
             swap_bytes: swap(settings, target),
+            models,
             services,
         }
     }

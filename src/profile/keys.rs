@@ -96,7 +96,7 @@ const fn key(
 }
 
 /// The whole format, in the order in which it is shown.
-pub const KEYS: [Key; 55] = [
+pub const KEYS: [Key; 59] = [
     key(
         "name",
         Kind::Text(Shape::ProfileName),
@@ -355,6 +355,38 @@ pub const KEYS: [Key; 55] = [
         "The arguments that the container is started with, one a string; no shell reads them.",
     ),
     key(
+        "services.*.model",
+        Kind::Text(Shape::ModelPath),
+        "",
+        "none",
+        "\"/srv/models/model.gguf\"",
+        "The GGUF file on the host: mounted read-only for a llama-server, and its needs checked against the limit.",
+    ),
+    key(
+        "services.*.context",
+        Kind::Integer { min: 128, max: 1_048_576 },
+        "tokens",
+        "4096",
+        "8192",
+        "The context of one request, for a model's server.",
+    ),
+    key(
+        "services.*.parallel",
+        Kind::Integer { min: 1, max: 64 },
+        "requests",
+        "1",
+        "2",
+        "Requests that a model's server takes at a time; each has a context of its own.",
+    ),
+    key(
+        "services.*.threads",
+        Kind::Count { min: 1.0, max: 1024.0 },
+        "threads",
+        "as the server has it",
+        "\"max(1, cores - 1)\"",
+        "Threads that a llama-server calculates with; rounded down.",
+    ),
+    key(
         "services.*.user",
         Kind::Text(Shape::User),
         "",
@@ -464,7 +496,7 @@ pub const KEYS: [Key; 55] = [
         "",
         "as the server has it",
         "\"256MB\"",
-        "A setting of the PostgreSQL server, passed as -c NAME=VALUE and verified with SHOW.",
+        "A setting of the PostgreSQL server, passed as -c NAME=VALUE.",
     ),
     key(
         "services.*.environment.*",

@@ -23,6 +23,7 @@ pub mod keys;
 mod layer;
 pub mod load;
 mod lookup;
+mod model;
 pub mod mount;
 mod numbers;
 mod parser_words;

@@ -161,6 +161,18 @@ pub struct Service {
     /// The command line, one argument each.
     #[serde(default)]
     pub command: Option<Vec<String>>,
+    /// A model's file on the host.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Tokens of context for one request.
+    #[serde(default)]
+    pub context: Option<u64>,
+    /// Requests at a time.
+    #[serde(default)]
+    pub parallel: Option<u64>,
+    /// Threads of the calculation.
+    #[serde(default)]
+    pub threads: Option<u64>,
     /// `UID:GID`.
     #[serde(default)]
     pub user: Option<String>,
@@ -206,6 +218,11 @@ pub struct Service {
 }
 
 impl Service {
+    /// Tokens of context that its model's server keeps, all requests together.
+    pub fn tokens(&self) -> u64 {
+        self.context.unwrap_or(4096).saturating_mul(self.parallel.unwrap_or(1))
+    }
+
     /// The most that it may have in swap. Where the profile does not say, as much as its memory: so does the engine.
     pub fn swap_limit(&self) -> Option<Bytes> {
         let memory = self.memory?;

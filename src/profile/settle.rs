@@ -215,10 +215,14 @@ impl Settler<'_> {
             cpus: self.number(&at("cpus")),
             cpu_weight: self.integer(&at("cpu_weight")).and_then(|n| u32::try_from(n).ok()),
             oom_score_adj: whole(self.integer(&at("oom_score_adj"))),
-            pids: self.integer(&at("pids")).and_then(|n| u64::try_from(n).ok()),
+            pids: self.whole(&at("pids")),
             environment: self.texts_below(&["services", name, "environment"]),
             role: self.text(&at("role")),
             command: self.written(&at("command")),
+            model: self.text(&at("model")),
+            context: self.whole(&at("context")),
+            parallel: self.whole(&at("parallel")),
+            threads: self.number(&at("threads")).and_then(floor),
             user: self.text(&at("user")),
             needs: self.written(&at("needs")),
             volumes: self.parsed(&at("volumes"), Volume::parse),
@@ -229,7 +233,7 @@ impl Settler<'_> {
             restart: self.text(&at("restart")),
             stop_timeout_ms: self.duration(&at("stop_timeout")),
             shm_size: self.size(&at("shm_size")),
-            nofile: self.integer(&at("nofile")).and_then(|n| u64::try_from(n).ok()),
+            nofile: self.whole(&at("nofile")),
             memlock: self.flag(&at("memlock")).unwrap_or(false),
             secrets: self.written(&at("secrets")),
             settings: self.texts_below(&["services", name, "settings"]),
@@ -303,6 +307,10 @@ impl Settler<'_> {
             Value::Integer(value) => Some(*value),
             _ => None,
         }
+    }
+
+    fn whole(&self, path: &[&str]) -> Option<u64> {
+        self.integer(path).and_then(|n| u64::try_from(n).ok())
     }
 
     fn text(&self, path: &[&str]) -> Option<String> {
@@ -380,6 +388,11 @@ impl Settler<'_> {
         }
         Some(quantity)
     }
+}
+
+/// A number from 1 to 1024 without what stands behind its point.
+fn floor(number: f64) -> Option<u64> {
+    (1..=1024).rev().find(|whole| f64::from(*whole) <= number).map(|whole: u32| u64::from(whole))
 }
 
 /// What a rule comes to must be what the kernel takes, as what is written must.

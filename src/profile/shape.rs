@@ -53,6 +53,8 @@ pub enum Shape {
     Capability,
     /// The name of a PostgreSQL setting.
     SettingName,
+    /// A model's file on the host.
+    ModelPath,
     /// The id of a check of `doctor`.
     CheckId,
 }
@@ -88,6 +90,7 @@ impl Shape {
                 r"^(/[^:\u0000-\u001f\u007f]+|[a-z0-9][a-z0-9_-]{0,62}):/[^:\u0000-\u001f\u007f]+(:ro)?$"
             }
             Self::Tmpfs => r"^/[^:\u0000-\u001f\u007f]+(:[0-9]+(\.[0-9]+)? ?([KMGT]i?B?|B)?)?$",
+            Self::ModelPath => r"^/[^:\u0000-\u001f\u007f]+\.gguf$",
             Self::Capability => "^[A-Z][A-Z_]{2,30}$",
             Self::SettingName => "^[a-z][a-z0-9_]*([.][a-z][a-z0-9_]*)?$",
         }
@@ -156,6 +159,21 @@ impl Shape {
             Self::Volume => mount::Volume::parse(text).map(|_| ()).map_err(|why| {
                 (why, Some(say("as in \"data:/var/lib/data\", or \"/srv/models:/models:ro\"")))
             }),
+            Self::ModelPath => match text.strip_suffix(".gguf") {
+                None => Err((
+                    t!("`{text}` does not end in .gguf", text = shortened(text)),
+                    Some(say("as in \"/srv/models/model.gguf\"")),
+                )),
+                Some(_) => mount::Volume::parse(&format!("{text}:/models/model.gguf:ro"))
+                    .map_err(|why| (why, Some(say("as in \"/srv/models/model.gguf\""))))
+                    .and_then(|volume| {
+                        if volume.is_named() {
+                            let why = t!("`{text}` is no absolute path", text = shortened(text));
+                            return Err((why, Some(say("as in \"/srv/models/model.gguf\""))));
+                        }
+                        Ok(())
+                    }),
+            },
             Self::Tmpfs => mount::Tmpfs::parse(text)
                 .map(|_| ())
                 .map_err(|why| (why, Some(say("as in \"/tmp\" or \"/tmp:64MiB\"")))),

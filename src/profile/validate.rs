@@ -6,11 +6,12 @@ use super::account::Account;
 use super::finding::{Code, Finding, Severity, any_error, cap, sort};
 use super::layer::MAX_FINDINGS;
 use super::load::{self, Reader};
+pub use super::model::ReadModel;
 use super::saved_host::SavedHost;
 use super::settings::Settings;
 use super::suggest::nearest;
 use super::target::{Origin, Target};
-use super::{Numbers, Profile};
+use super::{Numbers, Profile, model};
 use crate::t;
 
 /// The contract's `civicum-tune/validate/1`.
@@ -42,6 +43,8 @@ pub struct About<'a> {
     pub host: Option<&'a SavedHost>,
     /// Today, year-month-day; without it, no waiver has expired.
     pub today: Option<&'a str>,
+    /// Reads the header of a model's file; `None` where there is no such file.
+    pub model: Option<ReadModel>,
     /// The ids of all checks; without them, any id will do.
     pub checks: Option<&'a [&'a str]>,
 }
@@ -93,7 +96,8 @@ fn check(file: &str, read: Reader<'_>, about: &About<'_>) -> (Vec<Finding>, Opti
     }
     findings.extend(on_host);
     waivers(&profile, &settings, about, &mut findings);
-    let memory = (is_sound && is_complete).then(|| Account::new(&settings, &target, disk_is_guess));
+    let needs = model::check(&profile, &settings, about.model, &mut findings);
+    let memory = (is_sound && is_complete).then(|| Account::new(&settings, &target, disk_is_guess, needs));
     cap(&mut findings, 2 * MAX_FINDINGS);
     sort(&mut findings);
     (findings, memory)

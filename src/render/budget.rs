@@ -33,6 +33,20 @@ pub fn human(account: &Account, style: Style) -> String {
             row.paint.map_or(line.trim_end().to_owned(), |paint| paint(style, line.trim_end()))
         );
     }
+    for model in &account.models {
+        let words = t!(
+            "{service}: {file} with {tokens} tokens of context needs up to {need} MiB: weights {weights}, context {context}, the rest {rest}",
+            service = model.service,
+            file = model.model.rsplit('/').next().unwrap_or_default(),
+            tokens = model.tokens,
+            need = mib(model.need.sum()),
+            weights = mib(model.need.weights),
+            context = mib(model.need.context),
+            rest = mib(model.need.rest)
+        );
+        let lines = wrap(&printable(&words), WIDTH - 2);
+        out += &lines.iter().map(|line| format!("  {}\n", style.dim(line))).collect::<String>();
+    }
     out
 }
 
