@@ -586,3 +586,89 @@ PRICE = "$5 and ${HOME}"
         assert_eq!(format!("{ours:#}"), format!("{theirs:#}"));
     }
 }
+
+#[test]
+fn what_holds_data_is_never_put_at_risk() {
+    let Some(stage) = Stage::new("data") else { return };
+    stage.profile(TWO);
+    assert_eq!(stage.deploy(&[]).1, 0);
+
+    // Renamed in the profile: the old one still writes to the volume, so the new one waits.
+    let renamed =
+        TWO.replace("[services.db]", "[services.base]").replace("needs = [\"db\"]", "needs = [\"base\"]");
+    stage.profile(&renamed);
+    let (document, status) = stage.json(&["deploy", "--dry-run"]);
+    assert_eq!(status, 2, "{document}");
+    let output = stage.run(&["deploy", "--yes"]);
+    let words = String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("still writes to the volume") && words.contains("--remove-orphans"), "{words}");
+    let (changes, status) = stage.deploy(&["--remove-orphans"]);
+    assert_eq!((changes[0].as_str(), status), ("remove db", 0), "the old one goes first: {changes:?}");
+    stage.profile(TWO);
+    assert_eq!(stage.deploy(&["--remove-orphans"]).1, 0);
+
+    // A limit that is taken away needs a new container.
+    stage.profile(&TWO.replace("cpus = 0.5\n", ""));
+    assert_eq!(stage.deploy(&[]), (vec!["replace db".to_owned()], 0));
+    assert_eq!(stage.deploy(&[]), (Vec::new(), 0));
+
+    // While the new one is not proved, the old one is kept down whatever its policy; then it has its own policy again, and
+    // the secret that it had, though the new one runs as somebody else.
+    let always = TWO.replace("cpus = 0.5\n", "restart = \"always\"\n");
+    stage.profile(&always);
+    stage.deploy(&[]);
+    let good = stage.inspect("db", "{{.Id}}");
+    let bad = always.replace("[\"test\", \"-r\", \"/run/secrets/db-password\"]", "[\"false\"]");
+    stage.profile(&bad.replace("[services.db]", "[services.db]\nuser = \"1001:1001\""));
+    let mut child = stage.command(&["deploy", "--yes", "-q"]).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    while stage.inspect("db.previous", "{{.Id}}") != good {
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(
+        stage.inspect("db.previous", "{{.HostConfig.RestartPolicy.Name}} {{.State.Running}}"),
+        "no false"
+    );
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    assert_eq!(
+        stage.inspect("db", "{{.Id}} {{.HostConfig.RestartPolicy.Name}} {{.State.Running}}"),
+        format!("{good} always true")
+    );
+    assert_eq!(stage.exec("db", "cat /run/secrets/db-password").stdout.len(), 64);
+
+    // Cut off while the new one was not proved, and another one asked for: what was proved is what comes back.
+    let mut child = stage.command(&["deploy", "--yes", "-q"]).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    while stage.inspect("db", "{{.State.Running}} {{.Config.User}}") != "true 1001:1001" {
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    stage.profile(&bad.replace("[services.db]", "[services.db]\nuser = \"1002:1002\""));
+    let (document, status) = stage.json(&["deploy"]);
+    assert_eq!(status, 2, "{document}");
+    assert_eq!(stage.inspect("db", "{{.Id}} {{.State.Running}}"), format!("{good} true"));
+
+    // Volumes that somebody else made are used and stay; those of another deployment are not touched at all.
+    stage.profile(TWO);
+    assert_eq!(stage.deploy(&[]).1, 0);
+    stage.json(&["down", "--data"]);
+    let volume = format!("{}-data", stage.name);
+    docker(&["volume", "create", &volume]);
+    assert_eq!(stage.deploy(&[]).1, 0);
+    assert_eq!(stage.deploy(&[]), (Vec::new(), 0));
+    stage.json(&["down", "--data"]);
+    assert_eq!(docker(&["volume", "ls", "-q", "--filter", &format!("name={volume}")]).trim(), volume);
+    docker(&["volume", "rm", &volume]);
+    docker(&["volume", "create", "--label", "civicum-tune.deployment=another", &volume]);
+    let output = stage.run(&["deploy", "--yes"]);
+    assert_eq!(output.status.code(), Some(2));
+    docker(&["volume", "rm", &volume]);
+
+    // Status has something to say where nothing runs.
+    let (document, status) = stage.json(&["status"]);
+    assert_eq!((document["services"][0]["state"].as_str(), status), (Some("absent"), 1), "{document}");
+}

@@ -2,6 +2,7 @@
 
 use super::shared::mib;
 use super::{Check, Evidence, Outcome, Remedy, Scene, Severity};
+use crate::container::desired::Deployment;
 use crate::facts::Cgroup;
 use crate::facts::containers::{Containers, Live};
 use crate::profile::{is_private, outside};
@@ -159,28 +160,35 @@ fn all<'s>(scene: &'s Scene<'_>) -> Result<&'s Containers, Vec<Outcome>> {
     scene.containers().map_err(|why| Outcome::could_not_tell(why.clone()).into())
 }
 
-/// An answer about each container that `look` has one for; a pass in `fine` where all are as they should be.
+/// An answer about each running container that `look` has one for; a pass in `fine` where all are as they should be.
 fn each(scene: &Scene<'_>, fine: &str, look: impl Fn(&Live) -> Option<Outcome>) -> Vec<Outcome> {
+    each_of(scene, fine, Live::runs, look)
+}
+
+fn each_of(
+    scene: &Scene<'_>,
+    fine: &str,
+    counts: impl Fn(&Live) -> bool,
+    look: impl Fn(&Live) -> Option<Outcome>,
+) -> Vec<Outcome> {
     let containers = match all(scene) {
         Ok(containers) => containers,
         Err(outcome) => return outcome,
     };
-    let running: Vec<&Live> = containers.live.iter().filter(|container| container.runs()).collect();
-    if running.is_empty() {
+    let live: Vec<&Live> = containers.live.iter().filter(|container| counts(container)).collect();
+    if live.is_empty() {
         return Outcome::not_applicable(t!("no container runs")).into();
     }
     let found: Vec<Outcome> =
-        running.iter().filter_map(|container| Some(look(container)?.of(container.name.clone()))).collect();
-    if found.is_empty() {
-        let count = running.len();
-        let words = if count == 1 {
-            t!("1 container: {fine}", fine = fine)
-        } else {
-            t!("{count} containers: {fine}", count = count, fine = fine)
-        };
-        return Outcome::pass(words).into();
+        live.iter().filter_map(|container| Some(look(container)?.of(container.name.clone()))).collect();
+    if !found.is_empty() {
+        return found;
     }
-    found
+    let words = match live.len() {
+        1 => t!("1 container: {fine}", fine = fine),
+        count => t!("{count} containers: {fine}", count = count, fine = fine),
+    };
+    Outcome::pass(words).into()
 }
 
 fn told(container: &Live, words: impl std::fmt::Display) -> Evidence {
@@ -305,8 +313,17 @@ fn fits(scene: &Scene<'_>) -> Vec<Outcome> {
     .into()
 }
 
-/// The folder of a process in the hierarchy of a controller.
-fn group(scene: &Scene<'_>, pid: u32) -> Option<String> {
+/// The container's own folder in the hierarchy of a controller; its first process may sit deeper.
+fn group(scene: &Scene<'_>, container: &Live) -> Option<String> {
+    let folder = group_of(scene, container.pid)?;
+    let Some(at) = folder.find(&container.id).filter(|_| !container.id.is_empty()) else {
+        return Some(folder);
+    };
+    let end = folder[at..].find('/').map_or(folder.len(), |slash| at + slash);
+    Some(folder[..end].to_owned())
+}
+
+fn group_of(scene: &Scene<'_>, pid: u32) -> Option<String> {
     let text = scene.host().read_text(&format!("/proc/{pid}/cgroup")).ok().flatten()?;
     if scene.facts().cgroup == Cgroup::V2 {
         let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
@@ -319,8 +336,8 @@ fn group(scene: &Scene<'_>, pid: u32) -> Option<String> {
 }
 
 /// How often the kernel killed in a container for want of memory since it was started, and where that is written.
-fn kills(scene: &Scene<'_>, pid: u32) -> Option<(u64, String)> {
-    let folder = group(scene, pid)?;
+fn kills(scene: &Scene<'_>, container: &Live) -> Option<(u64, String)> {
+    let folder = group(scene, container)?;
     let file = if scene.facts().cgroup == Cgroup::V2 { "memory.events" } else { "memory.oom_control" };
     let path = format!("{folder}/{file}");
     let text = scene.host().value(&path)?;
@@ -331,7 +348,7 @@ fn kills(scene: &Scene<'_>, pid: u32) -> Option<(u64, String)> {
 fn held(scene: &Scene<'_>) -> Vec<Outcome> {
     let v2 = scene.facts().cgroup == Cgroup::V2;
     each(scene, &t!("each has them in its control group"), |container| {
-        let Some(folder) = group(scene, container.pid) else {
+        let Some(folder) = group(scene, container) else {
             return Some(Outcome::could_not_tell(t!("its control group can't be found")));
         };
         let swap = container.memory_swap.saturating_sub(container.memory);
@@ -356,7 +373,8 @@ fn held(scene: &Scene<'_>) -> Vec<Outcome> {
             let page = scene.facts().memory.page_bytes.max(4096);
             let is_right = match number {
                 _ if !is_limited => true,
-                Some(number) => number.abs_diff(wanted) < page,
+                Some(number) if file.starts_with("memory") => number.abs_diff(wanted) < page,
+                Some(number) => number == wanted,
                 None => false,
             };
             if !is_right {
@@ -410,19 +428,37 @@ fn ports(scene: &Scene<'_>) -> Vec<Outcome> {
 }
 
 fn powers(scene: &Scene<'_>) -> Vec<Outcome> {
-    // The whole tree, what rules it, and the engine's own door.
-    const TELLING: [&str; 10] = [
-        "/",
+    // With these a container can load modules, read every file, or undo what confines it.
+    const CAPABILITIES: [&str; 11] = [
+        "ALL",
+        "SYS_ADMIN",
+        "SYS_MODULE",
+        "SYS_PTRACE",
+        "SYS_RAWIO",
+        "DAC_READ_SEARCH",
+        "BPF",
+        "PERFMON",
+        "SYS_BOOT",
+        "NET_ADMIN",
+        "MAC_ADMIN",
+    ];
+    // The host's rulers: not to be written to, nor anything below them.
+    const RULERS: [&str; 11] = [
         "/etc",
         "/root",
         "/proc",
         "/sys",
         "/dev",
         "/boot",
-        "/run/docker.sock",
-        "/var/run/docker.sock",
+        "/usr",
+        "/run",
+        "/var/run",
         "/var/lib/docker",
+        "/var/lib/containerd",
     ];
+    // In these lies the engine's own door, or what only root may read; a door is one, read-only or not.
+    const DOORS: [&str; 7] = ["/", "/run", "/var/run", "/var", "/etc", "/root", "/var/lib/docker"];
+    let is_below = |path: &str, folder: &str| path == folder || path.starts_with(&format!("{folder}/"));
     each(scene, &t!("none"), |container| {
         let mut found = Vec::new();
         if container.privileged {
@@ -431,10 +467,17 @@ fn powers(scene: &Scene<'_>) -> Vec<Outcome> {
         found.extend(
             container.shares.iter().map(|what| t!("it shares the host's {what} namespace", what = what)),
         );
-        // Files of ours are below /var/lib/civicum-tune.
+        let telling = |extra: &&String| {
+            CAPABILITIES.contains(&extra.as_str())
+                || extra.starts_with('/')
+                || extra.contains('=')
+                || extra.contains(':')
+        };
+        found.extend(container.extras.iter().filter(telling).map(|what| t!("it has {what}", what = what)));
         for (source, writable) in &container.binds {
             let socket = source.ends_with("docker.sock") || source.ends_with("containerd.sock");
-            if socket || (*writable && TELLING.contains(&source.as_str())) {
+            let ruler = *writable && (source == "/" || RULERS.iter().any(|folder| is_below(source, folder)));
+            if socket || ruler || DOORS.contains(&source.as_str()) {
                 found.push(t!("it sees the host's {path}", path = source));
             }
         }
@@ -443,7 +486,10 @@ fn powers(scene: &Scene<'_>) -> Vec<Outcome> {
         }
         let actual = found.join("; ");
         let way = t!("run it without, or keep it apart from what reads documents of others");
-        let seen = told(container, "HostConfig: Privileged, PidMode, NetworkMode, IpcMode; Mounts");
+        let seen = told(
+            container,
+            "HostConfig: Privileged, CapAdd, Devices, SecurityOpt, PidMode, NetworkMode, IpcMode; Mounts",
+        );
         Some(Outcome::fail(actual, way).seen(seen))
     })
 }
@@ -453,33 +499,45 @@ fn sealed(scene: &Scene<'_>) -> Vec<Outcome> {
         Ok(containers) => containers,
         Err(outcome) => return outcome,
     };
-    let ours: Vec<&Live> = containers.live.iter().filter(|c| c.deployment.is_some() && c.runs()).collect();
+    let name = &scene.wish().deployment.name;
+    let ours: Vec<&Live> =
+        containers.live.iter().filter(|c| c.deployment.as_ref() == Some(name) && c.runs()).collect();
     if ours.is_empty() {
-        return Outcome::not_applicable(t!("no container of a deployment runs")).into();
+        return Outcome::not_applicable(t!("nothing of the deployment {name} is on this host", name = name))
+            .into();
     }
     if scene.wish().sovereignty.egress {
         return Outcome::not_applicable(t!("the profile lets containers out: sovereignty.egress")).into();
     }
+    let wish = match Deployment::of(scene.wish()) {
+        Ok(wish) => wish,
+        Err(knot) => return Outcome::could_not_tell(knot.0).into(),
+    };
     let mut found = Vec::new();
     for container in ours {
+        let service = wish.services.iter().find(|service| Some(&service.name) == container.service.as_ref());
         for name in &container.networks {
             let network = containers.networks.iter().find(|network| network.name == *name);
-            let is_edge =
-                network.is_some_and(|n| n.deployment == container.deployment && n.name.ends_with("-edge"));
+            let is_meant =
+                service.is_some_and(|service| service.fixed.networks.iter().any(|n| n.name == *name));
             let words = match network {
                 Some(network) if network.internal && network.without_host => continue,
                 Some(network) if network.internal => {
                     t!("{name} reaches the host's own addresses", name = name)
                 }
-                // The door's own network; who is on it, the profile says.
-                Some(_) if is_edge => continue,
+                // The door's own network, through which nothing outside is answered.
+                Some(network) if is_meant && !network.masquerade => continue,
                 _ => t!("{name} has a way out", name = name),
             };
-            let way = t!(
-                "docker network disconnect {network} {container}",
-                network = name,
-                container = container.name
-            );
+            let way = if is_meant {
+                DEPLOY.to_owned()
+            } else {
+                t!(
+                    "docker network disconnect {network} {container}",
+                    network = name,
+                    container = container.name
+                )
+            };
             let seen = told(container, format!("Networks: {}", container.networks.join(", ")));
             found.push(Outcome::fail(words, way).seen(seen).of(container.name.clone()));
         }
@@ -564,44 +622,55 @@ fn ollama(scene: &Scene<'_>) -> Vec<Outcome> {
 
 fn comes_back(scene: &Scene<'_>) -> Vec<Outcome> {
     each(scene, &t!("each has a restart policy"), |container| {
-        matches!(container.restart.as_str(), "" | "no").then(|| {
-            let by_hand = format!("docker update --restart unless-stopped {}", container.name);
-            let ours = t!("take restart = \"no\" out of the profile, and run: civicum-tune deploy");
-            Outcome::warn(t!("it stays down after a reboot"), fix(container, ours, by_hand))
-                .seen(told(container, "HostConfig.RestartPolicy.Name: no"))
-        })
+        let policy = container.restart.as_str();
+        let actual = match policy {
+            "" | "no" => t!("it stays down after a reboot"),
+            // After an orderly reboot it ended with 0.
+            "on-failure" => t!("it stays down after a reboot, unless it failed before"),
+            _ => return None,
+        };
+        let by_hand = format!("docker update --restart unless-stopped {}", container.name);
+        let ours = t!("write restart = \"unless-stopped\" in the profile, and run: civicum-tune deploy");
+        let seen = told(container, format!("HostConfig.RestartPolicy.Name: {policy}"));
+        Some(Outcome::warn(actual, fix(container, ours, by_hand)).seen(seen))
     })
 }
 
 fn calm(scene: &Scene<'_>) -> Vec<Outcome> {
-    each(scene, &t!("none"), |container| {
-        let see = t!("docker logs --tail 50 {name}", name = container.name);
-        // The engine's own mark outlives the container's restart, and may miss a kill; the control group counts.
-        let counted = kills(scene, container.pid);
-        let seen = match &counted {
-            Some((0, _)) => None,
-            Some((count, file)) => Some(Evidence::file(file.clone(), format!("oom_kill {count}"))),
-            None => container.oom_killed.then(|| told(container, "State.OOMKilled: true")),
-        };
-        if let Some(seen) = seen {
-            let limit = Bytes(container.memory);
-            let actual = match counted {
-                Some((count, _)) => {
-                    t!(
-                        "the kernel killed in it {count} ×, at its limit of {limit}",
-                        count = count,
-                        limit = limit
-                    )
-                }
-                None => t!("the kernel killed in it, at its limit of {limit}", limit = limit),
+    each_of(
+        scene,
+        &t!("none"),
+        |container| container.runs() || container.state == "restarting",
+        |container| {
+            let see = t!("docker logs --tail 50 {name}", name = container.name);
+            // The engine's own mark outlives the container's restart, and may miss a kill; the control group counts.
+            let counted = kills(scene, container);
+            let seen = match &counted {
+                Some((0, _)) => None,
+                Some((count, file)) => Some(Evidence::file(file.clone(), format!("oom_kill {count}"))),
+                None => container.oom_killed.then(|| told(container, "State.OOMKilled: true")),
             };
-            return Some(
-                Outcome::fail(actual, t!("raise its memory, or give it less to do at a time")).seen(seen),
-            );
-        }
-        (container.restarts >= 3).then(|| {
-            let actual = t!("restarted {count} times", count = container.restarts);
-            Outcome::warn(actual, see).seen(told(container, format!("RestartCount: {}", container.restarts)))
-        })
-    })
+            if let Some(seen) = seen {
+                let limit = Bytes(container.memory);
+                let actual = match counted {
+                    Some((count, _)) => {
+                        t!(
+                            "the kernel killed in it {count} ×, at its limit of {limit}",
+                            count = count,
+                            limit = limit
+                        )
+                    }
+                    None => t!("the kernel killed in it, at its limit of {limit}", limit = limit),
+                };
+                return Some(
+                    Outcome::fail(actual, t!("raise its memory, or give it less to do at a time")).seen(seen),
+                );
+            }
+            (container.restarts >= 3).then(|| {
+                let actual = t!("restarted {count} times", count = container.restarts);
+                Outcome::warn(actual, see)
+                    .seen(told(container, format!("RestartCount: {}", container.restarts)))
+            })
+        },
+    )
 }

@@ -130,7 +130,10 @@ impl DeployCommand {
             out.data(&show::human(&stage.wish, plan, out.style));
         }
         if !plan.blocked.is_empty() {
-            if out.quiet || out.json {
+            if out.json {
+                // The document is out; whoever reads the other stream learns it too.
+                plan.blocked.iter().for_each(|why| out.say(&printable(why)));
+            } else if out.quiet {
                 bail!(plan.blocked.join("; "));
             }
             return Ok(Answer::Trouble);

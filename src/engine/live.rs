@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::errors::Error;
-use bollard::models::{ContainerInspectResponse, HostConfig, ImageInspect, Network};
+use bollard::models::{ContainerInspectResponse, HostConfig, ImageInspect, Network, PortMap};
 use bollard::query_parameters::{
     InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
 };
@@ -89,6 +89,7 @@ fn network(found: Network) -> LiveNetwork {
         name: found.name.unwrap_or_default(),
         deployment: found.labels.unwrap_or_default().get(label::DEPLOYMENT).cloned(),
         internal: found.internal.unwrap_or(false),
+        masquerade: !is("com.docker.network.bridge.enable_ip_masquerade", "false"),
         without_host: is("com.docker.network.bridge.gateway_mode_ipv4", "isolated")
             || is("com.docker.network.bridge.inhibit_ipv4", "true"),
     }
@@ -108,11 +109,15 @@ fn understand(found: ContainerInspectResponse, images: &HashMap<String, ImageIns
             let labels = image.config.as_ref().and_then(|config| config.labels.as_ref());
             labels.is_some_and(|labels| labels.contains_key(label::TEMPLATE))
         });
-    let networks = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+    let settings = found.network_settings.unwrap_or_default();
+    let ports = ports(settings.ports.as_ref());
+    let networks = settings.networks.unwrap_or_default();
     let mut networks: Vec<String> = networks.into_keys().collect();
     networks.sort();
     let health = state.health.and_then(|health| health.status).map(|status| status.to_string());
     Live {
+        id: found.id.unwrap_or_default(),
+        extras: extras(&host),
         name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
         deployment: labels.get(label::DEPLOYMENT).cloned(),
         service: labels.get(label::SERVICE).cloned(),
@@ -136,7 +141,7 @@ fn understand(found: ContainerInspectResponse, images: &HashMap<String, ImageIns
             .unwrap_or_default(),
         privileged: host.privileged.unwrap_or(false),
         shares: shares(&host),
-        ports: ports(&host),
+        ports,
         log: log(&host),
         binds: found
             .mounts
@@ -165,10 +170,21 @@ fn shares(host: &HostConfig) -> Vec<String> {
         .collect()
 }
 
-fn ports(host: &HostConfig) -> Vec<(std::net::IpAddr, u16, String)> {
+/// Capabilities that were added, devices, and what confines others and not this one.
+fn extras(host: &HostConfig) -> Vec<String> {
+    let capabilities =
+        host.cap_add.iter().flatten().map(|name| name.trim_start_matches("CAP_").to_uppercase());
+    let devices = host.devices.iter().flatten().filter_map(|device| device.path_on_host.clone());
+    let options = host.security_opt.iter().flatten().filter(|option| option.ends_with("unconfined")).cloned();
+    let of_users = host.userns_mode.iter().filter(|mode| *mode == "host").map(|_| "userns=host".to_owned());
+    capabilities.chain(devices).chain(options).chain(of_users).collect()
+}
+
+/// As they are open now, and not as they were asked for: the host's port may be the engine's choice.
+fn ports(open: Option<&PortMap>) -> Vec<(std::net::IpAddr, u16, String)> {
     let any = std::net::IpAddr::from([0, 0, 0, 0]);
     let mut found = Vec::new();
-    for (port, bindings) in host.port_bindings.iter().flatten() {
+    for (port, bindings) in open.into_iter().flatten() {
         for binding in bindings.iter().flatten() {
             let address = binding.host_ip.as_deref().filter(|text| !text.is_empty());
             let address = address.map_or(Some(any), |text| text.parse().ok());

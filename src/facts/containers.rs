@@ -18,6 +18,8 @@ pub struct Containers {
 /// A container.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Live {
+    /// Its id.
+    pub id: String,
     /// Its name.
     pub name: String,
     /// The deployment of ours that it belongs to.
@@ -52,6 +54,8 @@ pub struct Live {
     pub restart: String,
     /// All of the host's devices and capabilities.
     pub privileged: bool,
+    /// Capabilities that it has beyond the engine's own, devices, and confinements that it lacks; as the engine spells them.
+    pub extras: Vec<String>,
     /// What of the host's it shares: `network`, `pid`, `ipc`.
     pub shares: Vec<String>,
     /// Folders and files of the host that it sees, and may write to.
@@ -77,6 +81,8 @@ pub struct LiveNetwork {
     pub internal: bool,
     /// The host has no address in it.
     pub without_host: bool,
+    /// What leaves it carries the host's address, so that it is answered.
+    pub masquerade: bool,
 }
 
 impl Live {
