@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 binary=$1
 image=$("$here/build-image.sh")
-names=(cuts life admin boot zram)
+names=(cuts containers life admin boot zram)
 if [ -n "${CIVICUM_TUNE_KERNELS:-}" ]; then
   kernels=$("$here/fetch-kernels.sh")
   names+=(kernels)

@@ -194,7 +194,8 @@ class Checks:
         self._count(found == wanted, what, found, wanted)
 
     def has(self, what, found, wanted):
-        self._count(wanted in found, what, found, f"… {wanted} …")
+        """Wherever the lines are broken."""
+        self._count(" ".join(wanted.split()) in " ".join(found.split()), what, found, f"… {wanted} …")
 
     def _count(self, good, what, found, wanted):
         with self.lock:
