@@ -87,7 +87,7 @@ newer_engine() {
   local newer socket status=0
   newer=$(tests/engine/fetch-newer.sh 2>/dev/null) || return 77
   # Its runtime and its client are this release's.
-  command -v containerd >/dev/null && command -v docker >/dev/null || packages docker.io
+  if ! command -v containerd >/dev/null || ! command -v docker >/dev/null; then packages docker.io; fi
   engine=$(mktemp -d /tmp/ct-engine-XXXXXX)
   socket=$(PATH=$newer:$PATH tests/engine/start.sh "$engine") || { engine=; return 77; }
   DOCKER_HOST=unix://$socket CIVICUM_TUNE_COMPOSE=$newer/docker-compose "$CARGO" test --locked --quiet --test deploy || status=1

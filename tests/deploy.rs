@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -125,6 +125,11 @@ impl Drop for Stage {
     }
 }
 
+fn quiet(mut command: Command) -> Command {
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
 fn docker(args: &[&str]) -> String {
     let output = Command::new("docker").args(args).output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -163,6 +168,7 @@ fn the_whole_life_of_a_deployment() {
         "",
         "a dry run makes nothing"
     );
+    assert_eq!(stage.run(&["plan", "--containers"]).status.code(), Some(1));
     assert_eq!(stage.deploy(&[]), (all.map(str::to_owned).to_vec(), 0));
 
     // As hard as the profile does not say otherwise.
@@ -307,7 +313,7 @@ fn a_kill_at_any_moment_is_mended_by_the_next_deploy() {
     {
         // Each round asks for something else, so that each replaces what the one before made.
         stage.profile(&TWO.replace("\"1000\"", &format!("\"{}\"", 1000 + round)));
-        let mut child = stage.command(&["deploy", "--yes", "-q"]).spawn().unwrap();
+        let mut child = quiet(stage.command(&["deploy", "--yes", "-q"])).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(wait));
         let _ = child.kill();
         child.wait().unwrap();
@@ -620,7 +626,7 @@ fn what_holds_data_is_never_put_at_risk() {
     let good = stage.inspect("db", "{{.Id}}");
     let bad = always.replace("[\"test\", \"-r\", \"/run/secrets/db-password\"]", "[\"false\"]");
     stage.profile(&bad.replace("[services.db]", "[services.db]\nuser = \"1001:1001\""));
-    let mut child = stage.command(&["deploy", "--yes", "-q"]).spawn().unwrap();
+    let mut child = quiet(stage.command(&["deploy", "--yes", "-q"])).spawn().unwrap();
     let until = Instant::now() + Duration::from_secs(30);
     while stage.inspect("db.previous", "{{.Id}}") != good {
         assert!(Instant::now() < until);
@@ -639,7 +645,7 @@ fn what_holds_data_is_never_put_at_risk() {
     assert_eq!(stage.exec("db", "cat /run/secrets/db-password").stdout.len(), 64);
 
     // Cut off while the new one was not proved, and another one asked for: what was proved is what comes back.
-    let mut child = stage.command(&["deploy", "--yes", "-q"]).spawn().unwrap();
+    let mut child = quiet(stage.command(&["deploy", "--yes", "-q"])).spawn().unwrap();
     let until = Instant::now() + Duration::from_secs(30);
     while stage.inspect("db", "{{.State.Running}} {{.Config.User}}") != "true 1001:1001" {
         assert!(Instant::now() < until);

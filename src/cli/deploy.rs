@@ -89,6 +89,11 @@ pub(super) fn deployment(session: &Session, services: &[String]) -> anyhow::Resu
 }
 
 impl DeployCommand {
+    /// Everything, and nothing of it done.
+    pub(super) const fn dry_run() -> Self {
+        Self { services: Vec::new(), dry_run: true, remove_orphans: false }
+    }
+
     pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
         let stage = Stage::open(global, "deploy", &self.services)?;
         // Only one of us at a time: what is seen now is what will be met.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::deploy::DeployCommand;
 use super::output::Out;
 use super::session::{Session, put_here, shell_word};
 use super::{Answer, Global, Outcome};
@@ -17,10 +18,16 @@ pub(super) struct Plan {
     /// Also write the plan to FILE, with a hash of all that it saw, for `apply FILE`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// The containers instead of the host: the same as `deploy --dry-run`
+    #[arg(long, conflicts_with = "out")]
+    containers: bool,
 }
 
 impl Plan {
     pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
+        if self.containers {
+            return DeployCommand::dry_run().run(global, out);
+        }
         let session = Session::open(global, self.out.is_some())?;
         let plan = session.plan()?;
         if let Some(path) = &self.out {
