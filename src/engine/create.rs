@@ -9,25 +9,11 @@ use bollard::models::{
     RestartPolicyNameEnum,
 };
 
+use super::secrets::secrets_of;
 use crate::container::desired::{Limits, Network, Service};
 use crate::container::weight::Scale;
 use crate::container::{fingerprint, label};
 use crate::profile::container::Protocol;
-
-/// Where the host keeps what a service finds in `/run/secrets`, in the hands of its own user. No secret and no service can
-/// have that name.
-pub(super) fn secrets_of(deployment: &str, service: &str, print: &str) -> String {
-    // Each description has a folder of its own, so that an old container that comes back finds what it had.
-    format!("{}/{}", mounts_of(deployment, service), print.rsplit(':').next().unwrap_or(print))
-}
-
-/// The folder of all of them.
-pub(super) fn mounts_of(deployment: &str, service: &str) -> String {
-    format!("{SECRETS}/{deployment}.mounts/{service}")
-}
-
-/// Where secrets are kept, and only root may look.
-pub(super) const SECRETS: &str = "/var/lib/civicum-tune/secrets";
 
 const SECOND: i64 = 1_000_000_000;
 

@@ -8,21 +8,19 @@ use std::time::{Duration, Instant};
 
 use bollard::models::{NetworkConnectRequest, VolumeCreateRequest};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
-    RenameContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, RenameContainerOptionsBuilder, StartContainerOptions,
 };
 
 use super::client::Client;
-use super::create::{
-    SECRETS, comes_back, container, endpoint, labels, mounts_of, network, secrets_of, stays_down, update,
-};
+use super::create::{comes_back, container, endpoint, labels, network, stays_down, update};
+use super::down::{absent_is_fine, remove, stop};
 use super::error::EngineError;
-use super::observe::{look_at, secrets};
+use super::observe::look_at;
+use super::secrets::{SECRETS, forget, keep, mounts_of, secrets, secrets_of};
 use super::status::{Logs, logs};
-use crate::apply::STATE;
 use crate::container::desired::{Deployment, Network, Service};
 use crate::container::fingerprint;
-use crate::container::observed::{Container, Observed, Owner, previous};
+use crate::container::observed::{Container, Observed, previous};
 use crate::container::plan::{Change, Kind, Plan};
 use crate::host::{Content, Host, Image};
 use crate::profile::mount;
@@ -459,107 +457,4 @@ fn last_words(client: &Client, name: &str) -> String {
     // Without a log there is nothing to add.
     let _ = logs(client, name, wanted, &mut |part| text += part);
     text.lines().map(|line| format!("\n  | {}", line.trim_end())).collect()
-}
-
-/// Writes a secret below a folder that only root may look into.
-fn keep(host: &Host, folder: &str, name: &str, file: &Image) -> crate::host::Result<()> {
-    host.make_folders(STATE)?;
-    host.make_folder(STATE, 0o700)?;
-    host.make_folder(SECRETS, 0o700)?;
-    let mut path = SECRETS.to_owned();
-    for part in folder.trim_start_matches(SECRETS).split('/').filter(|part| !part.is_empty()) {
-        path = format!("{path}/{part}");
-        host.make_folder(&path, 0o711)?;
-    }
-    host.replace(&format!("{folder}/{name}"), file)
-}
-
-/// Removes a folder of secrets: its files, the folders in it, and itself.
-fn forget(host: &Host, folder: &str) -> crate::host::Result<()> {
-    for name in host.list(folder)? {
-        let path = format!("{folder}/{name}");
-        if matches!(host.image(&path)?, Image::Other { .. }) {
-            forget(host, &path)?;
-        } else {
-            host.replace(&path, &Image::Absent)?;
-        }
-    }
-    host.remove_empty_folder(folder).map(|_| ())
-}
-
-async fn absent_is_fine(
-    call: impl Future<Output = Result<(), bollard::errors::Error>>,
-) -> Result<(), bollard::errors::Error> {
-    match call.await {
-        Err(bollard::errors::Error::DockerResponseServerError { status_code: 404 | 304, .. }) => Ok(()),
-        other => other,
-    }
-}
-
-fn stop(client: &Client, name: &str, seconds: u64) -> Result<(), EngineError> {
-    let options =
-        StopContainerOptionsBuilder::default().t(i32::try_from(seconds).unwrap_or(i32::MAX)).build();
-    // A database may take longer than an answer of the engine else does.
-    let call = absent_is_fine(client.streams.stop_container(name, Some(options)));
-    client.run(t!("{name} can't be stopped", name = name), call)
-}
-
-fn remove(client: &Client, name: &str) -> Result<(), EngineError> {
-    // No volume goes with it, not even one without a name.
-    let options = RemoveContainerOptionsBuilder::default().force(true).build();
-    let call = absent_is_fine(client.docker.remove_container(name, Some(options)));
-    client.run(t!("{name} can't be removed", name = name), call)
-}
-
-/// Takes a deployment down: its containers, last started first, and its networks; with `data` its volumes and secrets too.
-/// Gives back what was removed.
-pub fn down(
-    client: &Client,
-    host: &Host,
-    wish: &Deployment,
-    observed: &Observed,
-    data: bool,
-    told: &mut dyn FnMut(&str),
-) -> Result<Vec<String>, EngineError> {
-    let place =
-        |container: &Container| wish.services.iter().position(|service| service.name == container.service);
-    let mut containers: Vec<(&String, &Container)> = observed.containers.iter().collect();
-    containers.sort_by_key(|(_, container)| std::cmp::Reverse(place(container)));
-    let mut removed = Vec::new();
-    for (name, container) in containers {
-        let service = place(container).map(|at| &wish.services[at]);
-        stop(client, name, service.map_or(10, |service| service.fixed.stop_timeout))?;
-        remove(client, name)?;
-        told(name);
-        removed.push(name.clone());
-    }
-    for name in observed.networks.iter().filter_map(|(name, print)| print.as_ref().map(|_| name)) {
-        let call = absent_is_fine(client.docker.remove_network(name));
-        client.run(t!("the network {name} can't be removed", name = name), call)?;
-        told(name);
-        removed.push(name.clone());
-    }
-    if data {
-        for name in observed.volumes.iter().filter(|(_, owner)| **owner == Owner::Us).map(|(name, _)| name) {
-            let call = absent_is_fine(client.docker.remove_volume(name, None::<RemoveVolumeOptions>));
-            client.run(t!("the volume {name} can't be removed", name = name), call)?;
-            told(name);
-            removed.push(name.clone());
-        }
-        for folder in [format!("{SECRETS}/{}.mounts", wish.name), format!("{SECRETS}/{}", wish.name)] {
-            if host.exists(&folder) {
-                forget(host, &folder).map_err(|error| {
-                    EngineError::new(
-                        t!("the secret {name} can't be removed", name = folder),
-                        error.to_string(),
-                    )
-                })?;
-            }
-        }
-        for name in observed.secrets.keys() {
-            told(name);
-            removed.push(name.clone());
-        }
-    }
-    Ok(removed)
 }

@@ -1,6 +1,6 @@
 //! What the engine has of a deployment: three lists, and one look at each container and image.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use bollard::errors::Error;
 use bollard::models::{ContainerInspectResponse, ContainerSummary, HostConfig};
@@ -11,13 +11,13 @@ use futures_util::future::try_join_all;
 use futures_util::try_join;
 
 use super::client::Client;
-use super::create::SECRETS;
 use super::error::EngineError;
+use super::secrets::secrets;
 use crate::container::desired::{Deployment, Limits};
 use crate::container::label;
 use crate::container::observed::{Container, Image, Observed, Owner, previous};
 use crate::container::weight::Scale;
-use crate::host::{Host, sha256_hex};
+use crate::host::Host;
 use crate::t;
 
 /// Asks the engine for all that bears on `wish`.
@@ -179,20 +179,4 @@ fn limits(config: &HostConfig, scale: Scale) -> Limits {
             .filter(|name| !name.is_empty())
             .unwrap_or_else(|| "no".to_owned()),
     }
-}
-
-/// The digest of each secret that is there, in the version that is handed out. One that can't be read is an error: taken for
-/// absent, it would be made anew.
-pub(super) fn secrets(host: &Host, wish: &Deployment) -> Result<BTreeMap<String, String>, EngineError> {
-    let mut found = BTreeMap::new();
-    for name in &wish.secrets {
-        let read = host.read(&format!("{SECRETS}/{}/{name}", wish.name));
-        let bytes = read.map_err(|error| {
-            EngineError::new(t!("the secret {name} can't be read", name = name), error.to_string())
-        })?;
-        if let Some(bytes) = bytes {
-            found.insert(name.clone(), sha256_hex(&bytes));
-        }
-    }
-    Ok(found)
 }
