@@ -218,7 +218,7 @@ fn the_whole_life_of_a_deployment() {
     stage.profile(&changed);
     assert_eq!(stage.deploy(&["--dry-run"]).1, 1);
     let (document, _) = stage.json(&["deploy", "--dry-run"]);
-    assert_eq!(document["changes"][0]["details"][0]["after"], "[\"sleep\",\"1001\"]", "{document}");
+    assert_eq!(document["changes"][0]["details"][0]["after"], "[\"1001\"]", "{document}");
     assert_eq!(stage.deploy(&[]), (vec!["replace db".to_owned()], 0));
     assert_ne!(stage.inspect("db", "{{.Id}}"), before.0);
     assert_eq!(stage.exec("db", "cat /data/x").stdout, b"kept\n");
@@ -673,6 +673,26 @@ fn what_holds_data_is_never_put_at_risk() {
     let output = stage.run(&["deploy", "--yes"]);
     assert_eq!(output.status.code(), Some(2));
     docker(&["volume", "rm", &volume]);
+
+    // A database that lost its name still runs on its volume: no second one is started on it.
+    stage.profile(&TWO.replace("[services.db]", "[services.db]\nrole = \"postgres\""));
+    assert_eq!(stage.deploy(&[]).1, 0);
+    let (db, lost) = (format!("{}-db", stage.name), format!("{}-lost", stage.name));
+    docker(&["rename", &db, &lost]);
+    let output = stage.run(&["deploy", "--yes"]);
+    let words = String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(output.status.code() == Some(2) && words.contains("would destroy the data"), "{words}");
+    docker(&["rename", &lost, &db]);
+    // One that is cut off from its network does not count as well.
+    docker(&[
+        "network",
+        "disconnect",
+        "-f",
+        &format!("{}-inner", stage.name),
+        &format!("{}-web", stage.name),
+    ]);
+    assert_eq!(stage.deploy(&[]), (vec!["replace web".to_owned()], 0));
+    stage.json(&["down", "--data"]);
 
     // Status has something to say where nothing runs.
     let (document, status) = stage.json(&["status"]);

@@ -142,7 +142,7 @@ impl Report {
             if is_tree && outcome.fix == "update-grub" {
                 outcome.fix = t!("inside the image, run: update-grub");
             }
-            for verb in ["apply", "rollback", "history"] {
+            for verb in ["apply", "deploy", "logs", "rollback", "history"] {
                 let command = format!("civicum-tune {verb}");
                 if outcome.fix.contains(&command) {
                     outcome.fix = outcome.fix.replace(&command, &again(verb));

@@ -6,7 +6,7 @@ use indicatif::ProgressBar;
 
 use super::output::Out;
 use super::progress::line_that_stays;
-use super::session::{Session, at_root};
+use super::session::{Session, at_root, shell_word};
 use super::{Answer, Global, Outcome};
 use crate::container::desired::Deployment;
 use crate::container::observed::Owner;
@@ -95,7 +95,9 @@ impl DeployCommand {
     }
 
     pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
-        let stage = Stage::open(global, "deploy", &self.services)?;
+        let flag = if self.dry_run { " --dry-run" } else { "" };
+        let words: String = self.services.iter().map(|name| format!(" {}", shell_word(name))).collect();
+        let stage = Stage::open(global, &format!("deploy{flag}{words}"), &self.services)?;
         // Only one of us at a time: what is seen now is what will be met.
         let _lock = if self.dry_run { None } else { Some(stage.lock()?) };
         let Stage { session, wish, client } = &stage;

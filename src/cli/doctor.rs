@@ -51,7 +51,10 @@ impl Doctor {
         let scene = Scene::new(context, session.chosen.as_ref(), &applied, now, &ask_engine)
             .with_containers(&ask_containers);
         let mut report = audit(&scene, &selection, self.strict);
-        let again = |verb: &str| if verb == "apply" { session.again(verb) } else { session.at_root(verb) };
+        let again = |verb: &str| match verb {
+            "apply" | "deploy" | "logs" => session.again(verb),
+            _ => session.at_root(verb),
+        };
         report.aim(!session.host.is_live(), &again);
         let apply = session.again("apply");
         let host = plan::describe(&session.facts);

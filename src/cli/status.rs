@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::deploy::Stage;
 use super::output::Out;
+use super::session::shell_word;
 use super::{Answer, Global, Outcome};
 use crate::container::observed::{Container, Observed};
 use crate::engine::{self, Logs, Usage, observe};
@@ -124,7 +125,11 @@ pub(super) struct LogsCommand {
 
 impl LogsCommand {
     pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
-        let stage = Stage::open(global, "logs", std::slice::from_ref(&self.service))?;
+        if self.follow && out.json {
+            bail!(t!("--follow has no end, and a JSON document needs one; take --tail"));
+        }
+        let verb = format!("logs {}", shell_word(&self.service));
+        let stage = Stage::open(global, &verb, std::slice::from_ref(&self.service))?;
         let Some(service) = stage.wish.services.iter().find(|service| service.name == self.service) else {
             return Ok(Answer::Yes);
         };

@@ -17,6 +17,10 @@ pub struct Observed {
     pub containers: BTreeMap<String, Container>,
     /// Containers that are not ours, and have a name that we need.
     pub strangers: BTreeSet<String>,
+    /// Containers that are not ours, or have lost their name, and run and write to a volume that a service wants: who, and what.
+    pub holders: Vec<(String, String)>,
+    /// Folders of the host that services want: is something in them?
+    pub folders: BTreeMap<String, bool>,
     /// The images that services refer to; one that is not there is left out.
     pub images: BTreeMap<String, Image>,
 }
@@ -50,6 +54,8 @@ pub struct Container {
     pub deployment: String,
     /// Volumes of the engine that it may write to.
     pub writes: Vec<String>,
+    /// Networks that it is on, by name.
+    pub networks: Vec<String>,
     /// The service that it was made for.
     pub service: String,
     /// What it was made with, as its label says.

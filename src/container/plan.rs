@@ -105,7 +105,7 @@ pub fn build(wish: &Deployment, observed: &Observed, remove_orphans: bool, in_pa
             Some(Owner::Us | Owner::Unknown) => {}
         }
     }
-    two_databases(wish, &mut plan);
+    two_databases(wish, observed, &mut plan);
     for service in &wish.services {
         service_change(service, observed, &mut plan);
     }
@@ -138,9 +138,18 @@ fn orphans(wish: &Deployment, observed: &Observed, remove: bool, in_part: bool, 
 }
 
 /// Two servers on one data folder destroy it: in containers neither sees the other's lock.
-fn two_databases(wish: &Deployment, plan: &mut Plan) {
+fn two_databases(wish: &Deployment, observed: &Observed, plan: &mut Plan) {
     let servers: Vec<&Service> =
         wish.services.iter().filter(|service| service.role == Role::Postgres).collect();
+    for (who, volume) in &observed.holders {
+        if servers.iter().any(|server| server.fixed.volumes.iter().any(|v| v.source == *volume)) {
+            plan.blocked.push(t!(
+                "{who} runs and writes to the database's volume {volume}, and a second server on it would destroy the data; stop it first: docker stop {who}",
+                who = who,
+                volume = volume
+            ));
+        }
+    }
     for (at, one) in servers.iter().enumerate() {
         for other in &servers[at + 1..] {
             let shared =
@@ -160,8 +169,10 @@ fn two_databases(wish: &Deployment, plan: &mut Plan) {
 /// A database whose password is gone would keep the old one, and a new one would lock everybody out.
 fn lost_password(wish: &Deployment, observed: &Observed, plan: &mut Plan) {
     for service in wish.services.iter().filter(|service| service.role == Role::Postgres) {
-        let has_data =
-            service.fixed.volumes.iter().any(|volume| observed.volumes.contains_key(&volume.source));
+        let has_data = service.fixed.volumes.iter().any(|volume| {
+            let is_filled = observed.folders.get(&volume.source).copied().unwrap_or(false);
+            is_filled || observed.volumes.contains_key(&volume.source)
+        });
         let lost = service.fixed.secrets.iter().find(|name| !observed.secrets.contains_key(*name));
         if let Some(name) = lost.filter(|_| has_data) {
             plan.blocked.push(t!(
@@ -219,6 +230,16 @@ fn service_change(service: &Service, observed: &Observed, plan: &mut Plan) {
         fixed.volumes.iter().any(|v| path.starts_with(&v.target))
             || fixed.tmpfs.iter().any(|t| path.starts_with(&t.target))
     };
+    let bound =
+        service.fixed.volumes.iter().find(|v| !v.is_named() && !observed.folders.contains_key(&v.source));
+    if let Some(volume) = bound {
+        plan.blocked.push(t!(
+            "{path}, which {service} wants to see, is not on this host",
+            path = volume.source,
+            service = service.name
+        ));
+        return;
+    }
     // The official PostgreSQL image of 18 and later names the folder above its data.
     let is_known = |path: &&String| service.role == Role::Postgres && path.starts_with("/var/lib/postgresql");
     if let Some(path) = volumes.iter().find(|path| !covered(path) && !is_known(path)) {
@@ -238,6 +259,10 @@ fn service_change(service: &Service, observed: &Observed, plan: &mut Plan) {
         Some(found) if found.fingerprint != print => {
             let (reason, details) = cause(service, found, image_id);
             plan.changes.push(Change { kind: Kind::Replace, target: name.clone(), reason, details });
+        }
+        Some(found) if cut_off(service, found).is_some() => {
+            let network = cut_off(service, found).unwrap_or_default();
+            plan.push(Kind::Replace, name, t!("it is cut off from the network {network}", network = network));
         }
         Some(found) => {
             let details = found.limits.as_ref().map_or_else(Vec::new, |now| limits(now, &service.limits));
@@ -262,6 +287,12 @@ fn service_change(service: &Service, observed: &Observed, plan: &mut Plan) {
             }
         }
     }
+}
+
+/// A network that it should be on, and is not.
+fn cut_off<'s>(service: &'s Service, found: &Container) -> Option<&'s str> {
+    let names = service.fixed.networks.iter().map(|network| network.name.as_str());
+    names.into_iter().find(|name| found.runs() && !found.networks.iter().any(|on| on == name))
 }
 
 /// How an image that is not there gets there.
@@ -323,12 +354,27 @@ fn differences(path: &str, before: &Json, after: &Json, found: &mut Vec<Detail>)
         }
         return;
     }
+    let (before, after) = match (before, after) {
+        (Json::Array(old), Json::Array(new)) => {
+            let without = |list: &[Json], others: &[Json]| -> Json {
+                list.iter().filter(|item| !others.contains(item)).cloned().collect()
+            };
+            let (gone, come) = (without(old, new), without(new, old));
+            // The same things in another order: all of them tell.
+            if gone == come { (before.clone(), after.clone()) } else { (gone, come) }
+        }
+        _ => (before.clone(), after.clone()),
+    };
+    // What looks like a secret is not shown, here no more than in a log.
+    let is_secret =
+        path.rsplit('.').next().is_some_and(crate::profile::is_secret) && path.starts_with("environment.");
     let words = |value: &Json| match value {
         Json::Null => String::new(),
+        _ if is_secret => "…".to_owned(),
         Json::String(text) => text.clone(),
         other => other.to_string(),
     };
-    found.push(Detail { what: path.to_owned(), before: words(before), after: words(after) });
+    found.push(Detail { what: path.to_owned(), before: words(&before), after: words(&after) });
 }
 
 /// Is there a limit now that shall be none?

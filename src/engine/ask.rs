@@ -50,6 +50,12 @@ pub(super) fn named_socket() -> Option<String> {
         .filter(|path| path.starts_with('/'))
 }
 
+/// What `DOCKER_HOST` names where that is no socket of this host.
+pub(super) fn named_elsewhere() -> Option<String> {
+    let named = terminal::environment("DOCKER_HOST").filter(|url| !url.is_empty());
+    named.filter(|_| named_socket().is_none())
+}
+
 /// systemd holds the socket of an engine that does not run, and would start it for us.
 fn is_asleep(host: &Host) -> bool {
     const UNITS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];

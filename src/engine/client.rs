@@ -7,7 +7,7 @@ use std::time::Duration;
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
 
-use super::ask::named_socket;
+use super::ask::{named_elsewhere, named_socket};
 use super::error::{EngineError, way_out};
 use super::transport::{ApiVersion, MOST, UNBOUNDED, carry};
 use crate::container::weight::Scale;
@@ -45,6 +45,13 @@ impl Client {
     /// The same, with so much patience for each answer's beginning.
     pub fn connect_within(host: &Host, patience: Duration) -> Result<Self, EngineError> {
         let action = || t!("the Docker engine can't be used");
+        if let Some(url) = named_elsewhere() {
+            let why = t!(
+                "DOCKER_HOST is {url}: only an engine of this host's own is spoken to, as in unix:///run/docker.sock",
+                url = url
+            );
+            return Err(EngineError::new(action(), why));
+        }
         let socket = named_socket()
             .or_else(|| SOCKETS.into_iter().find(|path| host.exists(path)).map(str::to_owned))
             .unwrap_or_else(|| SOCKETS[0].to_owned());

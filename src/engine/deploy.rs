@@ -330,7 +330,10 @@ impl<'a> Executor<'a> {
                     continue;
                 }
                 let found = look_at(self.client, &self.wish.name, &service.container)?;
-                match verdict(found.as_ref(), restarts, Instant::now() >= until, self.wish.deadline_ms) {
+                // What was there before may carry an old verdict.
+                let is_old = matches!(change.kind, Kind::Start | Kind::Await);
+                let late = Instant::now() >= until;
+                match verdict(found.as_ref(), restarts, is_old && !late, late, self.wish.deadline_ms) {
                     None => {
                         let health = found.map(|found| found.health).unwrap_or_default();
                         self.progress.waits(&service.container, &health);
@@ -409,6 +412,7 @@ impl<'a> Executor<'a> {
 fn verdict(
     found: Option<&Container>,
     before: u64,
+    patient: bool,
     late: bool,
     deadline_ms: u64,
 ) -> Option<Result<(), String>> {
@@ -434,7 +438,7 @@ fn verdict(
         return Some(Ok(()));
     }
     // What does not run at the moment counts as unhealthy too, and tells less than its end.
-    if found.runs() && found.health == "unhealthy" {
+    if found.runs() && found.health == "unhealthy" && !patient {
         return Some(Err(t!("its health check fails: {words}", words = found.health_words)));
     }
     late.then(|| {

@@ -9,6 +9,7 @@ use super::error::EngineError;
 use super::secrets::{SECRETS, forget};
 use crate::container::desired::Deployment;
 use crate::container::observed::{Container, Observed, Owner};
+use crate::container::role::Role;
 use crate::host::Host;
 use crate::t;
 
@@ -70,6 +71,13 @@ pub fn down(
             client.run(t!("the volume {name} can't be removed", name = name), call)?;
             told(name);
             removed.push(name.clone());
+        }
+        // A database in a folder of the host stays, and so must its password.
+        let in_a_folder = |service: &crate::container::desired::Service| {
+            service.role == Role::Postgres && service.fixed.volumes.iter().any(|volume| !volume.is_named())
+        };
+        if wish.services.iter().any(in_a_folder) {
+            return Ok(removed);
         }
         for folder in [format!("{SECRETS}/{}.mounts", wish.name), format!("{SECRETS}/{}", wish.name)] {
             if host.exists(&folder) {

@@ -60,6 +60,22 @@ pub fn observe(client: &Client, host: &Host, wish: &Deployment) -> Result<Observ
         .filter_map(name_of)
         .filter(|name| wish.services.iter().any(|s| s.container == *name || previous(&s.container) == *name))
         .collect();
+    let others = containers.iter().filter(|container| !is_ours(container, &wish.name));
+    for other in
+        others.filter(|container| container.state.is_some_and(|state| state.to_string() == "running"))
+    {
+        let mounts = other.mounts.iter().flatten().filter(|mount| mount.rw.unwrap_or(true));
+        let held = mounts.filter_map(|mount| mount.name.clone()).filter(|name| wish.volumes.contains(name));
+        let who = name_of(other).unwrap_or_default();
+        observed.holders.extend(held.map(|volume| (who.clone(), volume)));
+    }
+    let bound =
+        wish.services.iter().flat_map(|service| &service.fixed.volumes).filter(|volume| !volume.is_named());
+    for folder in bound.map(|volume| &volume.source).filter(|folder| host.exists(folder)) {
+        // A file, a model for one, is something.
+        let is_filled = host.list(folder).map_or(true, |names| !names.is_empty());
+        observed.folders.insert(folder.clone(), is_filled);
+    }
     let ours = containers.iter().filter(|container| is_ours(container, &wish.name));
     let ids: Vec<String> = ours.filter_map(|container| container.id.clone()).collect();
     let looks = try_join_all(ids.iter().map(|id| look(client, id)));
@@ -133,6 +149,7 @@ fn understand(found: ContainerInspectResponse, scale: Scale) -> (String, Contain
             .filter(|mount| mount.rw.unwrap_or(true))
             .filter_map(|mount| mount.name)
             .collect(),
+        networks: found.network_settings.and_then(|s| s.networks).unwrap_or_default().into_keys().collect(),
         service: labels.get(label::SERVICE).cloned().unwrap_or_default(),
         description: labels
             .get(label::DESCRIPTION)

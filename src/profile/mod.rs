@@ -58,6 +58,7 @@ pub use settings::Settings;
 pub use settle::Numbers;
 pub use show::Shown;
 pub use source::{Place, Provenance, Source, Span};
+pub use sovereignty::is_secret;
 
 pub use validate::{About, Validation, validate};
 

@@ -240,7 +240,8 @@ fn pointed(service: &str, variable: &str, host: &str) -> (String, String) {
     }
 }
 
-fn is_secret(name: &str) -> bool {
+/// Does a variable of this name hold a secret?
+pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     ["PASSWORD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY"].iter().any(|end| name.ends_with(end))
 }

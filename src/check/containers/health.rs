@@ -48,8 +48,11 @@ pub(super) fn healthy(scene: &Scene<'_>) -> Vec<Outcome> {
         Ok(containers) => containers,
         Err(outcome) => return outcome,
     };
-    let ours: Vec<&Live> =
-        containers.live.iter().filter(|c| c.deployment.is_some() || !c.health.is_empty()).collect();
+    let ours: Vec<&Live> = containers
+        .live
+        .iter()
+        .filter(|c| (c.deployment.is_some() || !c.health.is_empty()) && !c.name.ends_with(".previous"))
+        .collect();
     if ours.is_empty() {
         return Outcome::not_applicable(t!("no container has a health check")).into();
     }
