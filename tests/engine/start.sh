@@ -9,9 +9,12 @@ set -euo pipefail
 
 fail() { printf 'error: %s\n' "$*" >&2; exit 2; }
 
-# dockerd mounts its data folder over itself; one that ends early leaves that behind.
+# dockerd mounts its data folder over itself, and network namespaces into another one; it may leave both behind.
 remove() {
-  umount -l "$1/data" 2>/dev/null || true
+  local mounted
+  while read -r _ mounted _; do
+    case $mounted in "$1"/*) umount -l "$mounted" 2>/dev/null || true ;; esac
+  done </proc/self/mounts
   rm -rf "$1"
 }
 
