@@ -89,6 +89,7 @@ newer_engine() {
   # Its runtime and its client are this release's.
   if ! command -v containerd >/dev/null || ! command -v docker >/dev/null; then packages docker.io; fi
   engine=$(mktemp -d /tmp/ct-engine-XXXXXX)
+  trap stop_engine EXIT
   socket=$(PATH=$newer:$PATH tests/engine/start.sh "$engine") || { engine=; return 77; }
   DOCKER_HOST=unix://$socket CIVICUM_TUNE_COMPOSE=$newer/docker-compose "$CARGO" test --locked --quiet --test deploy || status=1
   stop_engine
