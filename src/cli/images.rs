@@ -169,7 +169,12 @@ fn release(host: &Host, base: Base) -> anyhow::Result<(String, Vec<String>)> {
         }
         let sites = told.lines().filter_map(|line| line.split_whitespace().next());
         let own = sites.map(|site| site.trim_end_matches('/')).find(|site| site.ends_with("/debian"));
-        let site = own.unwrap_or("http://deb.debian.org/debian");
+        let site = own.with_context(|| {
+            t!(
+                "{image} is made of Debian's packages, and this host's apt knows no mirror of Debian; add one to its sources, or name an image: --base IMAGE",
+                image = base.image()
+            )
+        })?;
         return Ok(("sid".to_owned(), vec![format!("deb [signed-by={KEYS}] {site} sid main")]));
     }
     let release = host.read_text("/etc/os-release")?.unwrap_or_default();
