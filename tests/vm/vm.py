@@ -64,7 +64,7 @@ class Vm:
     def start(self):
         self.port = free_port()
         self.qemu = subprocess.Popen(
-            ["qemu-system-x86_64", *ACCEL, "-m", str(self.memory), "-smp", "2",
+            ["qemu-system-x86_64", *ACCEL, "-m", str(self.memory), "-smp", os.environ.get("CIVICUM_TUNE_VCPUS", "2"),
              "-display", "none", "-nodefaults", "-no-reboot",
              "-chardev", f"file,id=s0,path={self.folder}/serial.log,append=on", "-serial", "chardev:s0",
              "-drive", f"file={self.disk},if=virtio,format=qcow2,cache={self.cache},discard=unmap", *self.more,
