@@ -73,13 +73,37 @@ need_engine() {
   command -v dockerd >/dev/null || packages docker.io
   if [ -S "${socket#unix://}" ]; then return; fi
   engine=$(mktemp -d /tmp/ct-engine-XXXXXX)
-  trap stop_engine EXIT
+  trap 'stop_engine; stop_database' EXIT
   if socket=$(tests/engine/start.sh "$engine"); then
     export DOCKER_HOST=unix://$socket
   else
     engine=
     left_out "a real Docker engine" "it does not start on this machine"
   fi
+}
+
+# A real PostgreSQL server of the tests' own, on a free port of 127.0.0.1.
+database=
+stop_database() {
+  if [ -z "$database" ]; then return; fi
+  tests/postgres/start.sh --stop "$database"
+  rm -rf "$database"
+  database=
+}
+need_database() {
+  if [ -n "${CIVICUM_TUNE_TEST_DATABASE:-}" ]; then return; fi
+  if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+    # Its package would start a server of its own.
+    if [ "$(id -u)" -eq 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+      mkdir -p /etc/postgresql-common
+      echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+    fi
+    packages postgresql
+  fi
+  database=$(mktemp -d /tmp/ct-postgres-XXXXXX)
+  trap 'stop_engine; stop_database' EXIT
+  CIVICUM_TUNE_TEST_DATABASE=$(tests/postgres/start.sh "$database")
+  export CIVICUM_TUNE_TEST_DATABASE
 }
 
 # Containers on a newer engine than this release has, with the Compose that reads what `render compose` writes.
@@ -89,7 +113,7 @@ newer_engine() {
   # Its runtime and its client are this release's.
   if ! command -v containerd >/dev/null || ! command -v docker >/dev/null; then packages docker.io; fi
   engine=$(mktemp -d /tmp/ct-engine-XXXXXX)
-  trap stop_engine EXIT
+  trap 'stop_engine; stop_database' EXIT
   socket=$(PATH=$newer:$PATH tests/engine/start.sh "$engine") || { engine=; return 77; }
   DOCKER_HOST=unix://$socket CIVICUM_TUNE_COMPOSE=$newer/docker-compose "$CARGO" test --locked --quiet --test deploy || status=1
   stop_engine
@@ -102,6 +126,7 @@ command -v strace >/dev/null || packages strace
 [ -x /bin/busybox ] || packages busybox-static
 command -v xmllint >/dev/null || packages libxml2-utils
 need_engine
+need_database
 suite "cargo test" "$CARGO" test --locked --quiet
 stop_engine
 

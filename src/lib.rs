@@ -6,6 +6,7 @@
 //! and only [`engine`] calls Docker.
 //! [`render`] shows things to people, in the language that [`lang`] knows; [`cli`] binds it all.
 
+pub mod api;
 pub mod apply;
 pub mod change;
 pub mod check;
@@ -14,10 +15,13 @@ pub mod container;
 pub mod engine;
 pub mod facts;
 pub mod host;
+mod http;
 pub mod lang;
 pub mod plan;
 pub mod profile;
+pub mod queue;
 pub mod render;
 pub mod sysctl_name;
 pub mod tunable;
 pub mod units;
+pub mod worker;

@@ -30,13 +30,17 @@ pub(super) struct ImagesCommand {
 enum Verb {
     /// Make the bundled images on this host, from a base and the packages of its distribution
     Build {
-        /// Only these: llm, postgres, proxy
+        /// Only these: llm, postgres, proxy, worker
         #[arg(value_name = "NAME")]
         names: Vec<String>,
         /// What they begin with: an image pinned by its digest; default: civicum/base, made here from the packages of this
         /// host's own distribution (it takes mmdebstrap)
         #[arg(long, value_name = "IMAGE")]
         base: Option<String>,
+        /// The folder that holds ONNX Runtime and the models of PP-OCR, for the worker's image; without it the worker reads with
+        /// Tesseract alone
+        #[arg(long, value_name = "DIR", default_value = OCR_MODELS)]
+        ocr: PathBuf,
     },
     /// Load images that `docker save` wrote, for a host that reaches no registry
     Load {
@@ -57,14 +61,17 @@ impl ImagesCommand {
         }
         let host = open_host(global)?;
         match &self.verb {
-            Verb::Build { names, base } => build(&host, names, base.as_deref(), out),
+            Verb::Build { names, base, ocr } => build(&host, names, base.as_deref(), ocr, out),
             Verb::Load { file } => load(&host, file, out),
             Verb::List => list(&host, out),
         }
     }
 }
 
-fn build(host: &Host, names: &[String], base: Option<&str>, out: &Out) -> Outcome {
+/// Where the models are looked for, on the host and in the image.
+const OCR_MODELS: &str = "/usr/lib/civicum-tune/ocr";
+
+fn build(host: &Host, names: &[String], base: Option<&str>, ocr: &Path, out: &Out) -> Outcome {
     let known: Vec<&str> = TEMPLATES.iter().map(|template| template.name).collect();
     if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
         bail!(t!(
@@ -98,7 +105,10 @@ fn build(host: &Host, names: &[String], base: Option<&str>, out: &Out) -> Outcom
         }
         let image = template.image();
         steps.begin(&image);
-        let id = images::build(&client, template, base.unwrap_or(own), &[], &mut |line| steps.line(line))?;
+        let ours = if template.holds_us() { our_files(host, ocr, out)? } else { Vec::new() };
+        let ours: Vec<(&str, u32, Vec<u8>)> =
+            ours.iter().map(|(name, mode, bytes)| (name.as_str(), *mode, bytes.clone())).collect();
+        let id = images::build(&client, template, base.unwrap_or(own), &ours, &mut |line| steps.line(line))?;
         steps.done(&image);
         made.push(json!({ "image": image, "id": id, "base": base.unwrap_or(own) }));
     }
@@ -107,6 +117,32 @@ fn build(host: &Host, names: &[String], base: Option<&str>, out: &Out) -> Outcom
         out.document(&json!({ "schema": "civicum-tune/images-build/1", "made": made }));
     }
     Ok(Answer::Yes)
+}
+
+/// This very program, and what recognises text: so that the worker's image needs no release of its own.
+fn our_files(host: &Host, ocr: &Path, out: &Out) -> anyhow::Result<Vec<(String, u32, Vec<u8>)>> {
+    let own = host.own_program().with_context(|| t!("this program's own file is not known"))?;
+    let mut files = vec![("files/usr/bin/civicum-tune".to_owned(), 0o755, whole(host, &own)?)];
+    let folder = std::path::absolute(ocr)?.to_string_lossy().into_owned();
+    let names = host.list(&folder)?;
+    if names.is_empty() {
+        out.say(&t!(
+            "{folder} holds no models: the worker will read with Tesseract alone; docs/ocr.md says how to get them",
+            folder = folder
+        ));
+    }
+    for name in names {
+        let bytes = whole(host, &format!("{folder}/{name}"))?;
+        files.push((format!("files{OCR_MODELS}/{name}"), 0o644, bytes));
+    }
+    Ok(files)
+}
+
+fn whole(host: &Host, path: &str) -> anyhow::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    host.open_large(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A base: the smallest root file system of a release, from the mirror that this host's apt uses.

@@ -1,7 +1,9 @@
 //! The command line: one file a command, its arguments and its run.
 
+mod api;
 mod apply;
 mod completions;
+mod database;
 mod deploy;
 mod detect;
 mod doctor;
@@ -12,11 +14,13 @@ mod output;
 mod plan;
 mod profile;
 mod progress;
+mod queue;
 mod render;
 mod rollback;
 mod session;
 mod status;
 mod validate;
+mod worker;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -125,6 +129,9 @@ enum Command {
     Status(status::StatusCommand),
     Render(render::RenderCommand),
     Logs(status::LogsCommand),
+    Queue(queue::QueueCommand),
+    Worker(worker::WorkerCommand),
+    Api(api::ApiCommand),
     /// Print the completions for a shell
     Completions(completions::Completions),
     /// Print a man page, or write them all to a folder
@@ -159,6 +166,9 @@ pub fn main() -> ExitCode {
         Command::Render(command) => command.run(&cli.global, &out),
         Command::Status(command) => command.run(&cli.global, &out),
         Command::Logs(command) => command.run(&cli.global, &out),
+        Command::Queue(command) => command.run(&cli.global, &out),
+        Command::Worker(command) => command.run(),
+        Command::Api(command) => command.run(),
         Command::Completions(command) => command.run(&out),
         Command::Man(command) => command.run(&cli.global, &out),
     };
@@ -195,6 +205,9 @@ impl Command {
             Self::Status(_) => "status",
             Self::Render(_) => "render",
             Self::Logs(_) => "logs",
+            Self::Queue(_) => "queue",
+            Self::Worker(_) => "worker",
+            Self::Api(_) => "api",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::role::Role;
+use super::role::{DATABASE_USER, Role};
 use crate::profile::container::Publish;
 use crate::profile::mount::{self, Tmpfs, Volume};
 use crate::profile::settings::{Service as Written, Settings};
@@ -154,6 +154,7 @@ impl Deployment {
             .iter()
             .map(|(name, written)| (name.as_str(), Role::of(name, written.role.as_deref())))
             .collect();
+        let peers = Peers::of(&roles);
         let mut services = Vec::new();
         for (service, written) in &settings.services {
             let role = roles[service.as_str()];
@@ -174,7 +175,7 @@ impl Deployment {
                 role,
                 image: written.image.clone().or_else(|| role.template().map(str::to_owned)),
                 needs,
-                fixed: fixed(name, role, written, networks),
+                fixed: fixed(name, role, written, networks, &peers),
                 limits: limits(written),
             });
         }
@@ -225,18 +226,58 @@ impl Deployment {
     }
 }
 
+/// Whom a worker speaks to, by their names on the network.
+struct Peers<'a> {
+    database: Option<&'a str>,
+    model: Option<(&'a str, Role)>,
+}
+
+impl<'a> Peers<'a> {
+    fn of(roles: &BTreeMap<&'a str, Role>) -> Self {
+        let first = |wanted: &[Role]| {
+            roles.iter().find(|(_, role)| wanted.contains(role)).map(|(name, role)| (*name, *role))
+        };
+        Self {
+            database: first(&[Role::Postgres]).map(|(name, _)| name),
+            model: first(&[Role::Ollama, Role::LlamaServer]),
+        }
+    }
+
+    fn environment(&self, role: Role) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        if matches!(role, Role::Worker | Role::Api) {
+            let database =
+                self.database.map(|name| format!("postgresql://{DATABASE_USER}@{name}/{DATABASE_USER}"));
+            found.extend(database.map(|url| ("CIVICUM_TUNE_DATABASE".to_owned(), url)));
+        }
+        if role == Role::Worker {
+            let port = |role| if role == Role::Ollama { 11434 } else { 8080 };
+            let model = self.model.map(|(name, role)| format!("http://{name}:{}", port(role)));
+            found.extend(model.map(|url| ("CIVICUM_TUNE_LLM".to_owned(), url)));
+        }
+        found
+    }
+}
+
 fn needs_of(role: Role, roles: &BTreeMap<&str, Role>) -> Vec<String> {
     let meets = |(name, other): (&&str, &Role)| role.needs().contains(other).then(|| (*name).to_owned());
     roles.iter().filter_map(meets).collect()
 }
 
-fn fixed(deployment: &str, role: Role, written: &Written, networks: Vec<Network>) -> Fixed {
+fn fixed(
+    deployment: &str,
+    role: Role,
+    written: &Written,
+    networks: Vec<Network>,
+    peers: &Peers<'_>,
+) -> Fixed {
     let mut command = written.command.clone().unwrap_or_else(|| role.command(written));
     for (name, value) in &written.settings {
         command.extend(["-c".to_owned(), format!("{name}={value}")]);
     }
     let mut environment: BTreeMap<String, String> =
         role.environment().iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    environment.extend(peers.environment(role));
     if role == Role::Ollama {
         let number =
             |name: &str, number: Option<u64>| number.map(|number| (name.to_owned(), number.to_string()));

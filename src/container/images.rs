@@ -12,6 +12,11 @@ pub struct Template {
 }
 
 impl Template {
+    /// Does this very program go into it?
+    pub fn holds_us(&self) -> bool {
+        self.name == "worker"
+    }
+
     /// As profiles name it.
     pub fn image(&self) -> String {
         format!("civicum/{}", self.name)
@@ -38,7 +43,7 @@ impl Base {
 }
 
 /// All of them.
-pub const TEMPLATES: [Template; 3] = [
+pub const TEMPLATES: [Template; 4] = [
     Template {
         name: "llm",
         base: Base::Sid,
@@ -59,5 +64,10 @@ pub const TEMPLATES: [Template; 3] = [
             ("Dockerfile", 0o644, include_str!("../../templates/images/proxy/Dockerfile")),
             ("nginx.conf", 0o644, include_str!("../../templates/images/proxy/nginx.conf")),
         ],
+    },
+    Template {
+        name: "worker",
+        base: Base::Host,
+        files: &[("Dockerfile", 0o644, include_str!("../../templates/images/worker/Dockerfile"))],
     },
 ];

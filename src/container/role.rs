@@ -15,6 +15,8 @@ pub enum Role {
     LlamaServer,
     /// The OCR and queue worker.
     Worker,
+    /// The documents' HTTP API.
+    Api,
     /// The one door to the outside.
     Proxy,
     /// Anything else: only what the profile says.
@@ -23,6 +25,8 @@ pub enum Role {
 
 /// The secret that the database and those who use it share.
 pub const DATABASE_PASSWORD: &str = "postgres-password";
+/// The secret that callers of the documents' API show.
+pub const API_TOKEN: &str = "api-token";
 /// The database's user, and its database.
 pub const DATABASE_USER: &str = "civicum";
 
@@ -35,6 +39,7 @@ impl Role {
             "llm" if written.is_none() => Self::Ollama,
             "llama-server" => Self::LlamaServer,
             "worker" => Self::Worker,
+            "api" => Self::Api,
             "proxy" => Self::Proxy,
             _ => Self::Plain,
         }
@@ -45,7 +50,7 @@ impl Role {
         match self {
             Self::Postgres => Some("civicum/postgres"),
             Self::LlamaServer => Some("civicum/llm"),
-            Self::Worker => Some("civicum/worker"),
+            Self::Worker | Self::Api => Some("civicum/worker"),
             Self::Proxy => Some("civicum/proxy"),
             Self::Ollama | Self::Plain => None,
         }
@@ -56,7 +61,8 @@ impl Role {
         let words: &[&str] = match self {
             Self::Postgres => &["postgres", "-c", "listen_addresses=*"],
             Self::LlamaServer => return llama_server(written),
-            Self::Worker => &["civicum-tune", "worker"],
+            Self::Worker => &["civicum-tune", "worker", "--migrate"],
+            Self::Api => &["civicum-tune", "api", "--migrate"],
             Self::Proxy => &["nginx", "-g", "daemon off;"],
             Self::Ollama | Self::Plain => &[],
         };
@@ -81,9 +87,11 @@ impl Role {
                 &["pg_isready", "-q", "-h", "127.0.0.1", "-U", DATABASE_USER, "-d", DATABASE_USER]
             }
             Self::Ollama => &["ollama", "list"],
-            Self::LlamaServer => &["bash", "-c", HTTP_HEALTH],
+            Self::LlamaServer => return Some(http_health(8080)),
+            Self::Worker => return Some(http_health(9000)),
+            Self::Api => return Some(http_health(8000)),
             Self::Proxy => &["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8080"],
-            Self::Worker | Self::Plain => return None,
+            Self::Plain => return None,
         };
         Some(words.iter().map(|word| (*word).to_owned()).collect())
     }
@@ -103,7 +111,16 @@ impl Role {
                 &[("OLLAMA_HOST", "0.0.0.0:11434"), ("OLLAMA_MODELS", "/models"), ("HOME", "/tmp")]
             }
             Self::LlamaServer => &[("HOME", "/tmp")],
-            Self::Worker | Self::Proxy | Self::Plain => &[],
+            Self::Worker => &[
+                ("CIVICUM_TUNE_PASSWORD_FILE", "/run/secrets/postgres-password"),
+                ("CIVICUM_TUNE_LISTEN", "0.0.0.0:9000"),
+            ],
+            Self::Api => &[
+                ("CIVICUM_TUNE_PASSWORD_FILE", "/run/secrets/postgres-password"),
+                ("CIVICUM_TUNE_TOKEN_FILE", "/run/secrets/api-token"),
+                ("CIVICUM_TUNE_LISTEN", "0.0.0.0:8000"),
+            ],
+            Self::Proxy | Self::Plain => &[],
         }
     }
 
@@ -116,7 +133,8 @@ impl Role {
             Self::Postgres => ("postgres-data", "/var/lib/postgresql/data", false),
             Self::Ollama => ("models", "/models", false),
             Self::LlamaServer => ("models", "/models", true),
-            Self::Worker | Self::Proxy | Self::Plain => return Vec::new(),
+            Self::Worker | Self::Api => ("documents", "/var/lib/civicum/documents", false),
+            Self::Proxy | Self::Plain => return Vec::new(),
         };
         vec![Volume { source: source.to_owned(), target: target.to_owned(), read_only }]
     }
@@ -137,6 +155,7 @@ impl Role {
     pub const fn secrets(self) -> &'static [&'static str] {
         match self {
             Self::Postgres | Self::Worker => &[DATABASE_PASSWORD],
+            Self::Api => &[API_TOKEN, DATABASE_PASSWORD],
             _ => &[],
         }
     }
@@ -145,7 +164,8 @@ impl Role {
     pub const fn needs(self) -> &'static [Self] {
         match self {
             Self::Worker => &[Self::Postgres, Self::Ollama, Self::LlamaServer],
-            Self::Proxy => &[Self::Worker],
+            Self::Api => &[Self::Postgres],
+            Self::Proxy => &[Self::Api],
             _ => &[],
         }
     }
@@ -184,9 +204,14 @@ fn llama_server(written: &Service) -> Vec<String> {
     words
 }
 
-/// Asks the server for `/health`, and reads the status of its answer.
-const HTTP_HEALTH: &str = "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /health HTTP/1.0\\r\\n\\r\\n' >&3 && \
-                           read -r line <&3 && [[ $line == *' 200 '* ]]";
+/// Asks for `/health`, and reads the status of the answer.
+fn http_health(port: u16) -> Vec<String> {
+    let script = format!(
+        "exec 3<>/dev/tcp/127.0.0.1/{port} && printf 'GET /health HTTP/1.0\\r\\n\\r\\n' >&3 && \
+         read -r line <&3 && [[ $line == *' 200 '* ]]"
+    );
+    ["bash", "-c", &script].map(str::to_owned).to_vec()
+}
 
 #[cfg(test)]
 mod tests {

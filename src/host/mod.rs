@@ -7,6 +7,7 @@
 //! module calls `std::fs`, `std::process::Command` or a system call.
 
 mod checkpoint;
+pub mod child;
 mod clock;
 pub mod command;
 pub mod cpuid;
@@ -15,6 +16,7 @@ pub mod fault;
 mod image;
 mod kernel_log;
 mod lock;
+mod nameless;
 mod read;
 pub mod swap;
 pub mod terminal;

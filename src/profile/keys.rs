@@ -295,7 +295,7 @@ pub const KEYS: [Key; 59] = [
         Kind::Size { min_mib: 0, vars: SERVICE },
         "bytes",
         "none",
-        "\"memory - 1500MiB\"",
+        "\"memory / 2\"",
         "What the kernel tries to leave the container under pressure (memory.low); no guarantee.",
     ),
     key(
@@ -340,7 +340,7 @@ pub const KEYS: [Key; 59] = [
     ),
     key(
         "services.*.role",
-        Kind::Choice(&["postgres", "ollama", "llama-server", "worker", "proxy", "plain"]),
+        Kind::Choice(&["postgres", "ollama", "llama-server", "worker", "api", "proxy", "plain"]),
         "",
         "the one of this name; llm is ollama; else plain",
         "\"llama-server\"",

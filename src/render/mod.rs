@@ -11,9 +11,11 @@ pub mod github;
 pub mod json;
 pub mod junit;
 pub mod plan;
+pub mod queue;
 pub mod sarif;
 pub mod status;
 pub mod style;
+pub mod table;
 pub mod yaml;
 
 pub use style::Style;

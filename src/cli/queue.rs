@@ -1,0 +1,318 @@
+//! `queue`: documents handed in, looked at, tried again, cancelled.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::database::{Documents, Where, wait};
+use super::output::Out;
+use super::{Answer, Global, Outcome};
+use crate::host::Host;
+use crate::queue::{Document, NEWEST, NewDocument, Queued, Session, migrate};
+use crate::render::queue as show;
+use crate::t;
+
+/// Hand documents in, see how far they are, try them again or cancel them
+///
+/// The queue is a PostgreSQL database. Beside the containers it is asked from inside: docker exec civicum-worker civicum-tune queue list
+#[derive(Debug, Args)]
+pub(super) struct QueueCommand {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Make the queue's tables, or bring them up to date
+    Migrate(Where),
+    /// Hand documents in
+    Enqueue(Enqueue),
+    /// List documents, the newest first
+    List(List),
+    /// Show one document, and what its stages made
+    Show(Show),
+    /// Start anew what failed, was quarantined or cancelled
+    Retry(Retry),
+    /// Cancel documents that wait or are in work
+    Cancel(Cancel),
+    /// Show the queue in numbers
+    Stats(Where),
+}
+
+#[derive(Debug, Args)]
+struct Enqueue {
+    #[command(flatten)]
+    place: Where,
+    #[command(flatten)]
+    documents: Documents,
+    /// PDFs and images
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// What is to be extracted from the text, by a schema's name
+    #[arg(long, value_name = "NAME")]
+    schema: Option<String>,
+    /// The same key again is the same document (for one file)
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Higher comes first
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(i16).range(-100..=100))]
+    priority: i16,
+}
+
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    place: Where,
+    /// Only those in this state
+    #[arg(long, value_name = "STATE", value_parser = STATES)]
+    state: Option<String>,
+    /// How many at most
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+    most: i64,
+}
+
+const STATES: [&str; 8] =
+    ["queued", "reading", "read", "extracting", "done", "failed", "quarantined", "cancelled"];
+
+#[derive(Debug, Args)]
+struct Show {
+    #[command(flatten)]
+    place: Where,
+    #[command(flatten)]
+    documents: Documents,
+    /// The document's number
+    #[arg(value_name = "DOCUMENT")]
+    id: i64,
+    /// Print the text that was read
+    #[arg(long)]
+    text: bool,
+}
+
+#[derive(Debug, Args)]
+struct Retry {
+    #[command(flatten)]
+    place: Where,
+    /// Documents' numbers
+    #[arg(value_name = "DOCUMENT", required_unless_present = "all")]
+    ids: Vec<i64>,
+    /// All that failed or were quarantined
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
+}
+
+#[derive(Debug, Args)]
+struct Cancel {
+    #[command(flatten)]
+    place: Where,
+    /// Documents' numbers
+    #[arg(value_name = "DOCUMENT", required = true)]
+    ids: Vec<i64>,
+}
+
+impl QueueCommand {
+    pub(super) fn run(&self, _: &Global, out: &Out) -> Outcome {
+        match &self.what {
+            What::Migrate(place) => wait(migrated(place, out)),
+            What::Enqueue(command) => wait(command.run(out)),
+            What::List(command) => wait(command.run(out)),
+            What::Show(command) => wait(command.run(out)),
+            What::Retry(command) => wait(command.run(out)),
+            What::Cancel(command) => wait(command.run(out)),
+            What::Stats(place) => wait(stats(place, out)),
+        }
+    }
+}
+
+async fn open(place: &Where) -> anyhow::Result<Session> {
+    Ok(place.database()?.connect().await?)
+}
+
+async fn migrated(place: &Where, out: &Out) -> Outcome {
+    let mut session = open(place).await?;
+    let had = migrate(&mut session.client).await?;
+    if out.json {
+        out.document(&json!({ "schema": "civicum-tune/queue-migrate/1", "before": had, "now": NEWEST }));
+    } else if had == NEWEST {
+        out.say(&t!("The queue's tables are of version {newest} already: nothing to do.", newest = NEWEST));
+    } else {
+        out.say(&t!("The queue's tables are of version {newest} now.", newest = NEWEST));
+    }
+    Ok(Answer::Yes)
+}
+
+impl Enqueue {
+    async fn run(&self, out: &Out) -> Outcome {
+        if self.key.is_some() && self.files.len() > 1 {
+            bail!(t!("--key is for one file: it stands for one document"));
+        }
+        let store = self.documents.store()?;
+        // All of them are looked at before the first one goes in.
+        let mut opened = Vec::new();
+        for path in &self.files {
+            opened.push((name_of(path)?, open_file(path)?));
+        }
+        let session = open(&self.place).await?;
+        let mut made = Vec::new();
+        for (name, file) in opened {
+            let file = store.put(file)?;
+            let new = NewDocument {
+                file: &file,
+                name: &name,
+                schema: self.schema.as_deref(),
+                key: self.key.as_deref(),
+                priority: self.priority,
+            };
+            let enqueued = Queued(&session.client).enqueue(&new).await?;
+            if !out.json {
+                out.data(&format!("{}\n", enqueued.id));
+            }
+            if !enqueued.is_new {
+                out.say(&t!("Document {id} came with this key before.", id = enqueued.id));
+            }
+            made.push(json!({ "id": enqueued.id, "new": enqueued.is_new, "name": name, "sha256": file.sha256, "bytes": file.bytes }));
+        }
+        if out.json {
+            out.document(&json!({ "schema": "civicum-tune/queue-enqueue/1", "documents": made }));
+        }
+        Ok(Answer::Yes)
+    }
+}
+
+fn name_of(path: &Path) -> anyhow::Result<String> {
+    let name = path.file_name().with_context(|| t!("{path} does not name a file", path = path.display()))?;
+    Ok(name.to_string_lossy().chars().filter(|c| !c.is_control()).take(255).collect())
+}
+
+fn open_file(path: &Path) -> anyhow::Result<File> {
+    let absolute = std::path::absolute(path)?;
+    Ok(Host::live()?.open_large(&absolute.to_string_lossy())?)
+}
+
+impl List {
+    async fn run(&self, out: &Out) -> Outcome {
+        let session = open(&self.place).await?;
+        let documents = Queued(&session.client).documents(None, self.state.as_deref(), self.most).await?;
+        if out.json {
+            out.document(&json!({ "schema": "civicum-tune/queue-list/1", "documents": documents }));
+        } else if documents.is_empty() {
+            out.say(&t!("There is no such document."));
+        } else {
+            out.data(&show::table(&documents, out.style));
+        }
+        Ok(Answer::Yes)
+    }
+}
+
+impl Show {
+    async fn run(&self, out: &Out) -> Outcome {
+        let session = open(&self.place).await?;
+        let queued = Queued(&session.client);
+        let document = the_one(queued, self.id).await?;
+        let results = queued.results(self.id).await?;
+        let mut read = Vec::new();
+        if self.text || out.json {
+            let store = self.documents.store()?;
+            for (stage, sha256) in &results {
+                let file = std::io::BufReader::new(store.open_file(sha256)?);
+                let value: serde_json::Value = serde_json::from_reader(file)?;
+                read.push((stage.clone(), value));
+            }
+        }
+        if out.json {
+            let results: serde_json::Map<String, serde_json::Value> = read.into_iter().collect();
+            out.document(
+                &json!({ "schema": "civicum-tune/queue-show/1", "document": document, "results": results }),
+            );
+        } else if self.text {
+            let text =
+                read.iter().find(|(stage, _)| stage == "ocr").and_then(|(_, value)| value["text"].as_str());
+            let text = text.with_context(|| {
+                t!("document {id} has not been read yet; it is {state}", id = self.id, state = document.state)
+            })?;
+            out.data(&format!("{}\n", crate::render::style::printable(text.trim_end())));
+        } else {
+            out.data(&show::one(&document, &results, out.style));
+        }
+        Ok(Answer::Yes)
+    }
+}
+
+async fn the_one(queued: Queued<'_>, id: i64) -> anyhow::Result<Document> {
+    let found = queued.documents(Some(id), None, 1).await?;
+    found
+        .into_iter()
+        .next()
+        .with_context(|| t!("there is no document {id}; look at: civicum-tune queue list", id = id))
+}
+
+impl Retry {
+    async fn run(&self, out: &Out) -> Outcome {
+        let session = open(&self.place).await?;
+        let queued = Queued(&session.client);
+        let mut again = 0;
+        if self.all {
+            again = queued.retry(None).await?;
+        }
+        let mut left = Vec::new();
+        for id in &self.ids {
+            match queued.retry(Some(*id)).await? {
+                0 => left.push(the_one(queued, *id).await?),
+                some => again += some,
+            }
+        }
+        if out.json {
+            let left: Vec<i64> = left.iter().map(|document| document.id).collect();
+            out.document(&json!({ "schema": "civicum-tune/queue-retry/1", "again": again, "left": left }));
+        } else {
+            out.say(&t!("Starting anew: {count}", count = again));
+            for document in &left {
+                out.say(&t!(
+                    "Document {id} is {state}: nothing to try again.",
+                    id = document.id,
+                    state = document.state
+                ));
+            }
+        }
+        Ok(if left.is_empty() { Answer::Yes } else { Answer::Differs })
+    }
+}
+
+impl Cancel {
+    async fn run(&self, out: &Out) -> Outcome {
+        let session = open(&self.place).await?;
+        let queued = Queued(&session.client);
+        let mut told = Vec::new();
+        for id in &self.ids {
+            let (cancelled, asked) = queued.cancel(*id).await?;
+            let document = the_one(queued, *id).await?;
+            if !out.json {
+                out.say(&match (cancelled, asked) {
+                    (0, 0) => {
+                        t!("Document {id} is {state}: nothing to cancel.", id = id, state = document.state)
+                    }
+                    (0, _) => t!("Document {id} is in work: its worker was told to stop.", id = id),
+                    _ => t!("Document {id} is cancelled.", id = id),
+                });
+            }
+            told.push(json!({ "id": id, "cancelled": cancelled > 0, "asked": asked > 0 }));
+        }
+        if out.json {
+            out.document(&json!({ "schema": "civicum-tune/queue-cancel/1", "documents": told }));
+        }
+        Ok(Answer::Yes)
+    }
+}
+
+async fn stats(place: &Where, out: &Out) -> Outcome {
+    let session = open(place).await?;
+    let stats = Queued(&session.client).stats().await?;
+    if out.json {
+        out.document(&json!({ "schema": "civicum-tune/queue-stats/1", "queues": stats }));
+    } else {
+        out.data(&show::stats(&stats, out.style));
+    }
+    Ok(Answer::Yes)
+}

@@ -1,0 +1,161 @@
+//! `worker`: the worker inside its container.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::bail;
+use clap::Args;
+
+use super::database::{Documents, Where, migrated};
+use super::{Answer, Outcome};
+use crate::host::terminal;
+use crate::llm::{Limits, Server};
+use crate::profile::outside;
+use crate::render::style::printable;
+use crate::t;
+use crate::worker::{Extract, Ocr, Worker};
+
+/// Read the documents that wait in the queue, until SIGTERM
+///
+/// SIGTERM and SIGINT let end what is in work, and give back what does not end in time. SIGUSR1 claims no more, SIGUSR2 does again.
+/// The log goes to standard error, one JSON object a line.
+#[derive(Debug, Args)]
+pub(super) struct WorkerCommand {
+    #[command(flatten)]
+    place: Where,
+    #[command(flatten)]
+    documents: Documents,
+    /// Make the queue's tables, or bring them up to date, before anything else
+    #[arg(long)]
+    migrate: bool,
+    /// What the worker is called in the database; default: the host's name
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Documents read at a time
+    #[arg(long, value_name = "N", default_value_t = 1, env = "CIVICUM_TUNE_OCR_JOBS", value_parser = clap::value_parser!(u16).range(0..=64))]
+    ocr_jobs: u16,
+    /// The longest that one document may take to be read
+    #[arg(long, value_name = "TIME", default_value = "30min", env = "CIVICUM_TUNE_OCR_DEADLINE")]
+    ocr_deadline: humantime::Duration,
+    /// How text is recognised: auto, pp-ocr or tesseract
+    #[arg(long, value_name = "POLICY", default_value = "auto", env = "CIVICUM_TUNE_OCR_POLICY")]
+    ocr_policy: String,
+    /// The most memory that reading one document may take
+    #[arg(long, value_name = "SIZE", env = "CIVICUM_TUNE_OCR_MEMORY")]
+    ocr_memory: Option<String>,
+    #[command(flatten)]
+    extract: ExtractOptions,
+    /// Where /health and /metrics are served
+    #[arg(long, value_name = "ADDRESS:PORT", env = "CIVICUM_TUNE_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// How long work may go on after SIGTERM
+    #[arg(long, value_name = "TIME", default_value = "25s", env = "CIVICUM_TUNE_GRACE")]
+    grace: humantime::Duration,
+    /// How long finished jobs stay in the archive, days
+    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(i32).range(1..=36_500))]
+    keep_days: i32,
+    /// End when nothing waits any more
+    #[arg(long)]
+    until_empty: bool,
+}
+
+/// How what a schema asks is extracted.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Extraction")]
+struct ExtractOptions {
+    /// The model's server, as in <http://llm:8080>; without one nothing is extracted
+    #[arg(long, value_name = "URL", env = "CIVICUM_TUNE_LLM")]
+    llm: Option<String>,
+    /// The model's name; default: the only one of a server that has one
+    #[arg(long, value_name = "NAME", default_value = "", env = "CIVICUM_TUNE_MODEL")]
+    model: String,
+    /// Documents at a time
+    #[arg(long, value_name = "N", default_value_t = 1, env = "CIVICUM_TUNE_EXTRACT_JOBS", value_parser = clap::value_parser!(u16).range(0..=64))]
+    extract_jobs: u16,
+    /// The longest that one document may take
+    #[arg(long, value_name = "TIME", default_value = "1h", env = "CIVICUM_TUNE_EXTRACT_DEADLINE")]
+    extract_deadline: humantime::Duration,
+    /// The context in tokens; a longer text is read in parts
+    #[arg(long, value_name = "TOKENS", default_value_t = 4096, env = "CIVICUM_TUNE_CONTEXT", value_parser = clap::value_parser!(u32).range(256..=1_048_576))]
+    context: u32,
+    /// The longest answer to one part, in tokens
+    #[arg(long, value_name = "TOKENS", default_value_t = 1024, env = "CIVICUM_TUNE_PREDICT", value_parser = clap::value_parser!(u32).range(16..=131_072))]
+    predict: u32,
+    /// Threads of the model (Ollama; llama.cpp's server gets them when it starts)
+    #[arg(long, value_name = "N", env = "CIVICUM_TUNE_THREADS", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    threads: Option<u32>,
+    /// What to look for, in words, besides what a schema's descriptions say
+    #[arg(long, value_name = "TEXT", default_value = "", env = "CIVICUM_TUNE_INSTRUCTION")]
+    instruction: String,
+    /// The folder that holds schemas of your own, NAME.json each
+    #[arg(long, value_name = "DIR", env = "CIVICUM_TUNE_SCHEMAS")]
+    schemas: Option<String>,
+}
+
+impl ExtractOptions {
+    fn extract(&self) -> anyhow::Result<Extract> {
+        let server = match &self.llm {
+            None => None,
+            Some(url) => {
+                if let Some(host) = outside("URL", url).first() {
+                    bail!(t!(
+                        "{host} is not on this host or its private network, and documents don't leave it; name a server of its own, as in http://127.0.0.1:8080",
+                        host = printable(host)
+                    ));
+                }
+                Some(Server::new(url, None, &self.model)?)
+            }
+        };
+        let limits = Limits {
+            num_thread: self.threads,
+            num_ctx: self.context,
+            num_predict: self.predict,
+            ..Limits::default()
+        };
+        Ok(Extract {
+            // Whoever has no model leaves these jobs to those who have one.
+            jobs: if server.is_some() { usize::from(self.extract_jobs) } else { 0 },
+            server,
+            limits,
+            instruction: self.instruction.clone(),
+            schemas: self.schemas.clone(),
+            deadline: within(self.extract_deadline),
+        })
+    }
+}
+
+impl WorkerCommand {
+    pub(super) fn run(&self) -> Outcome {
+        let name = self
+            .name
+            .clone()
+            .or_else(|| terminal::environment("HOSTNAME"))
+            .unwrap_or_else(|| "worker".to_owned());
+        let mut options = vec!["--policy".to_owned(), self.ocr_policy.clone()];
+        if let Some(memory) = &self.ocr_memory {
+            options.extend(["--memory".to_owned(), memory.clone()]);
+        }
+        let database = self.place.database()?;
+        if self.migrate {
+            migrated(&database)?;
+        }
+        let worker = Worker {
+            database,
+            store: self.documents.store()?,
+            name: name.chars().take(100).collect(),
+            ocr: Ocr { jobs: usize::from(self.ocr_jobs), options, deadline: within(self.ocr_deadline) },
+            extract: self.extract.extract()?,
+            listen: self.listen,
+            grace: within(self.grace),
+            keep_days: self.keep_days,
+            until_empty: self.until_empty,
+        };
+        worker.run()?;
+        Ok(Answer::Yes)
+    }
+}
+
+/// A day at most: a clock that is given years overflows.
+fn within(time: humantime::Duration) -> Duration {
+    Duration::from(time).min(Duration::from_secs(86_400))
+}

@@ -1,0 +1,129 @@
+//! A small HTTP/1.1 server for the host's own networks: the worker's health, and the documents' API behind the proxy.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+
+/// What is answered.
+pub(crate) type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
+
+/// An answer that is there at once.
+pub(crate) fn text(status: StatusCode, kind: &'static str, text: impl Into<Bytes>) -> Answer {
+    let body = Full::new(text.into()).map_err(|never| match never {}).boxed_unsync();
+    shaped(status, kind, body)
+}
+
+/// An answer that is a file, read as it is sent: it never stands in memory as a whole.
+pub(crate) fn file(kind: &'static str, file: std::fs::File) -> Answer {
+    let parts = stream::unfold(file, |mut file| async move {
+        let mut part = vec![0; 64 << 10];
+        match io::Read::read(&mut file, &mut part) {
+            Ok(0) => None,
+            Ok(read) => {
+                part.truncate(read);
+                Some((Ok(Frame::data(Bytes::from(part))), file))
+            }
+            Err(error) => Some((Err(error), file)),
+        }
+    });
+    shaped(StatusCode::OK, kind, StreamBody::new(parts).boxed_unsync())
+}
+
+fn shaped(status: StatusCode, kind: &'static str, body: UnsyncBoxBody<Bytes, io::Error>) -> Answer {
+    let mut answer = Response::new(body);
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    answer
+}
+
+/// Connections at a time; more wait.
+const CONNECTIONS: usize = 64;
+/// The longest that a connection may last: whoever is slower is cut off.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// Serves until the task is dropped.
+pub(crate) async fn serve<F, A>(listener: TcpListener, answer: F)
+where
+    F: Fn(Request<Incoming>) -> A + 'static,
+    A: Future<Output = Answer> + 'static,
+{
+    let answer = Rc::new(answer);
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            // No file descriptor left, or the peer went away: neither is for ever.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let answer = Rc::clone(&answer);
+        spawn_local(async move {
+            let service = service_fn(move |request| {
+                let answer = answer(request);
+                async move { Ok::<_, std::convert::Infallible>(answer.await) }
+            });
+            let connection = http1::Builder::new()
+                .keep_alive(true)
+                .max_buf_size(32 << 10)
+                .serve_connection(Tcp(stream), service);
+            let _ = timeout(LONGEST, connection).await;
+            drop(place);
+        });
+    }
+}
+
+/// tokio's stream as hyper wants it.
+pub(crate) struct Tcp(pub(crate) TcpStream);
+
+impl Read for Tcp {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut to: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut room = [0u8; 16 << 10];
+        let fits = room.len().min(to.remaining());
+        let mut part = ReadBuf::new(&mut room[..fits]);
+        match Pin::new(&mut self.0).poll_read(cx, &mut part) {
+            Poll::Ready(Ok(())) => {}
+            other => return other,
+        }
+        to.put_slice(part.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Write for Tcp {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,17 @@
+//! The document queue in PostgreSQL: short claims with a lease and a fence, and no transaction that stays open while a document is
+//! read. Documents and results are files; the rows are small.
+
+mod database;
+mod documents;
+mod error;
+mod jobs;
+mod migrate;
+pub mod schemas;
+mod store;
+
+pub use database::{Database, LOCKS, Session};
+pub use documents::{Document, Enqueued, NewDocument, QueueStats, Queued};
+pub use error::QueueError;
+pub use jobs::{Became, Claim, Held, Made, Queue, listen, register};
+pub use migrate::{NEWEST, migrate, version};
+pub use store::{Growing, Store, Stored};

@@ -1,0 +1,121 @@
+//! Files named by their SHA-256, in one folder: documents and results.
+
+use std::fs::File;
+use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::host::{Host, HostError};
+
+/// A folder that holds files by their SHA-256. Nothing in it is ever changed.
+pub struct Store {
+    host: Host,
+    shown: String,
+}
+
+/// A file that is in the store, and on the disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stored {
+    /// Its name: 64 hexadecimal digits.
+    pub sha256: String,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// A file that is still being written. It has no name before it is kept, and is gone if it never is.
+pub struct Growing {
+    /// The file.
+    pub file: File,
+    sum: Sha256,
+    bytes: u64,
+}
+
+impl Growing {
+    /// Adds to it.
+    pub fn add(&mut self, part: &[u8]) -> io::Result<()> {
+        self.sum.update(part);
+        self.bytes += part.len() as u64;
+        self.file.write_all(part)
+    }
+
+    /// Bytes so far.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Store {
+    /// Opens the folder, which must be there.
+    pub fn open(folder: &str) -> Result<Self, HostError> {
+        Ok(Self { host: Host::at(folder.as_ref())?, shown: folder.to_owned() })
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &str {
+        &self.shown
+    }
+
+    /// Where a file of it is, whether it is there or not.
+    pub fn path(&self, sha256: &str) -> String {
+        format!("{}{}", self.shown.trim_end_matches('/'), place(sha256))
+    }
+
+    /// Begins a file.
+    pub fn begin(&self) -> Result<Growing, HostError> {
+        Ok(Growing { file: self.host.nameless("/")?, sum: Sha256::new(), bytes: 0 })
+    }
+
+    /// Ends a file: it is on the disk under its name. One that is there already is the same.
+    pub fn keep(&self, growing: Growing) -> Result<Stored, HostError> {
+        use std::fmt::Write as _;
+        let digest = growing.sum.finalize();
+        let sha256 = digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        });
+        let path = place(&sha256);
+        self.host.make_folders(&path)?;
+        self.host.keep_nameless(&growing.file, &path)?;
+        Ok(Stored { sha256, bytes: growing.bytes })
+    }
+
+    /// Ends a file that somebody else wrote into.
+    pub fn seal(&self, growing: Growing) -> anyhow::Result<Stored> {
+        let mut growing = growing;
+        growing.file.seek(SeekFrom::Start(0))?;
+        (growing.sum, growing.bytes) = (Sha256::new(), 0);
+        let mut part = vec![0; 64 << 10];
+        loop {
+            match growing.file.read(&mut part)? {
+                0 => return Ok(self.keep(growing)?),
+                read => {
+                    growing.sum.update(&part[..read]);
+                    growing.bytes += read as u64;
+                }
+            }
+        }
+    }
+
+    /// Takes in all that a reader has.
+    pub fn put(&self, mut from: impl Read) -> anyhow::Result<Stored> {
+        let mut growing = self.begin()?;
+        let mut part = vec![0; 64 << 10];
+        loop {
+            match from.read(&mut part)? {
+                0 => return Ok(self.keep(growing)?),
+                read => growing.add(&part[..read])?,
+            }
+        }
+    }
+
+    /// Opens a file of it.
+    pub fn open_file(&self, sha256: &str) -> Result<File, HostError> {
+        self.host.open_large(&place(sha256))
+    }
+}
+
+/// A folder holds a 256th of all, so that none grows too large.
+fn place(sha256: &str) -> String {
+    format!("/{}/{sha256}", sha256.get(..2).unwrap_or("00"))
+}

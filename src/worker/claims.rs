@@ -1,0 +1,52 @@
+//! Claiming: as many jobs as there are hands free, and then silence until somebody tells, a hand is free, or a job is due.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+
+use super::counts::add;
+use super::{Shared, Stage, job};
+
+/// How long nothing is asked when nobody tells anything: a net under NOTIFY.
+const SLOW: Duration = Duration::from_secs(5);
+/// A claim's own deadline comes after the worker's: who claimed it stops it first.
+const LATER: Duration = Duration::from_secs(60);
+
+/// Claims jobs of one stage until the worker drains, or nothing waits any more and that was to be the end.
+pub(super) async fn run(shared: Rc<Shared>, stage: Stage) {
+    let (most, deadline) = shared.worker.hands(stage);
+    while !shared.draining.get() {
+        let free = most.saturating_sub(shared.running.of(stage));
+        let mut wait = SLOW;
+        if free > 0 && !shared.paused.get() {
+            let queue = shared.link.queue().await;
+            let claimed =
+                queue.claim(stage.name(), i64::try_from(free).unwrap_or(i64::MAX), deadline + LATER).await;
+            let claims = match claimed {
+                Ok(claims) => claims,
+                Err(error) => {
+                    shared.trouble(&error).await;
+                    continue;
+                }
+            };
+            add(&shared.counts.claimed, claims.len() as u64);
+            let all = claims.len() == free;
+            for claim in claims {
+                let told = shared.running.begin(stage, &claim);
+                spawn_local(job::run(Rc::clone(&shared), stage, claim, told));
+            }
+            if !all {
+                match queue.next_due(stage.name()).await {
+                    Ok(Some(due)) => wait = wait.min(due.max(Duration::from_millis(1))),
+                    // What is in work may still hand something on.
+                    Ok(None) if shared.worker.until_empty && shared.running.len() == 0 => return,
+                    Ok(None) => {}
+                    Err(error) => shared.trouble(&error).await,
+                }
+            }
+        }
+        let _ = timeout(wait, shared.wake(stage).notified()).await;
+    }
+}

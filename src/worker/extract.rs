@@ -1,0 +1,88 @@
+//! The second stage: what the schema asks, from the text that was read, by the model of this host.
+
+use std::io::BufReader;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Shared;
+use super::job::End;
+use crate::llm::{self, Task};
+use crate::queue::{Claim, Made, schemas};
+
+/// How long a model that is away or busy is left alone.
+const LATER: Duration = Duration::from_secs(20);
+
+#[derive(Deserialize)]
+struct Read {
+    pages: Vec<Page>,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    text: String,
+}
+
+/// Extracts from one document.
+pub(super) async fn document(shared: &Shared, claim: &Claim, schema: Option<&str>) -> End {
+    let worker = &shared.worker;
+    let Some(server) = &worker.extract.server else {
+        return End::failed("no model: this worker has none (--llm)", true);
+    };
+    let Some(schema) = schema.and_then(|name| schemas::named(name, worker.extract.schemas.as_deref())) else {
+        return End::failed("no schema of that name is there any more", false);
+    };
+    let pages = match pages(shared, claim).await {
+        Ok(pages) => pages,
+        Err(end) => return end,
+    };
+    let task = Task { instruction: &worker.extract.instruction, schema: &schema, pages: &pages };
+    let told = |chunk: usize, of: usize| {
+        let number = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+        shared.running.progress(claim, number(chunk).saturating_sub(1), number(of));
+    };
+    let found = match llm::extract(server, &task, &worker.extract.limits, told).await {
+        Ok(found) => found,
+        // A document without text has nothing to extract from, and that is its result.
+        Err(llm::Error::NoText) => return End::failed("no text: there is nothing to extract from", false),
+        Err(error @ (llm::Error::Unreachable { .. } | llm::Error::Busy { .. })) => {
+            return End::Postponed { why: error.to_string(), wait: LATER };
+        }
+        Err(error) => return End::failed(error.to_string(), error.retryable()),
+    };
+    let doubts: Vec<Value> =
+        found.unsupported.iter().map(|d| json!({ "pointer": d.pointer, "kind": d.kind.code() })).collect();
+    let findings = i32::try_from(doubts.len()).unwrap_or(i32::MAX);
+    let result = json!({
+        "schema": "civicum-tune/extract/1",
+        "value": found.value,
+        "unsupported": doubts,
+        "chunks": found.chunks,
+        "attempts": found.attempts,
+        "prompt_tokens": found.prompt_tokens,
+        "answer_tokens": found.answer_tokens,
+        "seconds": found.seconds,
+    });
+    let kept = worker.store.put(format!("{result}\n").as_bytes());
+    match kept {
+        Ok(file) => End::Made(Made { file, findings, next: None }, found.chunks),
+        Err(error) => End::failed(format!("no room: {error:#}"), true),
+    }
+}
+
+async fn pages(shared: &Shared, claim: &Claim) -> Result<Vec<String>, End> {
+    let found = loop {
+        match shared.link.queue().await.result(claim.document, "ocr").await {
+            Ok(found) => break found,
+            Err(error) if error.passing => shared.trouble(&error).await,
+            Err(error) => return Err(End::failed(error.to_string(), true)),
+        }
+    };
+    let sha256 = found.ok_or_else(|| End::failed("no text: it was not read yet", true))?;
+    let open = shared.worker.store.open_file(&sha256);
+    let open = open.map_err(|error| End::failed(format!("no text: {error}"), true))?;
+    let read: Read = serde_json::from_reader(BufReader::new(open))
+        .map_err(|_| End::failed("no text: its file is damaged", true))?;
+    Ok(read.pages.into_iter().map(|page| page.text).collect())
+}

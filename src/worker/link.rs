@@ -1,0 +1,122 @@
+//! The way to the database: kept open, and opened anew when it breaks. Jobs in work outlive it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use super::log::event;
+use crate::queue::{Database, NEWEST, Queue, QueueError, Session, listen, register, version};
+use crate::t;
+
+/// The sessions of one worker.
+pub(super) struct Link {
+    database: Database,
+    /// Its number in the database.
+    pub worker: i32,
+    queue: RefCell<Option<Rc<Queue>>>,
+    opened: Notify,
+}
+
+/// The longest pause between two attempts.
+const LONGEST: Duration = Duration::from_secs(5);
+
+impl Link {
+    /// Writes the worker down. A database that is away is waited for; one whose tables do not suit is not.
+    pub(super) async fn open(database: Database, name: &str) -> Result<Self, QueueError> {
+        let mut wait = Duration::from_millis(100);
+        let worker = loop {
+            match begin(&database, name).await {
+                Ok(worker) => break worker,
+                Err(error) if error.passing => {
+                    event("warn", "the database is waited for", &[("error", &error.to_string())]);
+                    sleep(wait).await;
+                    wait = (wait * 2).min(LONGEST);
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        Ok(Self { database, worker, queue: RefCell::new(None), opened: Notify::new() })
+    }
+
+    /// Opens all sessions, however long it takes; gives the one that listens.
+    pub(super) async fn listen(&self) -> Session {
+        let mut wait = Duration::from_millis(100);
+        loop {
+            // The lock first: whoever holds jobs must be known to live.
+            let opened = async {
+                let session = listen(&self.database, self.worker).await?;
+                Ok::<_, QueueError>((session, Queue::open(&self.database, self.worker).await?))
+            };
+            match opened.await {
+                Ok((session, queue)) => {
+                    *self.queue.borrow_mut() = Some(Rc::new(queue));
+                    self.opened.notify_waiters();
+                    return session;
+                }
+                Err(error) => {
+                    event("warn", "the database is waited for", &[("error", &error.to_string())]);
+                    sleep(wait).await;
+                    wait = (wait * 2).min(LONGEST);
+                }
+            }
+        }
+    }
+
+    /// The queue, as soon as there is one.
+    pub(super) async fn queue(&self) -> Rc<Queue> {
+        loop {
+            let opened = self.opened.notified();
+            if let Some(queue) = self.queue.borrow().as_ref() {
+                return Rc::clone(queue);
+            }
+            opened.await;
+        }
+    }
+
+    /// Is there a way at this moment?
+    pub(super) fn is_open(&self) -> bool {
+        self.queue.borrow().is_some()
+    }
+
+    /// The listening session has ended: the others are not used any more.
+    pub(super) fn broken(&self) {
+        *self.queue.borrow_mut() = None;
+    }
+
+    /// One of the others may have ended alone.
+    pub(super) async fn mend(&self) {
+        if self.queue.borrow().as_ref().is_none_or(|queue| !queue.is_closed()) {
+            return;
+        }
+        self.broken();
+        let mut wait = Duration::from_millis(100);
+        while !self.is_open() {
+            if let Ok(queue) = Queue::open(&self.database, self.worker).await {
+                self.queue.borrow_mut().get_or_insert_with(|| Rc::new(queue));
+                self.opened.notify_waiters();
+            } else {
+                sleep(wait).await;
+                wait = (wait * 2).min(LONGEST);
+            }
+        }
+    }
+}
+
+async fn begin(database: &Database, name: &str) -> Result<i32, QueueError> {
+    let session = database.connect().await?;
+    let had = version(&session.client).await?;
+    if had != NEWEST {
+        return Err(QueueError::new(
+            t!("the queue can't be used"),
+            t!(
+                "its tables are of version {had}, and this program needs {newest}: civicum-tune queue migrate",
+                had = had,
+                newest = NEWEST
+            ),
+        ));
+    }
+    register(database, name).await
+}

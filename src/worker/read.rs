@@ -1,0 +1,87 @@
+//! The first stage: a child reads the document, and what it wrote is the result.
+
+use std::io::BufReader;
+
+use serde::Deserialize;
+
+use super::Shared;
+use super::counts::add;
+use super::job::End;
+use crate::host::child::{killed_by, start_own};
+use crate::queue::{Claim, Made};
+
+/// What of a result is looked at here: never its text.
+#[derive(Deserialize)]
+struct Told {
+    #[serde(default)]
+    pages: Vec<Page>,
+    #[serde(default)]
+    findings: Vec<Finding>,
+}
+
+#[derive(Deserialize)]
+struct Page {}
+
+#[derive(Deserialize)]
+struct Finding {
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct Progress {
+    page: i32,
+    of: i32,
+}
+
+/// Reads one document.
+pub(super) async fn document(shared: &Shared, claim: &Claim, sha256: &str, extract: bool) -> End {
+    let store = &shared.worker.store;
+    let growing = match store.begin() {
+        Ok(growing) => growing,
+        Err(error) => return End::failed(format!("no room: {error}"), true),
+    };
+    let mut args = ["ocr", "--format", "json", "--progress"].map(str::to_owned).to_vec();
+    args.extend(shared.worker.ocr.options.iter().cloned());
+    args.extend(["--".to_owned(), store.path(sha256)]);
+    let started = growing.file.try_clone().and_then(|output| start_own(&args, output));
+    let mut child = match started {
+        Ok(child) => child,
+        Err(error) => return End::failed(format!("the reader can't be started: {error}"), true),
+    };
+    let ended = child.ended(|line| {
+        if let Ok(progress) = serde_json::from_str::<Progress>(line) {
+            shared.running.progress(claim, progress.page, progress.of);
+        }
+    });
+    let status = match ended.await {
+        Ok(status) => status,
+        Err(error) => return End::failed(format!("the reader can't be waited for: {error}"), true),
+    };
+    if let Some(signal) = killed_by(status) {
+        add(&shared.counts.crashed, 1);
+        return End::Failed { why: format!("the reader was killed by {signal}"), again: true, crash: true };
+    }
+    let file = match store.seal(growing) {
+        Ok(file) => file,
+        Err(error) => return End::failed(format!("no room: {error:#}"), true),
+    };
+    let open = store.open_file(&file.sha256).ok();
+    let told: Option<Told> = open.and_then(|file| serde_json::from_reader(BufReader::new(file)).ok());
+    match (status.code(), told) {
+        (Some(0), Some(told)) => {
+            let findings = i32::try_from(told.findings.len()).unwrap_or(i32::MAX);
+            End::Made(Made { file, findings, next: extract.then_some("extract") }, told.pages.len())
+        }
+        // It said why: the document is at fault, and will be the next time too, but for a host that was too busy.
+        (Some(2), Some(told)) if !told.findings.is_empty() => {
+            let first = &told.findings[0];
+            End::failed(
+                format!("{}: {}", first.code, first.message),
+                first.code == "timeout" && claim.attempt < 2,
+            )
+        }
+        (code, _) => End::failed(format!("the reader ended with status {}", code.unwrap_or(-1)), true),
+    }
+}

@@ -1,0 +1,89 @@
+//! The jobs in work.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use tokio::sync::watch;
+
+use super::Stage;
+use crate::queue::{Claim, Held};
+
+/// Why a job is stopped before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Go on.
+    No,
+    /// Somebody wants it cancelled.
+    Cancel,
+    /// It is not ours any more: nothing is to be told of it.
+    Lost,
+    /// The worker ends: another one shall have it.
+    Release,
+}
+
+struct Job {
+    stage: Stage,
+    fence: i32,
+    progress: (i32, i32),
+    stop: watch::Sender<Stop>,
+}
+
+/// All of them, by their number.
+#[derive(Default)]
+pub(super) struct Running(RefCell<HashMap<i64, Job>>);
+
+impl Running {
+    /// A job begins. What is received tells when to stop.
+    pub(super) fn begin(&self, stage: Stage, claim: &Claim) -> watch::Receiver<Stop> {
+        let (stop, told) = watch::channel(Stop::No);
+        self.0.borrow_mut().insert(claim.job, Job { stage, fence: claim.fence, progress: (0, 0), stop });
+        told
+    }
+
+    /// It has ended.
+    pub(super) fn end(&self, claim: &Claim) {
+        self.0.borrow_mut().remove(&claim.job);
+    }
+
+    /// How far it is.
+    pub(super) fn progress(&self, claim: &Claim, done: i32, total: i32) {
+        if let Some(job) = self.0.borrow_mut().get_mut(&claim.job) {
+            job.progress = (done, total);
+        }
+    }
+
+    /// For a heartbeat.
+    pub(super) fn held(&self) -> Vec<Held> {
+        let all = self.0.borrow();
+        let held = |(job, of): (&i64, &Job)| Held {
+            job: *job,
+            fence: of.fence,
+            done: of.progress.0,
+            total: of.progress.1,
+        };
+        all.iter().map(held).collect()
+    }
+
+    /// Stops one.
+    pub(super) fn stop(&self, job: i64, fence: i32, why: Stop) {
+        if let Some(of) = self.0.borrow().get(&job).filter(|of| of.fence == fence) {
+            of.stop.send_replace(why);
+        }
+    }
+
+    /// Stops all.
+    pub(super) fn stop_all(&self, why: Stop) {
+        for of in self.0.borrow().values() {
+            of.stop.send_replace(why);
+        }
+    }
+
+    /// How many of one stage.
+    pub(super) fn of(&self, stage: Stage) -> usize {
+        self.0.borrow().values().filter(|of| of.stage == stage).count()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+}

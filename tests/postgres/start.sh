@@ -1,0 +1,34 @@
+#!/bin/bash
+# start.sh FOLDER: a PostgreSQL server of the tests' own on a free port of 127.0.0.1, its data in FOLDER; prints its URL.
+# start.sh --stop FOLDER: ends it. Its data is the tests': no fsync is left out, since crashes are among them.
+set -euo pipefail
+
+# PostgreSQL refuses to run as root.
+as_postgres() {
+  if [ "$(id -u)" -eq 0 ]; then setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; else "$@"; fi
+}
+
+bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+[ -x "$bin/initdb" ] || { echo "no PostgreSQL server is installed (Debian's package postgresql)" >&2; exit 77; }
+
+if [ "$1" = --stop ]; then
+  as_postgres "$bin/pg_ctl" -D "$2/data" -m immediate -w stop >/dev/null
+  exit
+fi
+
+folder=$1
+mkdir -p "$folder"
+[ "$(id -u)" -ne 0 ] || chown postgres "$folder"
+chmod 755 "$folder"
+cd "$folder"
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+as_postgres "$bin/initdb" -D data -U civicum --auth=trust --encoding=UTF8 --locale=C.UTF-8 >initdb.log
+cat >>data/postgresql.conf <<C
+listen_addresses = '127.0.0.1'
+port = $port
+unix_socket_directories = '$folder'
+max_connections = 200
+shared_buffers = 128MB
+C
+as_postgres "$bin/pg_ctl" -D data -w -l "$folder/server.log" start >/dev/null
+echo "postgresql://civicum@127.0.0.1:$port/postgres"

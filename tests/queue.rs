@@ -1,0 +1,341 @@
+//! The queue on a real PostgreSQL server: whoever has the claim, and nobody else, can finish; what is lost comes back.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
+
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use civicum_tune::queue::{
+    Became, Claim, Database, Enqueued, Held, Made, NewDocument, Queue, Queued, Session, Stored, listen,
+    migrate, register,
+};
+
+/// A database of its own on the tests' server. It goes when it goes.
+struct Place {
+    server: String,
+    name: String,
+    url: String,
+}
+
+impl Place {
+    async fn new(name: &str) -> Option<Self> {
+        let Ok(server) = std::env::var("CIVICUM_TUNE_TEST_DATABASE") else {
+            eprintln!(
+                "skipped: CIVICUM_TUNE_TEST_DATABASE names no server (tests/postgres/start.sh FOLDER starts one)"
+            );
+            return None;
+        };
+        let name = format!("ct_{}_{name}", std::process::id());
+        let session = Database::parse(&server, None).unwrap().connect().await.unwrap();
+        session.client.batch_execute(&format!("create database {name}")).await.unwrap();
+        let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
+        let place = Self { server, name, url };
+        assert_eq!(migrate(&mut place.session().await.client).await.unwrap(), 0);
+        Some(place)
+    }
+
+    fn database(&self) -> Database {
+        Database::parse(&self.url, None).unwrap()
+    }
+
+    async fn session(&self) -> Session {
+        self.database().connect().await.unwrap()
+    }
+
+    async fn worker(&self, name: &str) -> (Queue, Session) {
+        let id = register(&self.database(), name).await.unwrap();
+        let session = listen(&self.database(), id).await.unwrap();
+        (Queue::open(&self.database(), id).await.unwrap(), session)
+    }
+
+    async fn one(&self, sql: &str) -> i64 {
+        self.session().await.client.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    async fn close(self) {
+        let session = Database::parse(&self.server, None).unwrap().connect().await.unwrap();
+        session.client.batch_execute(&format!("drop database {} with (force)", self.name)).await.unwrap();
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_civicum-tune"));
+        command.args(args).env("CIVICUM_TUNE_DATABASE", &self.url).env("LC_ALL", "C.UTF-8");
+        command.output().unwrap()
+    }
+}
+
+fn file(of: u8) -> Stored {
+    Stored { sha256: format!("{of:064x}"), bytes: 1000 }
+}
+
+async fn enqueue(session: &Session, key: Option<&str>, priority: i16) -> Enqueued {
+    let new = NewDocument { file: &file(1), name: "carta.pdf", schema: None, key, priority };
+    Queued(&session.client).enqueue(&new).await.unwrap()
+}
+
+const LONG: Duration = Duration::from_secs(600);
+
+async fn claim(queue: &Queue) -> Claim {
+    queue.claim("ocr", 1, LONG).await.unwrap().remove(0)
+}
+
+fn made(next: Option<&'static str>) -> Made {
+    Made { file: file(2), findings: 0, next }
+}
+
+async fn state(session: &Session, id: i64) -> String {
+    Queued(&session.client).documents(Some(id), None, 1).await.unwrap().remove(0).state
+}
+
+macro_rules! queue_test {
+    ($name:ident, $place:ident, $body:block) => {
+        #[test]
+        fn $name() {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let Some($place) = Place::new(stringify!($name)).await else { return };
+                $body
+                $place.close().await;
+            });
+        }
+    };
+}
+
+queue_test!(a_document_goes_through_both_stages, place, {
+    let session = place.session().await;
+    let (queue, mut heard) = place.worker("a").await;
+    let document = enqueue(&session, None, 0).await;
+    assert!(document.is_new);
+    assert_eq!(
+        tokio::time::timeout(Duration::from_secs(2), heard.notices.recv()).await.unwrap().as_deref(),
+        Some("civicum_job")
+    );
+    assert_eq!(state(&session, document.id).await, "queued");
+    let first = claim(&queue).await;
+    assert_eq!((first.document, first.attempt), (document.id, 1));
+    assert!(queue.claim("ocr", 5, LONG).await.unwrap().is_empty(), "it was claimed twice");
+    let held = [Held { job: first.job, fence: first.fence, done: 3, total: 12 }];
+    assert_eq!(queue.beat(&held).await.unwrap(), [(first.job, false)]);
+    let seen =
+        Queued(&session.client).documents(Some(document.id), Some("reading"), 1).await.unwrap().remove(0);
+    assert_eq!(seen.progress, (3, 12));
+    assert!(queue.finish(&first, &made(Some("extract"))).await.unwrap());
+    assert_eq!(state(&session, document.id).await, "read");
+    let second = queue.claim("extract", 1, LONG).await.unwrap().remove(0);
+    assert!(queue.finish(&second, &made(None)).await.unwrap());
+    assert_eq!(state(&session, document.id).await, "done");
+    let stages = Queued(&session.client).results(document.id).await.unwrap();
+    assert_eq!(stages.iter().map(|(stage, _)| stage.as_str()).collect::<Vec<_>>(), ["ocr", "extract"]);
+    assert_eq!(place.one("select count(*) from civicum.job").await, 0);
+});
+
+queue_test!(the_urgent_come_first_and_a_key_stands_for_one_document, place, {
+    let session = place.session().await;
+    let (queue, _heard) = place.worker("a").await;
+    let (low, high) = (enqueue(&session, Some("k"), 0).await, enqueue(&session, None, 9).await);
+    let again = enqueue(&session, Some("k"), 0).await;
+    assert_eq!((again.id, again.is_new), (low.id, false));
+    assert_eq!(claim(&queue).await.document, high.id);
+    assert_eq!(claim(&queue).await.document, low.id);
+    assert!(queue.claim("ocr", 1, LONG).await.unwrap().is_empty());
+});
+
+queue_test!(a_stale_claim_stores_nothing, place, {
+    let session = place.session().await;
+    let (queue, _heard) = place.worker("a").await;
+    let document = enqueue(&session, None, 0).await;
+    let stale = claim(&queue).await;
+    // Its lease passes, somebody takes it in, and another worker claims it.
+    session
+        .client
+        .batch_execute("update civicum.job set lease_until = now() - interval '1 s'")
+        .await
+        .unwrap();
+    assert_eq!(queue.reap().await.unwrap(), [(stale.job, Became::Pending)]);
+    session.client.batch_execute("update civicum.job set run_at = now()").await.unwrap();
+    let fresh = claim(&queue).await;
+    assert_eq!((fresh.job, fresh.attempt, fresh.crashes), (stale.job, 2, 1));
+    assert!(!queue.finish(&stale, &made(None)).await.unwrap(), "a stale claim finished");
+    let held = [Held { job: stale.job, fence: stale.fence, done: 1, total: 1 }];
+    assert!(queue.beat(&held).await.unwrap().is_empty());
+    assert_eq!(queue.give_back(&stale, "no", true, false).await.unwrap(), Became::Lost);
+    assert_eq!(state(&session, document.id).await, "reading");
+    assert!(queue.finish(&fresh, &made(None)).await.unwrap());
+    assert!(!queue.finish(&fresh, &made(None)).await.unwrap(), "it was finished twice");
+    assert_eq!(place.one("select count(*) from civicum.result").await, 1);
+});
+
+queue_test!(a_worker_whose_session_ends_gives_its_jobs_back_within_seconds, place, {
+    let session = place.session().await;
+    // The server has just been started where this test runs alone: its sessions' ends count after ten seconds.
+    let wait = place
+        .one("select greatest(0, 10 - extract(epoch from now() - pg_postmaster_start_time()))::bigint + 1")
+        .await;
+    tokio::time::sleep(Duration::from_secs(wait.unsigned_abs())).await;
+    let (lost, gone) = place.worker("lost").await;
+    let (queue, _heard) = place.worker("a").await;
+    enqueue(&session, None, 0).await;
+    let first = claim(&lost).await;
+    assert!(queue.reap().await.unwrap().is_empty(), "a living worker's job was taken");
+    drop(gone);
+    let since = Instant::now();
+    let back = loop {
+        let back = queue.reap().await.unwrap();
+        if !back.is_empty() {
+            break back;
+        }
+        assert!(since.elapsed() < Duration::from_secs(20), "it never came back");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    eprintln!("back after {} ms", since.elapsed().as_millis());
+    assert_eq!(back, [(first.job, Became::Pending)]);
+    assert!(since.elapsed() < Duration::from_secs(3));
+});
+
+queue_test!(what_kills_twice_is_quarantined_and_can_be_tried_again, place, {
+    let session = place.session().await;
+    let (queue, _heard) = place.worker("a").await;
+    let document = enqueue(&session, None, 0).await;
+    let first = claim(&queue).await;
+    assert_eq!(queue.give_back(&first, "killed", true, true).await.unwrap(), Became::Pending);
+    assert!(queue.claim("ocr", 1, LONG).await.unwrap().is_empty(), "it is due at once");
+    let due = queue.next_due("ocr").await.unwrap().unwrap();
+    assert!(due > Duration::from_secs(2) && due < Duration::from_secs(8), "{due:?}");
+    session.client.batch_execute("update civicum.job set run_at = now()").await.unwrap();
+    let second = claim(&queue).await;
+    assert_eq!(queue.give_back(&second, "killed", true, true).await.unwrap(), Became::Quarantined);
+    assert_eq!(state(&session, document.id).await, "quarantined");
+    assert_eq!(Queued(&session.client).retry(None).await.unwrap(), 1);
+    let third = claim(&queue).await;
+    assert_eq!((third.document, third.attempt, third.crashes), (document.id, 1, 0));
+});
+
+queue_test!(failures_end_and_a_release_costs_no_attempt, place, {
+    let session = place.session().await;
+    let (queue, _heard) = place.worker("a").await;
+    let document = enqueue(&session, None, 0).await;
+    for _ in 0..20 {
+        let released = claim(&queue).await;
+        assert_eq!(released.attempt, 1);
+        queue.release(&[released], Duration::ZERO).await.unwrap();
+    }
+    for attempt in 1..=5 {
+        let one = claim(&queue).await;
+        assert_eq!(one.attempt, attempt);
+        let became = queue.give_back(&one, "no", true, false).await.unwrap();
+        assert_eq!(became, if attempt < 5 { Became::Pending } else { Became::Dead });
+        session.client.batch_execute("update civicum.job set run_at = now()").await.unwrap();
+    }
+    assert_eq!(state(&session, document.id).await, "failed");
+    let other = enqueue(&session, None, 0).await;
+    let one = claim(&queue).await;
+    assert_eq!(queue.give_back(&one, "encrypted", false, false).await.unwrap(), Became::Dead);
+    assert_eq!(state(&session, other.id).await, "failed");
+});
+
+queue_test!(cancelling_reaches_what_waits_and_what_runs, place, {
+    let session = place.session().await;
+    let (queue, mut heard) = place.worker("a").await;
+    let (running, waiting) = (enqueue(&session, None, 5).await, enqueue(&session, None, 0).await);
+    let claimed = claim(&queue).await;
+    while heard.notices.try_recv().is_ok() {}
+    let queued = Queued(&session.client);
+    assert_eq!(queued.cancel(waiting.id).await.unwrap(), (1, 0));
+    assert_eq!(queued.cancel(running.id).await.unwrap(), (0, 1));
+    let told = tokio::time::timeout(Duration::from_secs(2), heard.notices.recv()).await.unwrap();
+    assert_eq!(told.as_deref(), Some("civicum_cancel"));
+    let held = [Held { job: claimed.job, fence: claimed.fence, done: 0, total: 0 }];
+    assert_eq!(queue.beat(&held).await.unwrap(), [(claimed.job, true)]);
+    assert_eq!(queue.give_back(&claimed, "it was cancelled", false, false).await.unwrap(), Became::Cancelled);
+    assert_eq!(
+        (state(&session, running.id).await, state(&session, waiting.id).await),
+        ("cancelled".into(), "cancelled".into())
+    );
+    assert_eq!(queued.cancel(running.id).await.unwrap(), (0, 0));
+});
+
+queue_test!(heartbeats_are_hot_and_leave_no_index_behind, place, {
+    let session = place.session().await;
+    let (queue, _heard) = place.worker("a").await;
+    enqueue(&session, None, 0).await;
+    let one = claim(&queue).await;
+    let hot = "select coalesce(sum(n_tup_hot_upd), 0)::bigint from pg_stat_user_tables where relname = 'job'";
+    let before = place.one(hot).await;
+    for done in 0..100 {
+        queue.beat(&[Held { job: one.job, fence: one.fence, done, total: 100 }]).await.unwrap();
+    }
+    drop(queue);
+    let since = Instant::now();
+    while place.one(hot).await < before + 100 {
+        assert!(
+            since.elapsed() < Duration::from_secs(10),
+            "{} of 100 were HOT",
+            place.one(hot).await - before
+        );
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+});
+
+queue_test!(the_archive_has_its_months_and_drops_old_ones, place, {
+    let session = place.session().await;
+    session
+        .client
+        .batch_execute(
+            "create table civicum.job_archive_2001_02 partition of civicum.job_archive for values from ('2001-02-01') to ('2001-03-01')",
+        )
+        .await
+        .unwrap();
+    let parts = "select count(*) from pg_inherits where inhparent = 'civicum.job_archive'::regclass";
+    assert_eq!(place.one(parts).await, 4, "two months, the default one, and the old one");
+    let (queue, _heard) = place.worker("a").await;
+    queue.keep_archive(365).await.unwrap();
+    assert_eq!(place.one(parts).await, 3);
+    assert_eq!(
+        migrate(&mut place.session().await.client).await.unwrap(),
+        1,
+        "a second migration changes nothing"
+    );
+    session.client.batch_execute("insert into civicum.migration (version) values (99)").await.unwrap();
+    let refused = migrate(&mut place.session().await.client).await.unwrap_err().to_string();
+    assert!(refused.contains("newer civicum-tune"), "{refused}");
+});
+
+queue_test!(people_hand_in_list_and_cancel, place, {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    std::fs::create_dir(&store).unwrap();
+    let hostile = folder.path().join("'; drop table civicum.job; --\u{1b}[31m.pdf");
+    std::fs::write(&hostile, "%PDF-1.4 not really").unwrap();
+    let documents = store.to_str().unwrap();
+    let output = place.run(&["queue", "enqueue", "--documents", documents, hostile.to_str().unwrap()]);
+    assert_eq!(
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).as_ref()),
+        (Some(0), "1\n"),
+        "{output:?}"
+    );
+    let output = place.run(&["queue", "list"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("queued") && text.contains("drop table") && !text.contains('\u{1b}'), "{text}");
+    let output = place.run(&["queue", "show", "1", "--documents", documents]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("19B, "), "{text}");
+    assert_eq!(place.run(&["queue", "show", "7"]).status.code(), Some(2));
+    assert_eq!(place.run(&["queue", "cancel", "1"]).status.code(), Some(0));
+    let output = place.run(&["queue", "list", "--state", "cancelled", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["documents"][0]["state"], "cancelled");
+    assert_eq!(place.run(&["queue", "retry", "1"]).status.code(), Some(0));
+    let stats: serde_json::Value =
+        serde_json::from_slice(&place.run(&["queue", "stats", "--format", "json"]).stdout).unwrap();
+    assert_eq!((&stats["queues"][0]["queue"], &stats["queues"][0]["waiting"]), (&"ocr".into(), &1.into()));
+    let missing = folder.path().join("absent.pdf");
+    let output = place.run(&[
+        "queue",
+        "enqueue",
+        "--documents",
+        documents,
+        hostile.to_str().unwrap(),
+        missing.to_str().unwrap(),
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(place.one("select count(*) from civicum.document").await, 1, "one of two went in");
+});
