@@ -8,6 +8,7 @@ mod deploy;
 mod detect;
 mod doctor;
 mod explain;
+mod extract;
 mod history;
 mod images;
 mod output;
@@ -46,7 +47,7 @@ struct Cli {
 }
 
 const STATUS: &str = "Exit status: 0 done, nothing differs; 1 changes are pending (plan), a check failed (doctor), a file \
-                      is invalid (validate), not all containers are healthy (status); \
+                      is invalid (validate), not all containers are healthy (status), a value is doubtful (extract); \
                       2 trouble, with its reason on standard error.";
 
 /// What every command understands.
@@ -132,6 +133,7 @@ enum Command {
     Queue(queue::QueueCommand),
     Worker(worker::WorkerCommand),
     Api(api::ApiCommand),
+    Extract(extract::Extract),
     /// Print the completions for a shell
     Completions(completions::Completions),
     /// Print a man page, or write them all to a folder
@@ -169,6 +171,7 @@ pub fn main() -> ExitCode {
         Command::Queue(command) => command.run(&cli.global, &out),
         Command::Worker(command) => command.run(),
         Command::Api(command) => command.run(),
+        Command::Extract(command) => command.run(&cli.global, &out),
         Command::Completions(command) => command.run(&out),
         Command::Man(command) => command.run(&cli.global, &out),
     };
@@ -208,6 +211,7 @@ impl Command {
             Self::Queue(_) => "queue",
             Self::Worker(_) => "worker",
             Self::Api(_) => "api",
+            Self::Extract(_) => "extract",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
         }
