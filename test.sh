@@ -12,7 +12,8 @@ usage() {
 Usage: ./test.sh [--no-vm] [--quick] [--help]
 
   --no-vm  leave out the virtual machine (a real kernel, real reboots, real power cuts)
-  --quick  only what cargo runs: no virtual machine, no clean Debian to install on, no pre-commit, no language server
+  --quick  only what cargo runs: no virtual machine, no clean Debian to install on, no pre-commit, no language
+           server, no language model
 U
 }
 
@@ -120,6 +121,15 @@ newer_engine() {
   return "$status"
 }
 
+# What a model on this host makes of a text: the server that the bundled image has, and the smallest model that there is.
+language_model() {
+  local server model
+  command -v pip3 >/dev/null || packages python3-pip
+  server=$(tests/llm/fetch-server.sh) || return 77
+  model=$(tests/llm/fetch-model.sh) || return 77
+  CIVICUM_TUNE_LLM_SERVER=$server CIVICUM_TUNE_MODEL=$model "$CARGO" test --locked --quiet --test llm
+}
+
 need_linker
 need_rust
 command -v strace >/dev/null || packages strace
@@ -134,6 +144,12 @@ if ! $clean || [ "$(id -u)" -ne 0 ]; then
   left_out "a newer Docker engine" "--quick, or no root"
 else
   optional "a newer Docker engine" "the package mirror has none that runs here" newer_engine
+fi
+
+if ! $clean; then
+  left_out "language model" "--quick"
+else
+  optional "language model" "the package mirrors have no llama.cpp that runs here, or no model" language_model
 fi
 
 hook() {

@@ -41,8 +41,9 @@ pub(super) struct Spent {
 struct Answer {
     text: String,
     end: End,
-    prompt_tokens: u64,
-    answer_tokens: u64,
+    /// Tokens read, and written.
+    read: u64,
+    written: u64,
     /// It was given up for its blanks.
     blank: bool,
 }
@@ -67,9 +68,9 @@ impl Asker<'_> {
             };
             spent.attempts += 1;
             let answer = self.answer(&question).await?;
-            spent.prompt_tokens += answer.prompt_tokens;
-            spent.answer_tokens += answer.answer_tokens;
-            if answer.prompt_tokens + answer.answer_tokens > u64::from(self.context) {
+            spent.prompt_tokens += answer.read;
+            spent.answer_tokens += answer.written;
+            if answer.read + answer.written > u64::from(self.context) {
                 // It lost its beginning on the way.
                 return Err(Error::TooLong);
             }
@@ -152,7 +153,7 @@ impl Asker<'_> {
                     Api::OpenAi => openai::line(line.trim_end_matches('\r')),
                 };
                 match line {
-                    Line::Event(event) => gathered.take(event),
+                    Line::Event(event) => gathered.take(&event),
                     Line::Nothing => {}
                     Line::Failed(told) => return Err(refusal(self.server, 500, &told)),
                     Line::Strange => return Err(broke("it sent what is no JSON")),
@@ -181,7 +182,7 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn take(&mut self, event: Event) {
+    fn take(&mut self, event: &Event) {
         self.events += u64::from(!event.text.is_empty());
         self.text += &event.text;
         self.end = event.end.or(self.end);
@@ -200,7 +201,7 @@ impl Gathered {
         let blank = self.is_blank();
         let end = if blank { Some(End::Done) } else { self.end };
         // A server that counts nothing sends a token a line.
-        let answer_tokens = if self.answer_tokens == 0 { self.events } else { self.answer_tokens };
-        Some(Answer { end: end?, text: self.text, prompt_tokens: self.prompt_tokens, answer_tokens, blank })
+        let written = if self.answer_tokens == 0 { self.events } else { self.answer_tokens };
+        Some(Answer { end: end?, text: self.text, read: self.prompt_tokens, written, blank })
     }
 }

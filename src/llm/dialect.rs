@@ -110,6 +110,7 @@ mod tests {
 
     use super::*;
 
+    #[allow(clippy::needless_pass_by_value)] // So that `json!` can stand in the call.
     fn of(status: u16, told: Value) -> Error {
         refusal(&Server::new("http://llm:1", None, "m").unwrap(), status, &told)
     }

@@ -85,6 +85,14 @@ impl Call {
     }
 }
 
+/// hyper's words, and the system's behind them.
+fn reason(error: &hyper::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
 async fn connect(server: &Server) -> Result<TcpStream, Error> {
     let unreachable =
         |why: &dyn ToString| Error::Unreachable { server: server.to_string(), why: why.to_string() };
@@ -124,7 +132,7 @@ impl Reply {
                 Pin::new(&mut self.body).poll_frame(cx)
             });
             let Some(frame) = frame.await else { return Ok(None) };
-            let Ok(bytes) = frame.map_err(|error| broke(error.to_string()))?.into_data() else { continue };
+            let Ok(bytes) = frame.map_err(|error| broke(reason(&error)))?.into_data() else { continue };
             self.left = self
                 .left
                 .checked_sub(bytes.len())
@@ -147,8 +155,10 @@ impl Reply {
 
 /// hyper's half of the work: moving bytes between the socket and the one who waits.
 struct Line {
-    line: Option<Pin<Box<Connection<Socket, Full<Bytes>>>>>,
+    line: Option<Pin<Box<Moving>>>,
 }
+
+type Moving = Connection<Socket, Full<Bytes>>;
 
 impl Line {
     /// What goes wrong here is told to the one who waits, too.

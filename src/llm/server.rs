@@ -52,14 +52,14 @@ impl Server {
             return Ok(api);
         }
         let mut busy = false;
-        let tells: [(&str, Api, fn(&Value) -> bool); 3] = [
-            ("/api/version", Api::Ollama, |told| told["version"].is_string()),
-            ("/props", Api::OpenAi, |told| told["default_generation_settings"].is_object()),
-            ("/v1/models", Api::OpenAi, |told| told["data"].is_array()),
-        ];
-        for (path, api, fits) in tells {
+        for path in ["/api/version", "/props", "/v1/models"] {
             let (status, told) = self.ask(&Call::get(path)).await?;
-            if status == 200 && fits(&told) {
+            let found = match path {
+                "/api/version" => told["version"].is_string().then_some(Api::Ollama),
+                "/props" => told["default_generation_settings"].is_object().then_some(Api::OpenAi),
+                _ => told["data"].is_array().then_some(Api::OpenAi),
+            };
+            if let Some(api) = found.filter(|_| status == 200) {
                 return Ok(api);
             }
             // llama.cpp's server says nothing else while it loads its model.

@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_little_is_read_twice() {
         let sentences: String = (0..40).map(|n| format!("esta es la frase {n:02}. ")).collect();
-        let found = chunks(&[&sentences], 120);
+        let found = chunks(&[&sentences], 160);
         assert!(found.len() > 2);
         for pair in found.windows(2) {
             let last = pair[0].rsplit_once(". ").unwrap().1;

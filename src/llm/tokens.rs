@@ -35,30 +35,40 @@ impl Ruler {
         Ok(Self { starts, length: text.len() })
     }
 
-    /// Without a server: a token for every three bytes of a word, for every digit, every sign and every line. Spanish prose has
-    /// 1.3 to 2 times fewer by the tokenizers of Gemma and Llama 3, and tables of numbers about as many.
+    /// Without a server: a token for three small letters of a word, two capitals, or an accented letter with another one, and
+    /// for every digit, sign, line and blank that is not just before a word. Measured with Gemma's tokenizer: 1.6 times what
+    /// Spanish prose has, 1.4 times a text in capitals, 1.3 times a letter with its head and signature, 1.06 times a table of
+    /// RUTs and amounts, as many as a text of nothing but accented words has; only random letters have a fifth more than
+    /// estimated. Tokenizers that join digits, as Llama 3's does, have fewer.
     pub(super) fn estimated(text: &str) -> Self {
+        /// What a token holds, in sixths of it.
+        const TOKEN: usize = 6;
         let mut starts = Vec::with_capacity(text.len() / 2);
-        let mut word = 0;
-        let mut before = '\n';
-        for (at, c) in text.char_indices() {
+        let mut filled = 0;
+        let mut chars = text.char_indices().peekable();
+        while let Some((at, c)) = chars.next() {
             if c.is_alphabetic() {
-                if word % 3 == 0 || word % 3 + c.len_utf8() > 3 {
+                let sixths = match c {
+                    _ if c.len_utf8() > 2 => TOKEN,
+                    _ if !c.is_ascii() => 4,
+                    _ if c.is_uppercase() => 3,
+                    _ => 2,
+                };
+                if filled == 0 || filled + sixths > TOKEN {
                     starts.push(at);
-                    word = 0;
+                    filled = 0;
                 }
-                word += c.len_utf8();
-            } else {
-                word = 0;
-                match c {
-                    // A blank goes with the word behind it.
-                    ' ' if before != ' ' => {}
-                    _ if c.is_ascii() => starts.push(at),
-                    // A sign that no vocabulary has is a token for each of its bytes.
-                    _ => starts.extend((0..c.len_utf8()).map(|_| at)),
-                }
+                filled += sixths;
+                continue;
             }
-            before = c;
+            filled = 0;
+            let before_word = chars.peek().is_some_and(|(_, next)| next.is_alphabetic());
+            match c {
+                ' ' if before_word => {}
+                _ if c.is_ascii() => starts.push(at),
+                // A sign that no vocabulary has is a token for each of its bytes.
+                _ => starts.extend((0..c.len_utf8()).map(|_| at)),
+            }
         }
         Self { starts, length: text.len() }
     }
@@ -84,13 +94,17 @@ impl Ruler {
     }
 }
 
-/// Where each piece begins. Some tokenizers put a blank before a text, or count what they can't show as nothing: then the
-/// pieces are spread over the text in proportion.
+/// Where each piece begins. Some tokenizers put a blank before a text, or count what they can't show as nothing, and a server
+/// may not tell lengths at all: then the pieces are spread over the text.
 fn placed(length: usize, pieces: &[usize]) -> impl Iterator<Item = usize> {
     let total: usize = pieces.iter().sum();
     let mut at = 0_usize;
-    pieces.iter().map(move |piece| {
-        let start = if total == length || total == 0 { at } else { at.saturating_mul(length) / total };
+    pieces.iter().enumerate().map(move |(index, piece)| {
+        let start = match total {
+            0 => index * length / pieces.len(),
+            _ if total == length => at,
+            _ => at.saturating_mul(length) / total,
+        };
         at += piece;
         start.min(length)
     })
@@ -137,7 +151,7 @@ mod tests {
     fn pieces_are_placed() {
         assert_eq!(placed(6, &[2, 4]).collect::<Vec<_>>(), [0, 2]);
         assert_eq!(placed(6, &[3, 4]).collect::<Vec<_>>(), [0, 2]);
-        assert_eq!(placed(6, &[0, 0]).collect::<Vec<_>>(), [0, 0]);
+        assert_eq!(placed(6, &[0, 0]).collect::<Vec<_>>(), [0, 3]);
     }
 
     #[test]

