@@ -4,56 +4,21 @@
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+#[path = "support/database.rs"]
+mod database;
+
+use database::Place;
+
 use civicum_tune::queue::{
-    Became, Claim, Database, Enqueued, Held, Made, NewDocument, Queue, Queued, Session, Stored, listen,
-    migrate, register,
+    Became, Claim, Enqueued, Held, Made, NewDocument, Queue, Queued, Session, Stored, listen, migrate,
+    register,
 };
 
-/// A database of its own on the tests' server. It goes when it goes.
-struct Place {
-    server: String,
-    name: String,
-    url: String,
-}
-
 impl Place {
-    async fn new(name: &str) -> Option<Self> {
-        let Ok(server) = std::env::var("CIVICUM_TUNE_TEST_DATABASE") else {
-            eprintln!(
-                "skipped: CIVICUM_TUNE_TEST_DATABASE names no server (tests/postgres/start.sh FOLDER starts one)"
-            );
-            return None;
-        };
-        let name = format!("ct_{}_{name}", std::process::id());
-        let session = Database::parse(&server, None).unwrap().connect().await.unwrap();
-        session.client.batch_execute(&format!("create database {name}")).await.unwrap();
-        let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
-        let place = Self { server, name, url };
-        assert_eq!(migrate(&mut place.session().await.client).await.unwrap(), 0);
-        Some(place)
-    }
-
-    fn database(&self) -> Database {
-        Database::parse(&self.url, None).unwrap()
-    }
-
-    async fn session(&self) -> Session {
-        self.database().connect().await.unwrap()
-    }
-
     async fn worker(&self, name: &str) -> (Queue, Session) {
         let id = register(&self.database(), name).await.unwrap();
         let session = listen(&self.database(), id).await.unwrap();
         (Queue::open(&self.database(), id).await.unwrap(), session)
-    }
-
-    async fn one(&self, sql: &str) -> i64 {
-        self.session().await.client.query_one(sql, &[]).await.unwrap().get(0)
-    }
-
-    async fn close(self) {
-        let session = Database::parse(&self.server, None).unwrap().connect().await.unwrap();
-        session.client.batch_execute(&format!("drop database {} with (force)", self.name)).await.unwrap();
     }
 
     fn run(&self, args: &[&str]) -> Output {
@@ -237,12 +202,11 @@ queue_test!(cancelling_reaches_what_waits_and_what_runs, place, {
     let (queue, mut heard) = place.worker("a").await;
     let (running, waiting) = (enqueue(&session, None, 5).await, enqueue(&session, None, 0).await);
     let claimed = claim(&queue).await;
-    while heard.notices.try_recv().is_ok() {}
     let queued = Queued(&session.client);
     assert_eq!(queued.cancel(waiting.id).await.unwrap(), (1, 0));
     assert_eq!(queued.cancel(running.id).await.unwrap(), (0, 1));
-    let told = tokio::time::timeout(Duration::from_secs(2), heard.notices.recv()).await.unwrap();
-    assert_eq!(told.as_deref(), Some("civicum_cancel"));
+    let told = async { while heard.notices.recv().await.unwrap() != "civicum_cancel" {} };
+    tokio::time::timeout(Duration::from_secs(2), told).await.unwrap();
     let held = [Held { job: claimed.job, fence: claimed.fence, done: 0, total: 0 }];
     assert_eq!(queue.beat(&held).await.unwrap(), [(claimed.job, true)]);
     assert_eq!(queue.give_back(&claimed, "it was cancelled", false, false).await.unwrap(), Became::Cancelled);

@@ -32,6 +32,8 @@ pub struct Api {
     pub token: Option<String>,
     /// The largest document, bytes.
     pub most: u64,
+    /// The folder that holds schemas of one's own.
+    pub schemas: Option<String>,
 }
 
 /// What all requests share.

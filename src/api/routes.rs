@@ -15,7 +15,7 @@ use tokio_postgres::Client;
 
 use super::{DESCRIPTION, Shared};
 use crate::http::{self, Answer};
-use crate::queue::{Database, Document, NewDocument, QueueError, Queued, Stored};
+use crate::queue::{Database, Document, NewDocument, QueueError, Queued, Stored, schemas};
 
 /// A sender that says nothing for so long has gone.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -196,6 +196,12 @@ fn asked(query: Option<&str>, known: &[&str]) -> Result<Asked, Problem> {
 
 async fn submit(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Problem> {
     let asked = asked(request.uri().query(), &["name", "schema", "key", "priority"])?;
+    let schemas = shared.api.schemas.as_deref();
+    if let Some(name) = asked.schema.as_deref().filter(|name| schemas::named(name, schemas).is_none()) {
+        let known = schemas::names(schemas).join(", ");
+        let detail = format!("there is no schema {}; there are: {known}", name.escape_default());
+        return Err(problem(StatusCode::BAD_REQUEST, detail));
+    }
     let most = shared.api.most;
     let too_large = || problem(StatusCode::PAYLOAD_TOO_LARGE, format!("a document has {most} bytes at most"));
     if request.body().size_hint().lower() > most {

@@ -33,6 +33,9 @@ pub(super) struct ApiCommand {
     /// The largest document, MiB
     #[arg(long, value_name = "MIB", default_value_t = 50, env = "CIVICUM_TUNE_DOCUMENT_MIB", value_parser = clap::value_parser!(u64).range(1..=4096))]
     most: u64,
+    /// The folder that holds schemas of your own, NAME.json each
+    #[arg(long, value_name = "DIR", env = "CIVICUM_TUNE_SCHEMAS")]
+    schemas: Option<String>,
 }
 
 impl ApiCommand {
@@ -57,6 +60,7 @@ impl ApiCommand {
             listen: self.listen,
             token,
             most: self.most << 20,
+            schemas: self.schemas.clone(),
         };
         api.run()?;
         Ok(Answer::Yes)

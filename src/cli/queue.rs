@@ -11,8 +11,9 @@ use super::database::{Documents, Where, wait};
 use super::output::Out;
 use super::{Answer, Global, Outcome};
 use crate::host::Host;
-use crate::queue::{Document, NEWEST, NewDocument, Queued, Session, migrate};
+use crate::queue::{Document, NEWEST, NewDocument, Queued, Session, migrate, schemas};
 use crate::render::queue as show;
+use crate::render::style::printable;
 use crate::t;
 
 /// Hand documents in, see how far they are, try them again or cancel them
@@ -57,6 +58,9 @@ struct Enqueue {
     /// The same key again is the same document (for one file)
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
+    /// The folder that holds schemas of your own, NAME.json each
+    #[arg(long, value_name = "DIR", env = "CIVICUM_TUNE_SCHEMAS")]
+    schemas: Option<String>,
     /// Higher comes first
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(i16).range(-100..=100))]
     priority: i16,
@@ -148,6 +152,14 @@ impl Enqueue {
         if self.key.is_some() && self.files.len() > 1 {
             bail!(t!("--key is for one file: it stands for one document"));
         }
+        let schemas = self.schemas.as_deref();
+        if let Some(name) = self.schema.as_deref().filter(|name| schemas::named(name, schemas).is_none()) {
+            bail!(t!(
+                "there is no schema {name}; there are: {names}",
+                name = printable(name),
+                names = schemas::names(schemas).join(", ")
+            ));
+        }
         let store = self.documents.store()?;
         // All of them are looked at before the first one goes in.
         let mut opened = Vec::new();
@@ -232,7 +244,7 @@ impl Show {
             let text = text.with_context(|| {
                 t!("document {id} has not been read yet; it is {state}", id = self.id, state = document.state)
             })?;
-            out.data(&format!("{}\n", crate::render::style::printable(text.trim_end())));
+            out.data(&format!("{}\n", printable(text.trim_end())));
         } else {
             out.data(&show::one(&document, &results, out.style));
         }
