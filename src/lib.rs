@@ -19,6 +19,7 @@ pub mod host;
 mod http;
 pub mod lang;
 pub mod llm;
+pub mod ocr;
 pub mod plan;
 pub mod profile;
 pub mod queue;

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tokio_postgres::Client;
 
 use super::{DESCRIPTION, Shared};
+use crate::document::Kind;
 use crate::http::{self, Answer};
 use crate::queue::{Database, Document, NewDocument, QueueError, Queued, Stored, schemas};
 
@@ -310,6 +311,10 @@ async fn cancel(shared: &Shared, id: i64) -> Result<Answer, Problem> {
 fn check_kind(head: &[u8]) -> Result<(), Problem> {
     if head.is_empty() {
         return Err(problem(StatusCode::BAD_REQUEST, "the body is empty: send the file itself"));
+    }
+    if Kind::of(head).is_none() {
+        let detail = "this is no document that can be read: send a PDF, or an image in PNG, JPEG or TIFF";
+        return Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
     Ok(())
 }

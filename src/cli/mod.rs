@@ -11,6 +11,7 @@ mod explain;
 mod extract;
 mod history;
 mod images;
+mod ocr;
 mod output;
 mod plan;
 mod profile;
@@ -134,6 +135,7 @@ enum Command {
     Worker(worker::WorkerCommand),
     Api(api::ApiCommand),
     Extract(extract::Extract),
+    Ocr(ocr::OcrCommand),
     /// Print the completions for a shell
     Completions(completions::Completions),
     /// Print a man page, or write them all to a folder
@@ -172,6 +174,7 @@ pub fn main() -> ExitCode {
         Command::Worker(command) => command.run(),
         Command::Api(command) => command.run(),
         Command::Extract(command) => command.run(&cli.global, &out),
+        Command::Ocr(command) => command.run(&cli.global, &out),
         Command::Completions(command) => command.run(&out),
         Command::Man(command) => command.run(&cli.global, &out),
     };
@@ -212,6 +215,7 @@ impl Command {
             Self::Worker(_) => "worker",
             Self::Api(_) => "api",
             Self::Extract(_) => "extract",
+            Self::Ocr(_) => "ocr",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
         }

@@ -18,6 +18,7 @@ mod kernel_log;
 mod lock;
 mod nameless;
 mod read;
+pub mod sandbox;
 pub mod swap;
 pub mod terminal;
 mod write;

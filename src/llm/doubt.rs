@@ -64,14 +64,14 @@ impl fmt::Display for Doubt {
 
 /// Every RUT of the answer that is broken, or not in the text.
 pub(super) fn ruts(value: &Value, pages: &[String], schema: &Schema) -> Vec<Doubt> {
-    let known: HashSet<rut::Rut> =
-        pages.iter().flat_map(|page| rut::find(page)).map(|found| found.rut).collect();
+    let known: HashSet<String> =
+        pages.iter().flat_map(|page| rut::find(page)).map(|found| found.plain).collect();
     let mut doubts = Vec::new();
     walk(value, "", false, &mut |pointer, text, wants_rut| {
         let found = rut::find(text);
         let kind = if found.iter().any(|found| !found.valid) {
             Kind::RutBroken
-        } else if found.iter().any(|found| !known.contains(&found.rut)) {
+        } else if found.iter().any(|found| !known.contains(&found.plain)) {
             Kind::RutNotInText
         } else if found.is_empty() && wants_rut && !text.trim().is_empty() {
             Kind::RutUnreadable

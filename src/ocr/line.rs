@@ -1,0 +1,165 @@
+//! Lines of words with their places on the page.
+
+/// An upright rectangle in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Area {
+    pub left: i32,
+    pub top: i32,
+    pub width: i32,
+    pub height: i32,
+}
+
+impl Area {
+    pub(crate) fn right(self) -> i32 {
+        self.left.saturating_add(self.width)
+    }
+
+    pub(crate) fn bottom(self) -> i32 {
+        self.top.saturating_add(self.height)
+    }
+
+    /// The smallest one around both.
+    pub(crate) fn around(self, other: Self) -> Self {
+        let (left, top) = (self.left.min(other.left), self.top.min(other.top));
+        let (right, bottom) = (self.right().max(other.right()), self.bottom().max(other.bottom()));
+        Self { left, top, width: right - left, height: bottom - top }
+    }
+
+    /// Do both stand in one row: does half of the lower one's height overlap?
+    pub(crate) fn in_row_with(self, other: Self) -> bool {
+        let shared = self.bottom().min(other.bottom()) - self.top.max(other.top);
+        shared * 2 >= self.height.min(other.height).max(1)
+    }
+}
+
+/// Who read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    TextLayer,
+    Tesseract,
+    PpOcr,
+}
+
+impl Source {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::TextLayer => "text-layer",
+            Self::Tesseract => "tesseract",
+            Self::PpOcr => "pp-ocr",
+        }
+    }
+}
+
+/// A word, or several that were read together.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Word {
+    pub text: String,
+    pub place: Area,
+    /// 0 to 1.
+    pub confidence: f32,
+    pub source: Source,
+}
+
+/// A line; it has a word at least.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Line {
+    pub words: Vec<Word>,
+}
+
+impl Line {
+    pub(crate) fn text(&self) -> String {
+        let words: Vec<&str> = self.words.iter().map(|word| word.text.as_str()).collect();
+        words.join(" ")
+    }
+
+    pub(crate) fn place(&self) -> Area {
+        let places = self.words.iter().map(|word| word.place);
+        places.reduce(Area::around).unwrap_or(Area { left: 0, top: 0, width: 0, height: 0 })
+    }
+
+    /// The mean of its words, each as often as it has characters.
+    pub(crate) fn confidence(&self) -> f32 {
+        mean(self.words.iter())
+    }
+
+    /// The one who read most of it.
+    pub(crate) fn source(&self) -> Option<Source> {
+        let length = |source: Source| -> usize {
+            self.words.iter().filter(|word| word.source == source).map(|word| word.text.chars().count()).sum()
+        };
+        [Source::TextLayer, Source::Tesseract, Source::PpOcr].into_iter().max_by_key(|source| length(*source))
+    }
+}
+
+/// The confidence of words, weighed by their length.
+#[allow(clippy::cast_precision_loss)] // lengths of words
+pub(crate) fn mean<'w>(words: impl Iterator<Item = &'w Word>) -> f32 {
+    let (sum, count) = words.fold((0.0, 0.0), |(sum, count), word| {
+        let length = word.text.chars().count() as f32;
+        (sum + word.confidence * length, count + length)
+    });
+    if count > 0.0 { sum / count } else { 0.0 }
+}
+
+/// Lines that were found without an order, as one reads them: rows from the top, each from the left. What stands in one row
+/// becomes one line, as the cells of a table do.
+pub(crate) fn rows(mut lines: Vec<Line>) -> Vec<Line> {
+    lines.sort_by_key(|line| line.place().top * 2 + line.place().height);
+    let mut rows: Vec<Vec<Line>> = Vec::new();
+    for line in lines {
+        let place = line.place();
+        // Of the last rows, since a slanted line may reach past its neighbour.
+        let row = rows.iter_mut().rev().take(3).find(|row| {
+            let last = row.iter().min_by_key(|other| (other.place().left - place.left).abs());
+            last.is_some_and(|last| last.place().in_row_with(place))
+                && row.iter().all(|other| apart(other.place(), place))
+        });
+        match row {
+            Some(row) => row.push(line),
+            None => rows.push(vec![line]),
+        }
+    }
+    rows.into_iter()
+        .map(|mut row| {
+            row.sort_by_key(|line| line.place().left);
+            Line { words: row.into_iter().flat_map(|line| line.words).collect() }
+        })
+        .collect()
+}
+
+/// Do they stand beside each other? Two that overlap are two lines, however near.
+fn apart(one: Area, other: Area) -> bool {
+    let shared = one.right().min(other.right()) - one.left.max(other.left);
+    shared * 2 <= one.height.min(other.height)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str, left: i32, top: i32, width: i32) -> Line {
+        let place = Area { left, top, width, height: 20 };
+        Line { words: vec![Word { text: text.to_owned(), place, confidence: 1.0, source: Source::PpOcr }] }
+    }
+
+    #[test]
+    fn rows_of_a_table_and_of_prose() {
+        let found = rows(vec![
+            line("d", 300, 52, 50),
+            line("prose", 0, 0, 400),
+            line("c", 100, 48, 50),
+            line("b", 0, 50, 50),
+            line("next", 0, 74, 400),
+        ]);
+        assert_eq!(found.iter().map(Line::text).collect::<Vec<_>>(), ["prose", "b c d", "next"]);
+    }
+
+    #[test]
+    fn confidence_counts_characters() {
+        let mut one = line("abc", 0, 0, 10);
+        one.words.extend(line("d", 10, 0, 10).words);
+        one.words[0].confidence = 0.6;
+        assert!((one.confidence() - 0.7).abs() < 1e-6);
+        assert_eq!((one.source(), one.place().width), (Some(Source::PpOcr), 20));
+    }
+}

@@ -1,0 +1,312 @@
+//! One document from its file to its report.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
+use std::time::Instant;
+
+use sha2::{Digest as _, Sha256};
+
+use super::line::{Line, Source, Word};
+use super::pages::{Document, Sheet, bytes, note, out_of_memory, tool_note};
+use super::policy::{self, Need, Part};
+use super::ppocr::{Engine, Fault};
+use super::result::{FileFacts, Note, Page, PageLine, Report, rounded};
+use super::{Options, Policy, is_latin, tesseract};
+use crate::document::{HEAD, Kind, Raster};
+use crate::host::sandbox::{Input, Scratch, peak_memory};
+use crate::host::{Host, terminal};
+use crate::t;
+
+/// The most that Tesseract may print, in bytes.
+const TABLE: usize = 32 << 20;
+
+/// Reads the document in `file`. `progress` hears the page that is done and how many there are. An error is about this machine
+/// (a program that is missing); all that is wrong with the document is in the report.
+pub fn read(
+    host: &Host,
+    file: &File,
+    options: &Options,
+    progress: &mut dyn FnMut(u64, u64),
+) -> anyhow::Result<Report> {
+    let begin = Instant::now();
+    let mut reader = Reader { host, scratch: Scratch::new()?, options, engine: None, without: false };
+    let (mut facts, head) = facts(file)?;
+    let kind = Kind::of(&head);
+    facts.kind = kind.map_or("unknown", Kind::name);
+    let empty = facts.bytes == 0;
+    let mut report = Report::of(facts);
+    let found = match kind {
+        _ if empty => Err(note("empty", t!("the file is empty"))),
+        None => Err(note("not_a_document", t!("it is no PDF, PNG, JPEG or TIFF, whatever its name says"))),
+        Some(kind) => reader.document(kind, file, &mut report, progress)?,
+    };
+    if let Err(note) = found {
+        report.note(note.code, note.message, None);
+        report.failed = true;
+    }
+    report.seconds = rounded(begin.elapsed().as_secs_f64());
+    report.peak_memory_bytes = peak_memory();
+    Ok(report)
+}
+
+fn facts(mut file: &File) -> std::io::Result<(FileFacts, Vec<u8>)> {
+    use std::fmt::Write as _;
+    file.rewind()?;
+    let (mut hash, mut bytes, mut head) = (Sha256::new(), 0, Vec::new());
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            break;
+        }
+        if head.len() < HEAD {
+            head.extend_from_slice(&buffer[..count.min(HEAD)]);
+        }
+        hash.update(&buffer[..count]);
+        bytes += count as u64;
+    }
+    let sha256 = hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    Ok((FileFacts { sha256, bytes, kind: "unknown" }, head))
+}
+
+struct Reader<'r> {
+    host: &'r Host,
+    scratch: Scratch,
+    options: &'r Options,
+    engine: Option<Engine>,
+    /// Policy `auto` has no PP-OCR; it was said.
+    without: bool,
+}
+
+impl Reader<'_> {
+    fn document(
+        &mut self,
+        kind: Kind,
+        file: &File,
+        report: &mut Report,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> anyhow::Result<Result<(), Note>> {
+        let bytes = match bytes(kind, file) {
+            Ok(bytes) => bytes,
+            Err(note) => return Ok(Err(note)),
+        };
+        let scratch = Scratch::new()?;
+        let mut document = match Document::open((self.host, &scratch, self.options), kind, file, &bytes) {
+            Ok(document) => document,
+            Err(note) => return Ok(Err(note)),
+        };
+        let mut first_fault = None;
+        for number in 1..=document.pages {
+            if terminal::interrupted() {
+                return Ok(Err(note("stopped", t!("somebody asked to stop"))));
+            }
+            let begin = Instant::now();
+            let until = begin + self.options.page_timeout;
+            let mut page = match document.page(number, until) {
+                Ok(sheet) => self.sheet(number, sheet, until, report)?,
+                Err(note) => unread(number, note),
+            };
+            page.seconds = rounded(begin.elapsed().as_secs_f64());
+            let (fault, lines) = (page.finding.clone(), page.lines.len());
+            if let Some(stop) = fault.as_ref().filter(|note| ["stopped", "tool_missing"].contains(&note.code)) {
+                return Ok(Err(stop.clone()));
+            }
+            report.push(page);
+            progress(number, document.pages);
+            if lines == 0 {
+                first_fault = first_fault.or(fault);
+            }
+        }
+        // Not a page of it could be read: then the document can't.
+        let failed = report.pages.iter().all(|page| page.lines.is_empty() && page.finding.is_some());
+        match first_fault.filter(|_| failed) {
+            Some(fault) => {
+                report.findings.retain(|finding| finding.page != Some(1) || finding.code != fault.code);
+                Ok(Err(fault))
+            }
+            None => Ok(Ok(())),
+        }
+    }
+
+    fn sheet(&mut self, number: u64, sheet: Sheet, until: Instant, report: &mut Report) -> anyhow::Result<Page> {
+        let (lines, width, height, dpi, finding) = match sheet {
+            Sheet::Text { lines, width, height, dpi } => (lines, width, height, Some(dpi), None),
+            Sheet::Drawn { raster, dpi, note } => {
+                let (width, height) = (raster.width as u64, raster.height as u64);
+                let (lines, fault) = match self.raster(&raster, dpi, until, report)? {
+                    Ok(lines) => (lines, None),
+                    Err((lines, fault)) => (lines, Some(fault)),
+                };
+                (lines, width, height, dpi, fault.or(note))
+            }
+        };
+        let confidence = super::line::mean(lines.iter().flat_map(|line| &line.words));
+        let lines_out: Vec<PageLine> = lines.iter().map(PageLine::of).collect();
+        let text = lines_out.iter().fold(String::new(), |text, line| text + &line.text + "\n");
+        Ok(Page {
+            number,
+            width,
+            height,
+            dpi,
+            engine: self.engine_of(&lines),
+            confidence: rounded(f64::from(confidence)),
+            lines: lines_out,
+            text,
+            seconds: 0.0,
+            finding,
+        })
+    }
+
+    fn engine_of(&self, lines: &[Line]) -> &'static str {
+        let mut sources = lines.iter().flat_map(|line| &line.words).map(|word| word.source);
+        let Some(first) = sources.next() else {
+            return match self.options.policy {
+                Policy::Auto => "auto",
+                Policy::PpOcr => Source::PpOcr.name(),
+                Policy::Tesseract => Source::Tesseract.name(),
+            };
+        };
+        if sources.all(|source| source == first) { first.name() } else { "auto" }
+    }
+
+    /// Reads pixels. Where something failed on the way, what had been read by then comes along.
+    #[allow(clippy::type_complexity)] // told above
+    fn raster(
+        &mut self,
+        raster: &Raster,
+        dpi: Option<f64>,
+        until: Instant,
+        report: &mut Report,
+    ) -> anyhow::Result<Result<Vec<Line>, (Vec<Line>, Note)>> {
+        if self.options.policy == Policy::PpOcr {
+            let Some(engine) = self.engine(report)? else { anyhow::bail!(missing()) };
+            return Ok(engine.page(raster, until).map_err(|fault| (Vec::new(), fault_note(&fault))));
+        }
+        let lines = match self.tesseract(raster, dpi, until) {
+            Ok(lines) => lines,
+            Err(note) => return Ok(Err((Vec::new(), note))),
+        };
+        if self.options.policy == Policy::Tesseract {
+            return Ok(Ok(lines));
+        }
+        let lines = policy::joined(lines);
+        let need = policy::need(&lines, has_ink(raster));
+        if need == Need::Nothing {
+            return Ok(Ok(lines));
+        }
+        let Some(engine) = self.engine(report)? else { return Ok(Ok(lines)) };
+        match need {
+            Need::Parts(parts) => Ok(again(engine, raster, lines, &parts, until)),
+            _ => match engine.page(raster, until) {
+                // A page that says nothing to PP-OCR, and something to Tesseract, is a picture with a word on it.
+                Ok(found) if found.is_empty() => Ok(Ok(lines)),
+                Ok(found) => Ok(Ok(found)),
+                Err(fault) => Ok(Err((lines, fault_note(&fault)))),
+            },
+        }
+    }
+
+    /// PP-OCR, loaded when it is first needed. Under `auto` a document is read without it, and that is said once.
+    fn engine(&mut self, report: &mut Report) -> anyhow::Result<Option<&mut Engine>> {
+        if self.engine.is_none() && !self.without {
+            let options = self.options;
+            let load = |files| Engine::load(self.host, files, options.threads, is_latin(&options.language));
+            match options.files.as_ref().map(load) {
+                Some(Ok(engine)) => self.engine = Some(engine),
+                Some(Err(error)) if options.policy == Policy::PpOcr => return Err(error),
+                other => {
+                    self.without = true;
+                    let why = other.and_then(Result::err).map_or_else(missing, |error| error.to_string());
+                    report.note("pp_ocr_missing", t!("read by Tesseract alone: {why}", why = why), None);
+                }
+            }
+        }
+        Ok(self.engine.as_mut())
+    }
+
+    fn tesseract(&self, raster: &Raster, dpi: Option<f64>, until: Instant) -> Result<Vec<Line>, Note> {
+        let dpi = format!("{:.0}", dpi.unwrap_or(200.0).clamp(70.0, 2400.0));
+        let args = tesseract::arguments(&self.options.language, &dpi);
+        let pgm = raster.to_pgm();
+        let table = self.scratch.run(self.host, ("tesseract", &args), Input::Bytes(&pgm), TABLE, until);
+        let table = table.map_err(|error| tool_note("tesseract", &error))?;
+        Ok(tesseract::lines(&String::from_utf8_lossy(&table)))
+    }
+}
+
+/// What to say when PP-OCR's files are not there.
+pub fn missing() -> String {
+    t!(
+        "PP-OCR's models or its ONNX Runtime are not in {folder}, nor where --models, --onnxruntime, CIVICUM_TUNE_OCR_MODELS or \
+         ORT_DYLIB_PATH say; docs/ocr.md tells how to get them",
+        folder = super::FOLDER
+    )
+}
+
+fn fault_note(fault: &Fault) -> Note {
+    match fault {
+        Fault::Timeout => note("timeout", t!("{program} took longer than a page may", program = "PP-OCR")),
+        // The runtime fails for want of memory, and for nothing else once its models are loaded.
+        Fault::Engine => out_of_memory(),
+    }
+}
+
+/// Reads doubtful words again. At the end of its time it keeps what it has.
+fn again(
+    engine: &mut Engine,
+    raster: &Raster,
+    mut lines: Vec<Line>,
+    parts: &[Part],
+    until: Instant,
+) -> Result<Vec<Line>, (Vec<Line>, Note)> {
+    // From the end, so that the places of the words before stay the same.
+    for part in parts.iter().rev() {
+        let Some(place) = part.place(&lines) else { continue };
+        let words = &lines[part.line].words[part.words.clone()];
+        let text: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+        let before = (text.join(" "), super::line::mean(words.iter()));
+        let (text, confidence) = match engine.part(raster, with_margin(place), until) {
+            Ok(read) => read,
+            Err(fault) => return Err((lines, fault_note(&fault))),
+        };
+        if policy::takes_second((&before.0, before.1), (&text, confidence)) {
+            let word = Word { text, place, confidence, source: Source::PpOcr };
+            lines[part.line].words.splice(part.words.clone(), [word]);
+        }
+    }
+    Ok(lines)
+}
+
+/// The models are used to some white around their text.
+fn with_margin(place: super::line::Area) -> super::line::Area {
+    let (aside, above) = (place.height / 5 + 1, place.height / 6 + 1);
+    super::line::Area {
+        left: place.left - aside,
+        top: place.top - above,
+        width: place.width + 2 * aside,
+        height: place.height + 2 * above,
+    }
+}
+
+/// Is there anything dark on the page? One pixel in ten thousand.
+fn has_ink(raster: &Raster) -> bool {
+    raster.pixels.iter().filter(|pixel| **pixel < 128).count() * 10_000 > raster.pixels.len()
+}
+
+fn unread(number: u64, note: Note) -> Page {
+    Page {
+        number,
+        width: 0,
+        height: 0,
+        dpi: None,
+        engine: "auto",
+        confidence: 0.0,
+        lines: Vec::new(),
+        text: String::new(),
+        seconds: 0.0,
+        finding: Some(note),
+    }
+}
