@@ -140,32 +140,42 @@ fn control_tokens_of_a_document_are_text() {
     assert!(forged - plain >= 50 * 4, "{plain} {forged}");
 }
 
-#[test]
-fn dropping_it_stops_the_server() {
-    let Some(llama) = Llama::start(&["-c", "4096"]) else { return };
-    let (schema, pages) = (endless(), pages(&[LETTER]));
+/// Asks, drops the question as soon as the server has written `enough`, and says how long the server took to become idle.
+fn dropped(llama: &Llama, text: &str, enough: impl Fn(u64) -> bool) -> Duration {
+    let (schema, pages) = (endless(), pages(&[text]));
     let server = llama.server("");
-    let limits = Limits { num_predict: 2000, ..limits() };
+    let limits = Limits { num_predict: 2000, num_ctx: 16384, ..limits() };
     run(async {
         let task = Task { instruction: "", schema: &schema, pages: &pages };
         let asked = Box::pin(llm::extract(&server, &task, &limits, |_, _| ()));
         let busy = Box::pin(async {
-            while llama.written().is_none_or(|written| written < 3) {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+            while !llama.written().is_some_and(&enough) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });
         match select(asked, busy).await {
             Either::Left((done, _)) => panic!("it was done too early: {done:?}"),
-            // Here the question is dropped, in the middle of its answer.
             Either::Right(((), asked)) => drop(asked),
         }
     });
     let dropped = Instant::now();
     while llama.written().is_some() {
-        assert!(dropped.elapsed() < Duration::from_secs(10), "the server goes on writing");
+        assert!(dropped.elapsed() < Duration::from_secs(30), "the server goes on");
         std::thread::sleep(Duration::from_millis(20));
     }
-    eprintln!("the server's slot was idle {:?} after the question was dropped", dropped.elapsed());
+    dropped.elapsed()
+}
+
+#[test]
+fn dropping_it_stops_the_server() {
+    // Small batches: the server looks whether somebody still waits between two of them.
+    let Some(llama) = Llama::start(&["-c", "16384", "--batch-size", "64", "--ubatch-size", "64"]) else {
+        return;
+    };
+    let writing = dropped(&llama, LETTER, |written| written >= 3);
+    // With a document of many pages most of the time goes into reading: minutes, at the speed of this model on one core.
+    let reading = dropped(&llama, &LETTER.repeat(200), |written| written == 0);
+    eprintln!("idle {writing:?} after a drop while it wrote, {reading:?} after one while it read");
 }
 
 #[test]
@@ -297,4 +307,40 @@ fn the_command_reads_a_file_with_a_bundled_schema_or_another() {
     let told = String::from_utf8(out.stderr).unwrap();
     assert!(told.contains("/rut: a RUT that the text does not have"), "{told}");
     assert_eq!(String::from_utf8(out.stdout).unwrap(), "{\n  \"rut\": \"76.192.083-9\"\n}\n");
+}
+
+#[test]
+fn the_command_refuses_what_it_can_before_it_asks_anybody() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    std::fs::write(path("carta.txt"), LETTER).unwrap();
+    std::fs::write(path("latin1.txt"), b"Se\xf1or").unwrap();
+    std::fs::write(path("empty.txt"), "\u{c}\n").unwrap();
+    std::fs::write(path("none.json"), "{").unwrap();
+    std::fs::write(path("outside.json"), r#"{"$ref":"https://example.com/x.json"}"#).unwrap();
+    let (carta, here) = (path("carta.txt"), "http://127.0.0.1:1");
+    let cases = [
+        (carta.clone(), "carta", "http://8.8.8.8:80", "8.8.8.8 is not on this host"),
+        (carta.clone(), "carta", "http://llm.example.com:80", "llm.example.com is not on this host"),
+        (carta.clone(), "carta", "https://127.0.0.1:80", "https is for servers outside"),
+        (carta.clone(), "carta", "http://ana:secreto@127.0.0.1:80", "has a user or a password"),
+        (carta.clone(), "carta", "http://127.0.0.1:80/v1", "has a path"),
+        (carta.clone(), "cartas", here, "cartas is no bundled schema (carta)"),
+        (carta.clone(), &path("none.json"), here, "is no JSON"),
+        (carta.clone(), &path("outside.json"), here, "at /$ref: it refers to something outside"),
+        (path("latin1.txt"), "carta", here, "is no text in UTF-8"),
+        (path("empty.txt"), "carta", here, "has no text to read"),
+        (path("nowhere.txt"), "carta", here, "there is no file"),
+        (carta.clone(), "carta", here, "no model's server answers on 127.0.0.1:1"),
+    ];
+    for (file, schema, url, expected) in cases {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_civicum-tune"));
+        // A proxy is not asked either.
+        command.env("http_proxy", "http://127.0.0.1:9").env("LC_ALL", "C").args(["extract", &file]);
+        let out = command.args(["--schema", schema, "--llm", url, "--format", "json"]).output().unwrap();
+        assert_eq!(out.status.code(), Some(2), "{expected}");
+        let told: Value = serde_json::from_slice(&out.stdout).unwrap();
+        let told = told.to_string() + &String::from_utf8_lossy(&out.stderr);
+        assert!(told.contains(expected) && !told.contains("secreto"), "{expected}: {told}");
+    }
 }

@@ -21,6 +21,9 @@ pub(super) fn chat(server: &Server, question: &Question<'_>) -> Call {
             "type": "json_schema",
             "json_schema": { "name": "answer", "strict": true, "schema": question.schema },
         },
+        // While it reads a question, llama.cpp's server notices that nobody waits any more only when it has something to send:
+        // with this it tells after each batch how far it is.
+        "return_progress": true,
         // For templates of models that think aloud first, on tokens that the answer needs.
         "chat_template_kwargs": { "enable_thinking": false },
     });
