@@ -90,6 +90,10 @@ fn language(text: &str) -> Result<String, String> {
 
 impl OcrCommand {
     pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
+        if self.progress {
+            // Whoever reads the progress is a worker: what it started ends with it, however it ends.
+            crate::host::child::set_parent_death();
+        }
         if global.root.is_some() {
             bail!(t!("ocr reads a file of the running machine: leave --root out"));
         }

@@ -43,6 +43,9 @@ pub(super) struct WorkerCommand {
     /// The most memory that reading one document may take
     #[arg(long, value_name = "SIZE", env = "CIVICUM_TUNE_OCR_MEMORY")]
     ocr_memory: Option<String>,
+    /// A further option of `civicum-tune ocr`, as in --ocr-option --dpi=300; may stand more than once
+    #[arg(long = "ocr-option", value_name = "OPTION", allow_hyphen_values = true)]
+    ocr_options: Vec<String>,
     #[command(flatten)]
     extract: ExtractOptions,
     /// Where /health and /metrics are served
@@ -139,6 +142,7 @@ impl WorkerCommand {
         if self.migrate {
             migrated(&database)?;
         }
+        options.extend(self.ocr_options.iter().cloned());
         let worker = Worker {
             database,
             store: self.documents.store()?,

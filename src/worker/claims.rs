@@ -17,6 +17,9 @@ const LATER: Duration = Duration::from_secs(60);
 /// Claims jobs of one stage until the worker drains, or nothing waits any more and that was to be the end.
 pub(super) async fn run(shared: Rc<Shared>, stage: Stage) {
     let (most, deadline) = shared.worker.hands(stage);
+    if most == 0 {
+        return;
+    }
     while !shared.draining.get() {
         let free = most.saturating_sub(shared.running.of(stage));
         let mut wait = SLOW;

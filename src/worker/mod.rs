@@ -168,7 +168,7 @@ impl Worker {
                 _ = int.recv() => break,
                 _ = pause.recv() => shared.pause(true),
                 _ = resume.recv() => shared.pause(false),
-                _ = &mut claims => break,
+                _ = &mut claims, if shared.worker.until_empty => break,
             }
         }
         shared.drain().await;

@@ -1,0 +1,270 @@
+//! The worker on a real PostgreSQL server, reading real documents with the tools that a host has.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
+
+#[path = "support/database.rs"]
+mod database;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use civicum_tune::queue::{Document, NewDocument, Queued, Store};
+use database::Place;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// A worker and its folder of documents.
+struct Stage<'a> {
+    place: &'a Place,
+    folder: tempfile::TempDir,
+}
+
+struct Worker(Child);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Worker {
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), signal).unwrap();
+    }
+}
+
+impl Stage<'_> {
+    fn worker(&self, args: &[&str]) -> Worker {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_civicum-tune"));
+        command.args(["worker", "--ocr-policy", "tesseract"]).args(args);
+        command
+            .env("CIVICUM_TUNE_DATABASE", &self.place.url)
+            .env("CIVICUM_TUNE_DOCUMENTS", self.folder.path());
+        let log =
+            std::fs::File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        Worker(command.stdin(Stdio::null()).stderr(log).spawn().unwrap())
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    async fn enqueue(&self, name: &str, bytes: &[u8]) -> i64 {
+        let file = Store::open(self.folder.path().to_str().unwrap()).unwrap().put(bytes).unwrap();
+        let new = NewDocument { file: &file, name, schema: None, key: None, priority: 0 };
+        Queued(&self.place.session().await.client).enqueue(&new).await.unwrap().id
+    }
+
+    async fn document(&self, id: i64) -> Document {
+        Queued(&self.place.session().await.client).documents(Some(id), None, 1).await.unwrap().remove(0)
+    }
+
+    async fn until(&self, id: i64, states: &[&str]) -> Document {
+        let begun = Instant::now();
+        loop {
+            let document = self.document(id).await;
+            if states.contains(&document.state.as_str()) {
+                return document;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "{document:?}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn result(&self, id: i64) -> Value {
+        let results = Queued(&self.place.session().await.client).results(id).await.unwrap();
+        let store = Store::open(self.folder.path().to_str().unwrap()).unwrap();
+        serde_json::from_reader(store.open_file(&results[0].1).unwrap()).unwrap()
+    }
+}
+
+fn worker_test(name: &str, test: impl AsyncFnOnce(&Stage<'_>)) {
+    if !["/usr/bin/tesseract", "/usr/bin/pdftoppm"].iter().all(|tool| Path::new(tool).exists()) {
+        eprintln!("skipped: it takes tesseract-ocr and poppler-utils");
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let Some(place) = Place::new(name).await else { return };
+        let stage = Stage { place: &place, folder: tempfile::tempdir().unwrap() };
+        test(&stage).await;
+        drop(stage);
+        place.close().await;
+    });
+}
+
+/// A PDF of so many pages with a text layer.
+fn pdf(pages: usize, text: &str) -> Vec<u8> {
+    let mut out = b"%PDF-1.4\n".to_vec();
+    let mut at = Vec::new();
+    let kids: String = (0..pages).map(|page| format!("{} 0 R ", 4 + 2 * page)).collect();
+    let mut objects = vec![
+        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+        format!("<< /Type /Pages /Count {pages} /Kids [ {kids}] >>"),
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>".to_owned(),
+    ];
+    for page in 0..pages {
+        let lines: String = (0..20)
+            .map(|line| format!("1 0 0 1 72 {} Tm ({text} {page}.{line}) Tj\n", 760 - 30 * line))
+            .collect();
+        let content = format!("BT /F1 12 Tf {lines}ET");
+        let number = 5 + 2 * page;
+        objects.push(format!(
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << /Font << /F1 3 0 R >> >> /Contents {number} 0 R >>"
+        ));
+        objects.push(format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len()));
+    }
+    for (number, object) in objects.iter().enumerate() {
+        at.push(out.len());
+        out.extend(format!("{} 0 obj\n{object}\nendobj\n", number + 1).bytes());
+    }
+    let start = out.len();
+    out.extend(format!("xref\n0 {}\n0000000000 65535 f \n", at.len() + 1).bytes());
+    for offset in &at {
+        out.extend(format!("{offset:010} 00000 n \n").bytes());
+    }
+    out.extend(
+        format!("trailer << /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n", at.len() + 1).bytes(),
+    );
+    out
+}
+
+/// With `--text-layer=never` each page takes Tesseract a second.
+fn long(pages: usize) -> Vec<u8> {
+    pdf(pages, TEXT)
+}
+
+const TEXT: &str =
+    "Estimado vecino: la municipalidad informa que su solicitud fue acogida, RUT 12.345.678-5, oficio";
+
+#[test]
+fn what_can_be_read_is_done_and_what_cannot_says_why() {
+    worker_test("reads", async |stage| {
+        let good = stage.enqueue("carta.pdf", &pdf(3, TEXT)).await;
+        let bad = [
+            (stage.enqueue("empty.pdf", b"").await, "empty"),
+            (stage.enqueue("text.pdf", b"Estimados vecinos").await, "not_a_document"),
+            (stage.enqueue("broken.pdf", b"%PDF-1.4\n%%EOF").await, "damaged"),
+            (stage.enqueue("many.pdf", &pdf(300, "x")).await, "too_many_pages"),
+        ];
+        let mut worker = stage.worker(&["--until-empty"]);
+        assert!(worker.0.wait().unwrap().success());
+        let document = stage.document(good).await;
+        assert_eq!((document.state.as_str(), document.attempt), ("done", Some(1)), "{document:?}");
+        let result = stage.result(good).await;
+        assert_eq!(
+            (&result["schema"], result["pages"].as_array().unwrap().len()),
+            (&"civicum-tune/ocr/1".into(), 3)
+        );
+        assert!(result["text"].as_str().unwrap().contains("su solicitud fue acogida"), "{result}");
+        assert_eq!(
+            (&result["ruts"][0]["rut"], &result["ruts"][0]["valid"]),
+            (&"12345678-5".into(), &true.into())
+        );
+        for (id, code) in bad {
+            let document = stage.document(id).await;
+            let why = document.last_error.clone().unwrap_or_default();
+            assert!(
+                document.state == "failed" && why.starts_with(code) && document.attempt == Some(1),
+                "{document:?}"
+            );
+        }
+        let log = stage.log();
+        for secret in ["municipalidad", "12.345.678", "12345678", "carta.pdf"] {
+            assert!(!log.contains(secret), "the log tells {secret}: {log}");
+        }
+        assert!(log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{log}");
+    });
+}
+
+#[test]
+fn a_worker_that_is_killed_loses_nothing_and_one_that_is_asked_to_stop_gives_back() {
+    worker_test("killed", async |stage| {
+        let wait =
+            "select greatest(0, 10 - extract(epoch from now() - pg_postmaster_start_time()))::bigint + 1";
+        tokio::time::sleep(Duration::from_secs(stage.place.one(wait).await.unsigned_abs())).await;
+        let slow = ["--ocr-option", "--text-layer=never"];
+        let id = stage.enqueue("largo.pdf", &long(12)).await;
+        let first = stage.worker(&slow);
+        stage.until(id, &["reading"]).await;
+        let second = stage.worker(&[&slow[..], &["--grace", "0s"]].concat());
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let reader = children(first.0.id());
+        first.signal(Signal::SIGKILL);
+        let begun = Instant::now();
+        loop {
+            let document = stage.document(id).await;
+            if document.state == "queued" || document.attempt == Some(2) {
+                assert_eq!(document.crashes, Some(1));
+                break;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "{document:?}\n{}", stage.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        eprintln!("back in the queue {} ms after kill -9", begun.elapsed().as_millis());
+        assert!(!reader.is_empty(), "there was no reader");
+        for pid in reader {
+            assert!(!Path::new(&format!("/proc/{pid}")).exists(), "the reader outlived its worker");
+        }
+        stage.until(id, &["reading"]).await;
+        let mut second = second;
+        second.signal(Signal::SIGTERM);
+        assert!(second.0.wait().unwrap().success());
+        let document = stage.document(id).await;
+        assert_eq!(
+            (document.state.as_str(), document.attempt),
+            ("queued", Some(1)),
+            "a release costs no attempt"
+        );
+        // With time to spare it ends what it has.
+        let small = stage.enqueue("corto.pdf", &long(1)).await;
+        stage
+            .place
+            .session()
+            .await
+            .client
+            .execute("update civicum.job set priority = 9 where document_id = $1", &[&small])
+            .await
+            .unwrap();
+        let mut third = stage.worker(&slow);
+        stage.until(small, &["reading"]).await;
+        third.signal(Signal::SIGTERM);
+        assert!(third.0.wait().unwrap().success());
+        assert_eq!(stage.document(small).await.state, "done", "{}", stage.log());
+        assert_eq!(stage.document(id).await.state, "queued");
+    });
+}
+
+#[test]
+fn cancel_pause_and_a_database_that_goes_away() {
+    worker_test("cancel", async |stage| {
+        let slow = ["--ocr-option", "--text-layer=never"];
+        let worker = stage.worker(&slow);
+        let id = stage.enqueue("largo.pdf", &long(20)).await;
+        stage.until(id, &["reading"]).await;
+        let begun = Instant::now();
+        Queued(&stage.place.session().await.client).cancel(id).await.unwrap();
+        stage.until(id, &["cancelled"]).await;
+        assert!(begun.elapsed() < Duration::from_secs(3), "it took {:?}", begun.elapsed());
+        worker.signal(Signal::SIGUSR1);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let small = stage.enqueue("corto.pdf", &long(2)).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(stage.document(small).await.state, "queued", "it claimed while it was paused");
+        worker.signal(Signal::SIGUSR2);
+        stage.until(small, &["reading"]).await;
+        // All its sessions are cut in the middle; it goes on, and stores what it read.
+        let cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+        assert!(stage.place.one(cut).await >= 3);
+        let document = stage.until(small, &["done"]).await;
+        assert_eq!(document.crashes, Some(0), "{}", stage.log());
+        assert_eq!(stage.place.one("select count(*) from civicum.result").await, 1);
+    });
+}
+
+fn children(of: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap_or_default();
+    text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
