@@ -135,6 +135,8 @@ need_rust
 command -v strace >/dev/null || packages strace
 [ -x /bin/busybox ] || packages busybox-static
 command -v xmllint >/dev/null || packages libxml2-utils
+# Podman's quadlet and the schemas of Kubernetes, for what `render` makes; without them those tests say that they are skipped.
+! $clean || tests/engine/fetch-renderers.sh >/dev/null 2>&1 || left_out "readers of what render makes" "a package mirror can't be reached"
 need_engine
 need_database
 suite "cargo test" "$CARGO" test --locked --quiet

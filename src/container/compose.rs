@@ -32,7 +32,7 @@ pub fn document(deployment: &Deployment) -> Value {
 }
 
 /// A name without the deployment's before it.
-fn short(deployment: &Deployment, name: &str) -> String {
+pub(super) fn short(deployment: &Deployment, name: &str) -> String {
     name.strip_prefix(&format!("{}-", deployment.name)).unwrap_or(name).to_owned()
 }
 
@@ -194,10 +194,10 @@ fn condition(deployment: &Deployment, need: &str) -> Value {
 }
 
 /// Compose replaces `$NAME`; we mean what is written.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('$', "$$")
 }
 
-fn literal(words: &[String]) -> Vec<String> {
+pub(super) fn literal(words: &[String]) -> Vec<String> {
     words.iter().map(|word| escaped(word)).collect()
 }

@@ -5,9 +5,14 @@ pub mod compose;
 pub mod desired;
 pub mod fingerprint;
 pub mod images;
+pub mod kubernetes;
+mod kubernetes_pod;
+mod notes;
 pub mod observed;
 pub mod plan;
+pub mod quadlet;
 pub mod role;
+pub mod swarm;
 pub mod weight;
 
 /// Labels on all that we make: whose it is, and by which description it was made.

@@ -179,6 +179,16 @@ impl Role {
         }
     }
 
+    /// The TCP port on which the others find it, where its role tells.
+    pub const fn port(self) -> Option<u16> {
+        match self {
+            Self::Postgres => Some(5432),
+            Self::Ollama => Some(11434),
+            Self::LlamaServer | Self::Proxy => Some(8080),
+            Self::Worker | Self::Plain => None,
+        }
+    }
+
     /// The signal that stops it. PostgreSQL takes TERM as "when all have gone"; INT is its fast shutdown.
     pub const fn stop_signal(self) -> Option<&'static str> {
         match self {
