@@ -443,6 +443,40 @@ fn doctor_looks_at_every_container() {
     is(&found, "CT-CONT-013", "web", "warn");
 }
 
+/// The head of a model of 8 billion parameters, and none of its weights.
+fn model(path: &Path) {
+    let mut header = b"GGUF\x03\0\0\0\0\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0".to_vec();
+    let mut put = |name: &str, kind: u32, value: &[u8]| {
+        header.extend((name.len() as u64).to_le_bytes());
+        header.extend(name.as_bytes());
+        header.extend(kind.to_le_bytes());
+        header.extend(value);
+    };
+    put("general.architecture", 8, b"\x05\0\0\0\0\0\0\0llama");
+    put("llama.block_count", 4, &32_u32.to_le_bytes());
+    put("llama.embedding_length", 4, &4096_u32.to_le_bytes());
+    put("llama.attention.head_count", 4, &32_u32.to_le_bytes());
+    put("llama.attention.head_count_kv", 4, &8_u32.to_le_bytes());
+    fs::write(path, &header).unwrap();
+    fs::OpenOptions::new().write(true).open(path).unwrap().set_len(4_900_000_000).unwrap();
+}
+
+#[test]
+fn a_model_that_does_not_fit_is_not_deployed() {
+    let Some(stage) = Stage::new("model") else { return };
+    let file = stage.folder.path().join("model.gguf");
+    model(&file);
+    let services = format!(
+        "[services.llm]\nrole = \"llama-server\"\nimage = \"IMAGE\"\nmemory = \"64MiB\"\nmodel = \"{}\"\n",
+        file.display()
+    );
+    stage.profile(&services);
+    let (document, status) = stage.json(&["deploy"]);
+    let why = document["blocked"][0].as_str().unwrap_or_default();
+    assert!(status == 2 && why.contains("the limit of llm is 64MiB"), "{document}");
+    assert_eq!(docker(&["ps", "-aq", "--filter", &format!("name={}", stage.name)]), "");
+}
+
 #[test]
 fn without_an_engine() {
     let folder = tempfile::tempdir().unwrap();
@@ -470,7 +504,10 @@ fn without_an_engine() {
     fs::write(&profile, "name = \"p\"\n[services.a]\nneeds = [\"b\"]\n[services.b]\nneeds = [\"a\"]\n")
         .unwrap();
     let output = run(&["deploy"]);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("a, b need one another"), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("none of these can be started first: a → b → a"),
+        "{output:?}"
+    );
     let output = run(&["deploy", "--root", "/tmp"]);
     assert!(
         String::from_utf8_lossy(&output.stderr).contains("--root has files, and no Docker engine"),

@@ -313,6 +313,8 @@ fn written(key: &Key) -> (String, &'static str) {
     let beside = match path.rsplit('.').next().unwrap() {
         "memory_reservation" => "services.a.memory = '1TiB'\n",
         "memory_swap" => "services.a.memory = '6MiB'\n",
+        "needs" => "services.postgres.memory = '6MiB'\n",
+        _ if path.starts_with("services.a.settings.") => "services.a.role = 'postgres'\n",
         "reason" => "waivers.CT-ZRAM-001.until = 2027-03-31\n",
         "until" => "waivers.CT-ZRAM-001.reason = 'x'\n",
         _ => "",
@@ -398,8 +400,8 @@ fn every_key_at_every_boundary() {
                     "'ram'".into(),
                 ],
             ),
-            Kind::Duration { max_ms } => (
-                vec!["'0ms'".into(), format!("'{max_ms}ms'"), "'1.5s'".into()],
+            Kind::Duration { min_ms, max_ms } => (
+                vec![format!("'{min_ms}ms'"), format!("'{max_ms}ms'"), "'1.5s'".into()],
                 vec![
                     format!("'{}ms'", max_ms + 1),
                     "1000".into(),
@@ -439,8 +441,8 @@ fn every_key_at_every_boundary() {
                 vec!["[]".into(), "['auto', 'zbud']".into(), "''".into(), "1".into()],
             ),
             Kind::Scalar(_) => (
-                vec!["''".into(), "1".into(), "true".into()],
-                vec!["1.5".into(), "[]".into(), "\"\\n\"".into()],
+                vec!["''".into(), "1".into(), "1.5".into(), "true".into()],
+                vec!["nan".into(), "[]".into(), "\"\\n\"".into()],
             ),
             Kind::Sysctl => (
                 vec!["0".into(), "200".into(), "'60'".into()],
@@ -880,4 +882,59 @@ fn a_model_that_does_not_fit_its_limit() {
     std::fs::write(&model, "no model").unwrap();
     let (text, status) = run("5GiB", &model);
     assert_eq!((status, text.contains("it is no GGUF file")), (Some(1), true), "{text}");
+}
+
+/// What `deploy` would find out late, `validate` says at once, each at its place.
+#[test]
+fn services_that_could_not_be_deployed() {
+    let files = Files::new();
+    let file = files.put(
+        "s.toml",
+        "name = \"s\"\n[deployment]\ndeadline = \"0s\"\n[services.a]\nmemory = 512\nports = [\"80\"]\n\
+         [services.b]\nmemory = \"64MiB\"\nneeds = [\"c\"]\nuser = \"0:0\"\n[services.c]\nmemory = \"64MiB\"\nneeds = [\"b\", \"bb\"]\n\
+         [services.c.settings]\nwork_mem = \"8MB\"\n",
+    );
+    let (status, out, _) = said(&["validate", &file]);
+    assert_eq!(status, 1, "{out}");
+    for line in [
+        "s.toml:3:12: error[profile/range]: 0ms is too short",
+        "s.toml:5:10: error[profile/range]: `services.a.memory` is 512 bytes, and the least is 6MiB",
+        "s.toml:6:1: error[profile/unknown-key]: unknown key `ports` in [services.a]",
+    ] {
+        assert!(out.contains(line), "{line}\n{out}");
+    }
+    assert!(out.contains("write \"512MiB\""), "{out}");
+    assert!(out.contains("did you mean `publish`?"), "{out}");
+
+    // Where everything is understood, the services are held against one another.
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace("\"0s\"", "\"1s\"").replace("512", "\"512MiB\"").replace("ports", "publish");
+    let file = files.put("s.toml", text);
+    let (status, out, _) = said(&["validate", &file]);
+    assert_eq!(status, 1, "{out}");
+    for line in [
+        "s.toml:9:9: error[profile/conflict]: none of these can be started first: b → c → b",
+        "s.toml:10:8: warning[profile/hardening]: b runs as root",
+        "s.toml:13:16: error[profile/value]: c needs bb, and there is no such service",
+        "s.toml:15:12: error[profile/conflict]: services.c.settings are a PostgreSQL server's, and c is none",
+    ] {
+        assert!(out.contains(line), "{line}\n{out}");
+    }
+}
+
+/// Settings stand as PostgreSQL's own file has them: numbers with and without a point, and truth values.
+#[test]
+fn settings_of_every_kind() {
+    let text = "name = 's'\n[services.postgres]\nmemory = '1GiB'\n[services.postgres.settings]\n\
+                random_page_cost = 1.1\nmax_connections = 50\nautovacuum = true\nwork_mem = '8MB'\n";
+    let profile = Profile::parse(text, "s.toml").unwrap();
+    let settings = profile.settle(&profile.nominal()).unwrap().services["postgres"].settings.clone();
+    let pairs: Vec<(&str, &str)> =
+        settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(
+        pairs,
+        [("autovacuum", "true"), ("max_connections", "50"), ("random_page_cost", "1.1"), ("work_mem", "8MB")]
+    );
+    assert!(Profile::parse(&text.replace("1.1", "nan"), "s.toml").is_err());
+    assert!(Profile::parse(&text.replace("1.1", "inf"), "s.toml").is_err());
 }

@@ -7,12 +7,14 @@ use indicatif::ProgressBar;
 use super::output::Out;
 use super::progress::line_that_stays;
 use super::session::{Session, at_root, shell_word};
+use super::validate::read_model;
 use super::{Answer, Global, Outcome};
 use crate::container::desired::Deployment;
 use crate::container::observed::Owner;
 use crate::container::plan::{self, Change, Plan};
 use crate::engine::{self, Client, Deployed, Progress, deploy, observe};
 use crate::host::{Lock, terminal};
+use crate::profile;
 use crate::render::deploy as show;
 use crate::render::style::printable;
 use crate::t;
@@ -102,7 +104,12 @@ impl DeployCommand {
         let _lock = if self.dry_run { None } else { Some(stage.lock()?) };
         let Stage { session, wish, client } = &stage;
         let observed = observe(client, &session.host, wish)?;
-        let plan = plan::build(wish, &observed, self.remove_orphans, !self.services.is_empty());
+        let mut plan = plan::build(wish, &observed, self.remove_orphans, !self.services.is_empty());
+        if !plan.is_empty() {
+            // What `validate` says of a model where it is at hand.
+            let names: Vec<&str> = wish.services.iter().map(|service| service.name.as_str()).collect();
+            plan.blocked.extend(profile::unfit(&session.settings, &names, read_model));
+        }
         if self.dry_run || plan.is_empty() || !plan.blocked.is_empty() {
             return self.told(&stage, &plan, out);
         }

@@ -79,7 +79,7 @@ fn human(file: &FileValidation, out: &Out) -> String {
 }
 
 /// The header of a model's file on this machine.
-fn read_model(path: &str) -> Option<Result<Gguf, String>> {
+pub(super) fn read_model(path: &str) -> Option<Result<Gguf, String>> {
     let here = Host::live().ok()?;
     let size = here.size(path)?;
     let header = || gguf::parse(BufReader::new(here.open_large(path)?), size).map_err(anyhow::Error::from);

@@ -53,7 +53,7 @@ pub(super) mod tests {
     use crate::profile::Profile;
 
     /// A town's four services, with all that formats differ in.
-    pub fn deployment() -> Deployment {
+    pub(in crate::container) fn deployment() -> Deployment {
         let text = r#"
             name = "town"
             [deployment]

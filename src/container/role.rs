@@ -199,8 +199,8 @@ impl Role {
     }
 }
 
-/// Where a model's server finds its model.
-const MODEL: &str = "/models/model.gguf";
+/// Where a llama-server finds its model.
+pub const MODEL: &str = "/models/model.gguf";
 
 fn llama_server(written: &Service) -> Vec<String> {
     let mut words: Vec<String> =

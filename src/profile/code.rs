@@ -37,13 +37,15 @@ pub enum Code {
     Host,
     /// Data could leave the host, or a secret lies in the open.
     Sovereignty,
+    /// A container is less confined than it could be.
+    Hardening,
     /// A waiver that accepts nothing, or nothing any more.
     Waiver,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Unreadable,
         Self::TooLarge,
         Self::NotUtf8,
@@ -59,6 +61,7 @@ impl Code {
         Self::MemoryBudget,
         Self::Host,
         Self::Sovereignty,
+        Self::Hardening,
         Self::Waiver,
     ];
 
@@ -80,6 +83,7 @@ impl Code {
             Self::MemoryBudget => "profile/memory-budget",
             Self::Host => "profile/host",
             Self::Sovereignty => "profile/sovereignty",
+            Self::Hardening => "profile/hardening",
             Self::Waiver => "profile/waiver",
         }
     }
@@ -102,6 +106,7 @@ impl Code {
             Self::MemoryBudget => "Memory limits and reserve together don't fit the RAM.",
             Self::Host => "The profile does not suit this host.",
             Self::Sovereignty => "Data could leave the host, or a secret lies in the open.",
+            Self::Hardening => "A container is less confined than it could be.",
             Self::Waiver => "A waiver names no check, or its last day is past.",
         }
     }
@@ -137,6 +142,9 @@ impl Code {
             Self::Host => "Change the value, or take the bundled profile that fits the host.",
             Self::Sovereignty => {
                 "Name services of this profile instead of hosts elsewhere, publish on 127.0.0.1, pin images by digest, and put secrets into files."
+            }
+            Self::Hardening => {
+                "Take it out of the profile unless the image can't do without: a user that is not root, no capability, a root file system that can't be written."
             }
             Self::Waiver => "Correct the id, or mend what the check finds, or give the waiver a later day.",
         }

@@ -48,7 +48,7 @@ fn single(key: &Key, name: &str, raw: &DeValue<'_>, place: &Place) -> Decoded {
         }
         Kind::Size { vars, .. } => size(raw, vars, place).map(Value::Size),
         Kind::Count { min, max } => count(raw, min, max, place).map(Value::Count),
-        Kind::Duration { max_ms } => duration(raw, max_ms, place),
+        Kind::Duration { min_ms, max_ms } => duration(raw, min_ms, max_ms, place),
         Kind::Choice(words) => choice(raw, words, place),
         Kind::List(shape) | Kind::Preference(shape) | Kind::Text(shape) => {
             text(raw, place).and_then(|text| shaped(key, text, shape, place)).map(Value::Text)
@@ -56,6 +56,7 @@ fn single(key: &Key, name: &str, raw: &DeValue<'_>, place: &Place) -> Decoded {
         Kind::Scalar(shape) => match raw {
             DeValue::Integer(_) => Ok(Value::Text(whole(raw, place)?.to_string())),
             DeValue::Boolean(value) => Ok(Value::Text(value.to_string())),
+            DeValue::Float(n) => decimal(n.as_str(), place).map(Value::Text),
             _ => text(raw, place).and_then(|text| shaped(key, text, shape, place)).map(Value::Text),
         },
         Kind::Sysctl => kernel_parameter(name, raw, place),
@@ -143,6 +144,14 @@ fn whole(raw: &DeValue<'_>, place: &Place) -> Result<i64, Finding> {
     }
 }
 
+/// A decimal number as it is written, for whoever reads it as a text.
+fn decimal(written: &str, place: &Place) -> Result<String, Finding> {
+    match written.parse::<f64>() {
+        Ok(number) if number.is_finite() => Ok(written.trim_start_matches('+').to_owned()),
+        _ => Err(Finding::error(Code::Value, place, t!("`{written}` is no number", written = written))),
+    }
+}
+
 fn integer(n: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(n.as_str(), n.radix()).ok()
 }
@@ -220,7 +229,7 @@ pub(super) fn inside(place: &Place, text: &str, part: &std::ops::Range<usize>) -
     within(place, start + part.start..start + part.end)
 }
 
-fn duration(raw: &DeValue<'_>, max_ms: u64, place: &Place) -> Decoded {
+fn duration(raw: &DeValue<'_>, min_ms: u64, max_ms: u64, place: &Place) -> Decoded {
     let DeValue::String(text) = raw else {
         let help = match raw {
             DeValue::Integer(n) => t!("write the unit, in quotes: \"{n}ms\"", n = n),
@@ -229,6 +238,10 @@ fn duration(raw: &DeValue<'_>, max_ms: u64, place: &Place) -> Decoded {
         return Err(mismatch(&say("a span of time"), raw, place).help(help));
     };
     match text.parse::<Millis>() {
+        Ok(value) if value.0 < min_ms => {
+            Err(Finding::error(Code::Range, place, t!("{value} is too short", value = value))
+                .help(t!("the least is {least}", least = Millis(min_ms),)))
+        }
         Ok(value) if value.0 <= max_ms => Ok(Value::Duration(value)),
         Ok(value) => Err(Finding::error(Code::Range, place, t!("{value} is too long", value = value))
             .help(t!("the most is {most}", most = Millis(max_ms)))),

@@ -50,6 +50,8 @@ pub enum Kind {
     },
     /// A span of time with its unit.
     Duration {
+        /// The least, in ms.
+        min_ms: u64,
         /// The most, in ms.
         max_ms: u64,
     },
@@ -244,7 +246,7 @@ pub const KEYS: [Key; 59] = [
     key("boot.cgroup_v2", Kind::Bool, "", "false", "true", "Have the unified cgroup hierarchy (v2)."),
     key(
         "mglru.min_ttl",
-        Kind::Duration { max_ms: 60_000 },
+        Kind::Duration { min_ms: 0, max_ms: 60_000 },
         "ms",
         "as the kernel has it",
         "\"1000ms\"",
@@ -452,7 +454,7 @@ pub const KEYS: [Key; 59] = [
     ),
     key(
         "services.*.stop_timeout",
-        Kind::Duration { max_ms: 600_000 },
+        Kind::Duration { min_ms: 0, max_ms: 600_000 },
         "ms",
         "the role's, else 10 s",
         "\"60s\"",
@@ -516,7 +518,7 @@ pub const KEYS: [Key; 59] = [
     ),
     key(
         "deployment.deadline",
-        Kind::Duration { max_ms: 3_600_000 },
+        Kind::Duration { min_ms: 1000, max_ms: 3_600_000 },
         "ms",
         "5 min",
         "\"10min\"",

@@ -387,11 +387,43 @@ impl Reader<'_> {
         };
         let known = siblings(&path.0);
         let help = suggest::nearest(name, known.iter().copied())
+            .or_else(|| otherwise(name).filter(|ours| known.contains(ours)))
             .map(|near| t!("did you mean `{near}`?", near = near))
             .or_else(|| elsewhere(name))
             .unwrap_or_else(|| t!("possible here: {known}", known = known.join(", ")));
         self.findings.push(Finding::error(Code::UnknownKey, place, message).help(help));
     }
+}
+
+/// Our word for what Compose, the engine or a person calls otherwise.
+fn otherwise(name: &str) -> Option<&'static str> {
+    const WORDS: [(&str, &str); 24] = [
+        ("ports", "publish"),
+        ("port", "publish"),
+        ("expose", "publish"),
+        ("mem_limit", "memory"),
+        ("memory_limit", "memory"),
+        ("limit", "memory"),
+        ("mem_reservation", "memory_reservation"),
+        ("memswap_limit", "memory_swap"),
+        ("swap", "memory_swap"),
+        ("cpu_shares", "cpu_weight"),
+        ("cpu_count", "cpus"),
+        ("nano_cpus", "cpus"),
+        ("pids_limit", "pids"),
+        ("depends_on", "needs"),
+        ("requires", "needs"),
+        ("env", "environment"),
+        ("healthcheck", "health"),
+        ("cap_add", "capabilities"),
+        ("args", "command"),
+        ("entrypoint", "command"),
+        ("mounts", "volumes"),
+        ("stop_grace_period", "stop_timeout"),
+        ("num_ctx", "context"),
+        ("timeout", "deadline"),
+    ];
+    WORDS.iter().find(|(theirs, _)| *theirs == name).map(|(_, ours)| *ours)
 }
 
 /// Where a key of this name does belong.

@@ -30,6 +30,7 @@ mod parser_words;
 pub mod rule;
 pub mod saved_host;
 pub mod schema;
+mod services;
 pub mod settings;
 pub mod settle;
 pub mod shape;
@@ -60,6 +61,7 @@ pub use show::Shown;
 pub use source::{Place, Provenance, Source, Span};
 pub use sovereignty::is_secret;
 
+pub use model::unfit;
 pub use validate::{About, Validation, validate};
 
 use crate::host::{Host, sha256_hex};

@@ -3,13 +3,48 @@
 use super::Profile;
 use super::account::ModelNeed;
 use super::finding::{Code, Finding};
-use super::settings::Settings;
+use super::settings::{Service, Settings};
 use crate::facts::gguf::Gguf;
 use crate::t;
 use crate::units::Bytes;
 
 /// Reads the header of the file at a path; `None` where there is none, an error in words where it is no model.
 pub type ReadModel = fn(&str) -> Option<Result<Gguf, String>>;
+
+/// Why a model that is at hand can't be served within the limit of one of these services, in words; nothing where all can.
+pub fn unfit(settings: &Settings, names: &[&str], read: ReadModel) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, service) in settings.services.iter().filter(|(name, _)| names.contains(&name.as_str())) {
+        let Some(path) = &service.model else { continue };
+        match read(path) {
+            // Whoever mounts it tells that it is not there.
+            None => {}
+            Some(Err(why)) => found.push(t!("{path} can't be used: {why}", path = path, why = why)),
+            Some(Ok(model)) => found.extend(too_large(name, service, &model).map(|(message, _)| message)),
+        }
+    }
+    found
+}
+
+/// What is said of a model that does not fit, and what to do.
+fn too_large(name: &str, service: &Service, model: &Gguf) -> Option<(String, String)> {
+    let need = model.need(service.tokens());
+    let limit = service.memory.filter(|limit| limit.0 < need.sum())?;
+    let message = t!(
+        "this model at a context of {tokens} tokens needs up to {need}, and the limit of {service} is {limit}",
+        tokens = service.tokens(),
+        need = Bytes(need.sum()),
+        service = name,
+        limit = limit
+    );
+    let help = t!(
+        "weights {weights}, context {context}, calculation and server {rest}: raise the limit, shorten the context, or take a smaller model",
+        weights = Bytes(need.weights),
+        context = Bytes(need.context),
+        rest = Bytes(need.rest)
+    );
+    Some((message, help))
+}
 
 /// What each model that is at hand needs; findings where it does not fit.
 pub(super) fn check(
@@ -46,20 +81,7 @@ pub(super) fn check(
             findings.push(Finding::warning(Code::Host, place, message));
         }
         let need = model.need(tokens);
-        if let Some(limit) = service.memory.filter(|limit| limit.0 < need.sum()) {
-            let message = t!(
-                "this model at a context of {tokens} tokens needs up to {need}, and the limit of {service} is {limit}",
-                tokens = tokens,
-                need = Bytes(need.sum()),
-                service = name,
-                limit = limit
-            );
-            let help = t!(
-                "weights {weights}, context {context}, calculation and server {rest}: raise the limit, shorten the context, or take a smaller model",
-                weights = Bytes(need.weights),
-                context = Bytes(need.context),
-                rest = Bytes(need.rest)
-            );
+        if let Some((message, help)) = too_large(name, service, &model) {
             findings.push(Finding::error(Code::MemoryBudget, place, message).help(help));
         }
         needs.push(ModelNeed {

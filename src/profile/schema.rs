@@ -82,7 +82,7 @@ fn of(key: &Key) -> Json {
         Kind::List(shape) => list(shape, 0),
         Kind::Preference(shape) => json!({ "anyOf": [text(shape), list(shape, 1)] }),
         Kind::Scalar(shape) => {
-            json!({ "anyOf": [text(shape), { "type": "integer" }, { "type": "boolean" }] })
+            json!({ "anyOf": [text(shape), { "type": "number" }, { "type": "boolean" }] })
         }
         Kind::Sysctl => {
             json!({ "anyOf": [{ "type": "integer" }, { "type": "boolean" }, text(Shape::SysctlValue)] })
@@ -249,6 +249,8 @@ mod tests {
             assert_eq!(valid(&text), Ok(()), "{text}");
             // Some keys are nothing by themselves.
             let beside = match path.rsplit('.').next().unwrap() {
+                "needs" => "services.postgres.memory = '1GiB'\n",
+                _ if path.starts_with("services.a.settings.") => "services.a.role = 'postgres'\n",
                 "memory_reservation" | "memory_swap" => "services.a.memory = '4GiB'\n",
                 "reason" => "waivers.CT-ZRAM-001.until = 2027-03-31\n",
                 "until" => "waivers.CT-ZRAM-001.reason = 'x'\n",

@@ -13,7 +13,7 @@ use super::settings::{Persist, Service, Settings, Waiver};
 use super::source::Place;
 use super::target::Target;
 use super::value::{KeyPath, Leaf, Value};
-use super::{Profile, budget, conflict, fit, sovereignty, sysctl};
+use super::{Profile, budget, conflict, fit, services, sovereignty, sysctl};
 use crate::lang::say;
 use crate::t;
 use crate::units::{Bytes, GIB, MIB};
@@ -88,6 +88,7 @@ impl Profile {
             findings.extend(budget::check(self, &settings, target));
         }
         conflict::check(self, &settings, target, &mut findings);
+        services::check(self, &settings, &mut findings);
         if self.broken.spares(&["zswap", "swap", "zram", "boot", "mglru", "sysctl"]) {
             fit::check(self, &settings, target, &mut findings);
         }
@@ -357,6 +358,10 @@ impl Settler<'_> {
                 return None;
             }
         };
+        if let Some(finding) = too_few_bytes(path, leaf, rule) {
+            self.findings.push(finding);
+            return None;
+        }
         let objection = match (leaf.key.kind, quantity) {
             (Kind::Size { min_mib, .. }, Quantity::Size(bytes)) if bytes.as_mib() < min_mib => Some(t!(
                 "`{path}` comes to {bytes}, and the least is {least}",
@@ -388,6 +393,25 @@ impl Settler<'_> {
         }
         Some(quantity)
     }
+}
+
+/// A number without a unit is bytes, and somebody meant MiB.
+fn too_few_bytes(path: &KeyPath, leaf: &Leaf, rule: &Rule) -> Option<Finding> {
+    let Kind::Size { min_mib, .. } = leaf.key.kind else { return None };
+    let bytes: u64 = rule.text().trim().parse().ok()?;
+    if bytes / MIB >= min_mib && (bytes == 0 || bytes >= MIB) {
+        return None;
+    }
+    let least = Bytes(min_mib.max(1) * MIB);
+    let message =
+        t!("`{path}` is {bytes} bytes, and the least is {least}", path = path, bytes = bytes, least = least);
+    let finding = Finding::error(Code::Range, &leaf.place, message);
+    let meant = (min_mib.max(1)..=1 << 20).contains(&bytes);
+    Some(if meant {
+        finding.help(t!("a number without a unit is bytes; write \"{bytes}MiB\"", bytes = bytes))
+    } else {
+        finding.help(say("sizes are rounded down to whole MiB; give it a unit, as in \"512MiB\""))
+    })
 }
 
 /// A number from 1 to 1024 without what stands behind its point.
