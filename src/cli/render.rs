@@ -72,7 +72,9 @@ impl RenderCommand {
                 service = service.name
             ));
         }
-        notes.iter().for_each(|note| out.say(&printable(note)));
+        for note in &notes {
+            out.say(&printable(note));
+        }
         Ok(Answer::Yes)
     }
 }

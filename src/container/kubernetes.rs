@@ -212,7 +212,7 @@ fn claim(volume: &str) -> Value {
     })
 }
 
-/// A StatefulSet for a database, a Deployment for all others: one of it, and never two side by side.
+/// A `StatefulSet` for a database, a Deployment for all others: one of it, and never two side by side.
 fn workload(deployment: &Deployment, service: &Service) -> Value {
     let is_own = |volume: &&Volume| volume.is_named() && owner(deployment, &volume.source).is_some();
     let own: Vec<Value> = service.fixed.volumes.iter().filter(is_own).map(|v| claim(&v.source)).collect();

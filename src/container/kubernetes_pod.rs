@@ -16,7 +16,6 @@ pub(super) const HERE: &str = "app.kubernetes.io/name";
 
 /// The hardest of the Pod Security Standards that all pods hold.
 pub(super) fn level(deployment: &Deployment) -> &'static str {
-    let is_any = |is: &dyn Fn(&Service) -> bool| deployment.services.iter().any(is);
     // What the standard `baseline` lets a container keep.
     const BASELINE: [&str; 13] = [
         "AUDIT_WRITE",
@@ -33,6 +32,7 @@ pub(super) fn level(deployment: &Deployment) -> &'static str {
         "SETUID",
         "SYS_CHROOT",
     ];
+    let is_any = |is: &dyn Fn(&Service) -> bool| deployment.services.iter().any(is);
     let keeps = |service: &Service, but: &[&str]| {
         service.fixed.capabilities.iter().any(|name| !but.contains(&name.as_str()))
     };
@@ -49,7 +49,7 @@ fn is_root(service: &Service) -> bool {
     mount::user(&service.fixed.user).is_none_or(|(uid, _)| uid == 0)
 }
 
-/// `is_claimed` tells of a volume whether the StatefulSet brings its claim along.
+/// `is_claimed` tells of a volume whether the `StatefulSet` brings its claim along.
 pub(super) fn spec(service: &Service, is_claimed: &dyn Fn(&str) -> bool) -> Value {
     let fixed = &service.fixed;
     let (uid, gid) = mount::user(&fixed.user).unwrap_or((65534, 65534));
@@ -245,7 +245,5 @@ pub(super) fn told(deployment: &Deployment, notes: &mut Notes) {
         t!("{all} must be on each node: docker save, and there: ctr -n k8s.io images import FILE", all = all)
     });
     let renamed = deployment.services.iter().filter(|s| dns(&s.name) != s.name).map(|s| s.name.clone());
-    notes.some(renamed.collect(), |all| {
-        t!("a name has no `_` here: {all} is found with `-` in its place", all = all)
-    });
+    notes.some(renamed, |all| t!("a name has no `_` here: {all} is found with `-` in its place", all = all));
 }

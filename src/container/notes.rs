@@ -5,11 +5,14 @@ use std::net::IpAddr;
 use super::desired::{Deployment, Service};
 use crate::profile::container::Publish;
 
+/// A sentence about a port.
+type AboutPort = fn(&str) -> String;
+
 /// Sentences, each once.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     sentences: Vec<String>,
-    ports: Vec<(String, fn(&str) -> String)>,
+    ports: Vec<(String, AboutPort)>,
 }
 
 impl Notes {
@@ -19,14 +22,19 @@ impl Notes {
     }
 
     /// One about those that are named, if there are any.
-    pub(super) fn some(&mut self, names: Vec<String>, sentence: impl FnOnce(&str) -> String) {
+    pub(super) fn some(
+        &mut self,
+        names: impl IntoIterator<Item = String>,
+        sentence: impl FnOnce(&str) -> String,
+    ) {
+        let names: Vec<String> = names.into_iter().collect();
         if !names.is_empty() {
             self.sentences.push(sentence(&names.join(", ")));
         }
     }
 
     /// One about a port; those of one kind come together.
-    pub(super) fn about(&mut self, service: &Service, publish: &Publish, sentence: fn(&str) -> String) {
+    pub(super) fn about(&mut self, service: &Service, publish: &Publish, sentence: AboutPort) {
         self.ports.push((format!("{} {publish}", service.name), sentence));
     }
 

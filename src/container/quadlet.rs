@@ -245,7 +245,7 @@ fn told(deployment: &Deployment, notes: &mut Notes) {
         )
     });
     let folders = deployment.services.iter().filter(|s| s.fixed.tmpfs.iter().any(|f| f.target != "/tmp"));
-    notes.some(folders.map(|s| s.name.clone()).collect(), |all| {
+    notes.some(folders.map(|s| s.name.clone()), |all| {
         t!(
             "folders in memory of {all} are open to all users of its container: their owner can't be written",
             all = all

@@ -264,7 +264,7 @@ fn told(deployment: &Deployment, notes: &mut Notes) {
     }
     let made_here: BTreeSet<&str> =
         deployment.services.iter().filter_map(|s| s.image.as_deref()).filter(|i| !i.contains('@')).collect();
-    notes.some(made_here.into_iter().map(str::to_owned).collect(), |all| {
+    notes.some(made_here.into_iter().map(str::to_owned), |all| {
         t!(
             "{all} must be on each host that may run it: docker save, and there civicum-tune images load",
             all = all

@@ -44,22 +44,18 @@ fn missing(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) 
 }
 
 /// Services of which none can be started first.
-fn circles(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) {
-    let needs = |name: &str| -> Vec<&str> {
+fn circles<'s>(profile: &Profile, settings: &'s Settings, findings: &mut Vec<Finding>) {
+    let needs = |name: &str| -> Vec<&'s str> {
         let Some((own, service)) = settings.services.get_key_value(name) else { return Vec::new() };
-        match &service.needs {
-            Some(written) => written
-                .iter()
-                .filter_map(|need| settings.services.get_key_value(need).map(|(name, _)| name.as_str()))
-                .collect(),
-            None => {
-                let wanted = Role::of(own, service.role.as_deref()).needs();
-                let is = |(other, service): &(&String, &Service)| {
-                    wanted.contains(&Role::of(other, service.role.as_deref()))
-                };
-                settings.services.iter().filter(is).map(|(other, _)| other.as_str()).collect()
-            }
+        if let Some(written) = &service.needs {
+            let known = |need: &String| settings.services.get_key_value(need).map(|(name, _)| name.as_str());
+            return written.iter().filter_map(known).collect();
         }
+        let wanted = Role::of(own, service.role.as_deref()).needs();
+        let meets = |(other, service): (&'s String, &'s Service)| {
+            wanted.contains(&Role::of(other, service.role.as_deref())).then_some(other.as_str())
+        };
+        settings.services.iter().filter_map(meets).collect()
     };
     let mut told: Vec<&str> = Vec::new();
     for start in settings.services.keys().map(String::as_str) {
