@@ -39,7 +39,7 @@ impl Stage {
         fs::copy(busybox, tree.join("bin/busybox")).unwrap();
         for applet in [
             "sh", "sleep", "httpd", "cat", "ip", "nslookup", "nc", "test", "touch", "false", "ls", "id",
-            "wget",
+            "wget", "dd",
         ] {
             std::os::unix::fs::symlink("busybox", tree.join("bin").join(applet)).unwrap();
         }
@@ -292,16 +292,45 @@ fn other_peoples_containers_and_networks_are_theirs() {
     assert!(words.join(" ").contains("civicum-tune images load"), "{words:?}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    stage.profile(&format!("{TWO}publish = [\"{port}:8080\"]\n"));
-    let (document, status) = stage.json(&["deploy"]);
-    assert_eq!(status, 2);
-    let why = document["failed"][0]["error"].as_str().unwrap();
-    assert!(
-        why.contains("address already in use") || why.contains("port is already allocated"),
-        "{document}"
-    );
+    // It is told with its owner, before anything is begun.
+    let publish = format!("{TWO}publish = [\"{port}:8080\"]\n");
+    stage.profile(&publish);
+    let blocked = |stage: &Stage| {
+        let (document, status) = stage.json(&["deploy"]);
+        assert_eq!(status, 2, "{document}");
+        document["blocked"][0].as_str().unwrap_or_default().to_owned()
+    };
+    let why = blocked(&stage);
+    let me = format!("(process {})", std::process::id());
+    assert!(why.contains(&me) && why.contains(&format!("holds port {port} of 127.0.0.1")), "{why}");
+    assert_eq!(docker(&["network", "ls", "-q", "--filter", &format!("name={}", stage.name)]), "");
     drop(taken);
     assert_eq!(stage.deploy(&[]).1, 0, "mended by itself once the port is free");
+    // A container that holds its port itself may be replaced.
+    stage.profile(&publish.replace("/tmp", "/data"));
+    assert_eq!(stage.deploy(&[]), (vec!["replace web".to_owned()], 0));
+    // Somebody else's container is named.
+    stage.json(&["down"]);
+    let other = format!("{}-other", stage.name);
+    let open = format!("127.0.0.1:{port}:80");
+    docker(&["run", "-d", "--name", &other, "-p", &open, &stage.image, "sleep", "1000"]);
+    // An engine without a network of its own opens no port for it.
+    if !docker(&["port", &other]).trim().is_empty() {
+        let why = blocked(&stage);
+        assert!(why.contains(&format!("the container {other} holds port {port}")), "{why}");
+    }
+    docker(&["rm", "-f", &other]);
+    stage
+        .profile(&format!("{TWO}publish = [\"192.0.2.1:{port}:8080\"]\n[sovereignty]\npublic = [\"web\"]\n"));
+    let why = blocked(&stage);
+    assert!(why.contains("is no address of this host"), "{why}");
+    stage.profile(TWO);
+    assert_eq!(stage.deploy(&[]).1, 0);
+
+    // An image that no template makes is not promised.
+    stage.profile(&TWO.replacen("IMAGE", "civicum/nope", 1));
+    let why = blocked(&stage);
+    assert!(why.contains("no template makes it") && why.contains("civicum/postgres"), "{why}");
 }
 
 #[test]
@@ -364,6 +393,262 @@ fn a_sealed_container_reaches_nothing_outside() {
     );
     let addresses = stage.exec("db", "ip -6 addr");
     assert!(!String::from_utf8_lossy(&addresses.stdout).contains("scope global"), "{addresses:?}");
+}
+
+#[test]
+fn an_interruption_leaves_what_worked() {
+    let Some(stage) = Stage::new("stop") else { return };
+    stage.profile(TWO);
+    assert_eq!(stage.deploy(&[]).1, 0);
+    let good = stage.inspect("db", "{{.Id}}");
+    let bad =
+        TWO.replace("[\"test\", \"-r\", \"/run/secrets/db-password\"]", "[\"test\", \"-e\", \"/never\"]");
+    stage.profile(&bad.replace("\"8080\"", "\"8081\""));
+    let mut child = stage.command(&["deploy", "--yes"]);
+    let child = child.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    while stage.inspect("db.previous", "{{.Id}}") != good
+        || stage.inspect("db", "{{.State.Running}}") != "true"
+    {
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // The old one waits, and status says for what.
+    let (document, _) = stage.json(&["status"]);
+    let kept = document["services"].as_array().unwrap().iter().find(|row| row["kept_for"] == "db");
+    assert!(kept.is_some_and(|row| row["state"] == "exited"), "{document}");
+    let table = stage.run(&["status"]);
+    let table = String::from_utf8_lossy(&table.stdout).into_owned();
+    assert!(
+        table.contains("kept until db is healthy") && !table.contains("no service of the profile"),
+        "{table}"
+    );
+
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(child.id().try_into().unwrap()),
+        nix::sys::signal::SIGINT,
+    )
+    .unwrap();
+    let output = child.wait_with_output().unwrap();
+    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{words}");
+    assert!(words.contains("you interrupted it") && words.contains("the old container is back"), "{words}");
+    assert!(words.contains(&format!("{}-web was not touched: you interrupted it", stage.name)), "{words}");
+    assert_eq!(stage.inspect("db", "{{.Id}} {{.State.Running}}"), format!("{good} true"));
+    stage.profile(TWO);
+    assert_eq!(stage.deploy(&[]).1, 0);
+    assert_eq!(stage.inspect("db", "{{.Id}}"), good);
+}
+
+#[test]
+fn memory_is_not_taken_from_one_who_uses_it() {
+    let Some(stage) = Stage::new("less") else { return };
+    let text = TWO.replacen("64MiB\"\nmemory_swap = \"64MiB", "96MiB\"\nmemory_swap = \"96MiB", 1);
+    let text = text.replace("secrets =", "tmpfs = [\"/tmp:90MiB\"]\nsecrets =");
+    stage.profile(&text);
+    assert_eq!(stage.deploy(&[]).1, 0);
+    let id = stage.inspect("db", "{{.Id}}");
+    assert!(stage.exec("db", "dd if=/dev/zero of=/tmp/x bs=1M count=60").status.success());
+    stage.profile(&text.replace("\"96MiB\"", "\"48MiB\""));
+    let (document, status) = stage.json(&["deploy"]);
+    let why = document["failed"][0]["error"].as_str().unwrap_or_default();
+    assert!(status == 2 && why.contains("the kernel would kill in it at 48MiB"), "{document}");
+    assert_eq!(
+        stage.inspect("db", "{{.Id}} {{.State.Running}} {{.HostConfig.Memory}}"),
+        format!("{id} true {}", 96 << 20)
+    );
+    assert!(stage.exec("db", "dd if=/dev/zero of=/tmp/x bs=1M count=10").status.success());
+    assert_eq!(stage.deploy(&[]), (vec!["update db".to_owned()], 0), "what is free is taken");
+
+    // A kill in a container is counted, though its first process lives on.
+    assert!(!stage.exec("db", "dd if=/dev/zero of=/tmp/x bs=1M count=80").status.success());
+    let (document, _) = stage.json(&["status"]);
+    assert_eq!(document["services"][0]["name"], "db");
+    assert!(document["services"][0]["oom_kills"].as_u64().unwrap() >= 1, "{document}");
+    assert_eq!(stage.inspect("db", "{{.State.Running}}"), "true");
+}
+
+#[test]
+fn a_member_of_the_engines_group_may_look() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::process::CommandExt as _;
+    let Some(stage) = Stage::new("member") else { return };
+    stage.profile(TWO);
+    assert_eq!(stage.deploy(&[]).1, 0);
+    let socket =
+        std::env::var("DOCKER_HOST").ok().and_then(|url| url.strip_prefix("unix://").map(str::to_owned));
+    let socket = socket.unwrap_or_else(|| "/run/docker.sock".to_owned());
+    let group = fs::metadata(&socket).unwrap().gid();
+    // A program and a profile that everybody may read.
+    let room = tempfile::Builder::new().prefix("ct-member-").tempdir_in("/tmp").unwrap();
+    fs::set_permissions(room.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let (program, profile) = (room.path().join("civicum-tune"), room.path().join("profile.toml"));
+    fs::copy(env!("CARGO_BIN_EXE_civicum-tune"), &program).unwrap();
+    fs::copy(stage.folder.path().join("profile.toml"), &profile).unwrap();
+    fs::set_permissions(&profile, fs::Permissions::from_mode(0o644)).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(&program);
+        command.arg("--profile").arg(&profile).args(args).env("LC_ALL", "C.UTF-8").current_dir("/");
+        command.uid(65534).gid(group).output().unwrap()
+    };
+    let output = run(&["status"]);
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    if group == 0 || words.contains("there is no Docker engine at") {
+        eprintln!("skipped: the engine's socket is in a folder of root's, or has no group of its own");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("healthy"), "{output:?}");
+    assert_eq!(run(&["logs", "db"]).status.code(), Some(0));
+    let output = run(&["deploy", "--dry-run"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("are root's"), "{output:?}");
+}
+
+#[test]
+fn what_is_no_image_is_not_loaded() {
+    let Some(stage) = Stage::new("load") else { return };
+    let file = stage.folder.path().join("notes.txt");
+    fs::write(&file, "not a tar\n".repeat(200)).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_civicum-tune"))
+        .args(["images", "load"])
+        .arg(&file)
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && words.contains("is no tar"), "{words}");
+}
+
+/// PostgreSQL's image, of the bundled template; it is made where an engine of the tests' own is there for it.
+fn postgres() -> bool {
+    let is_there = || !docker(&["images", "-q", "civicum/postgres"]).is_empty();
+    if !is_there() && std::env::var_os("DOCKER_HOST").is_some() {
+        let _ =
+            Command::new(env!("CARGO_BIN_EXE_civicum-tune")).args(["images", "build", "postgres"]).output();
+    }
+    if !is_there() {
+        eprintln!(
+            "skipped: there is no image civicum/postgres; `civicum-tune images build postgres` makes it"
+        );
+    }
+    is_there()
+}
+
+const DATABASE: &str = r#"
+[services.db]
+role = "postgres"
+memory = "256MiB"
+memory_swap = "256MiB"
+[services.db.settings]
+shared_buffers = "48MB"
+work_mem = "8MB"
+random_page_cost = 1.1
+autovacuum_naptime = "30s"
+jit = false
+timezone = "utc"
+"#;
+
+#[test]
+fn a_database_keeps_its_settings_and_its_data() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some(stage) = Stage::new("pg") else { return };
+    if !postgres() {
+        return;
+    }
+    let sql = |text: &str| {
+        let container = format!("{}-db", stage.name);
+        let output = Command::new("docker")
+            .args(["exec", &container, "psql", "-XAtq", "-U", "civicum", "-d", "civicum", "-c", text])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let dumps = || {
+        let prefix = format!("{}-db-", stage.name);
+        let names = fs::read_dir("/var/lib/civicum-tune/dumps").into_iter().flatten();
+        let mut found: Vec<PathBuf> = names.map(|entry| entry.unwrap().path()).collect();
+        found.retain(|path| path.file_name().unwrap().to_string_lossy().starts_with(&prefix));
+        found.sort();
+        found
+    };
+    stage.profile(DATABASE);
+    let (changes, status) = stage.deploy(&[]);
+    assert_eq!((changes.last().map(String::as_str), status), (Some("create db"), 0), "{changes:?}");
+    assert_eq!(sql("SHOW work_mem"), "8MB");
+    assert_eq!(audit(&stage, "CT-CONT-015")[0].2, "pass");
+    sql("CREATE TABLE papers (id int); INSERT INTO papers SELECT generate_series(1, 1000)");
+
+    // It is dumped before its container goes; nobody but root may read it, and the last three are kept.
+    for day in 1..=4 {
+        fs::create_dir_all("/var/lib/civicum-tune/dumps").unwrap();
+        fs::write(format!("/var/lib/civicum-tune/dumps/{}-db-2020010{day}T000000Z.sql", stage.name), "old")
+            .unwrap();
+    }
+    stage.profile(&DATABASE.replace("48MB", "64MB"));
+    assert_eq!(stage.deploy(&["--dry-run"]), (vec!["dump db".to_owned(), "replace db".to_owned()], 1));
+    assert_eq!(stage.deploy(&[]), (vec!["dump db".to_owned(), "replace db".to_owned()], 0));
+    let kept = dumps();
+    assert_eq!(kept.len(), 3, "{kept:?}");
+    let newest = kept.last().unwrap();
+    assert_eq!(fs::metadata(newest).unwrap().permissions().mode() & 0o777, 0o600);
+    let text = fs::read_to_string(newest).unwrap();
+    assert!(text.contains("CREATE TABLE public.papers") && text.contains("\n1000\n"));
+    assert_eq!(
+        (sql("SHOW shared_buffers"), sql("SELECT count(*) FROM papers")),
+        ("64MB".to_owned(), "1000".to_owned())
+    );
+
+    // What overrules the profile inside the database is told with both values.
+    sql("ALTER DATABASE civicum SET work_mem = '4MB'");
+    let found = audit(&stage, "CT-CONT-015");
+    assert_eq!(found[0].2, "fail", "{found:?}");
+    stage.profile(&DATABASE.replace("48MB", "56MB"));
+    let (document, status) = stage.json(&["deploy", "--no-dump"]);
+    let why = document["failed"][0]["error"].as_str().unwrap_or_default();
+    assert!(
+        status == 2 && why.contains("work_mem is 4MB (database), and the profile says 8MB"),
+        "{document}"
+    );
+    assert_eq!(dumps(), kept, "and nothing was dumped");
+    sql("ALTER DATABASE civicum RESET work_mem");
+    assert_eq!(stage.deploy(&[]), (Vec::new(), 0));
+
+    // Without room for it nothing is begun. The small disk is this command's own.
+    stage.profile(&DATABASE.replace("48MB", "72MB"));
+    let id = stage.inspect("db", "{{.Id}}");
+    let deploy = stage.command(&["deploy", "--yes"]);
+    let mut small = Command::new("unshare");
+    small.args([
+        "-m",
+        "sh",
+        "-c",
+        "mount -t tmpfs -o size=1m none /var/lib/civicum-tune/dumps && exec \"$@\"",
+        "sh",
+    ]);
+    let output = small.arg(deploy.get_program()).args(deploy.get_args()).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(words.contains("make room, or leave the dump out: --no-dump"), "{words}");
+    assert!(words.contains("was not touched: its database is not dumped"), "{words}");
+    assert_eq!(stage.inspect("db", "{{.Id}} {{.State.Running}}"), format!("{id} true"));
+    // What was dumped is a database again.
+    let dump = fs::File::open(dumps().pop().unwrap()).unwrap();
+    stage.json(&["down", "--data"]);
+    stage.profile(DATABASE);
+    assert_eq!(stage.deploy(&[]).1, 0);
+    let container = format!("{}-db", stage.name);
+    let mut back = Command::new("docker");
+    back.args(["exec", "-i", &container, "psql", "-q", "-U", "civicum", "-d", "postgres"]).stdin(dump);
+    let output = back.output().unwrap();
+    let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
+    let errors: Vec<&str> = complaints.lines().filter(|line| line.contains("ERROR")).collect();
+    // The role and the database are there from the first start.
+    assert!(errors.len() == 2 && errors.iter().all(|e| e.ends_with("already exists")), "{complaints}");
+    assert_eq!(sql("SELECT count(*) FROM papers"), "1000");
+    for dump in dumps() {
+        fs::remove_file(dump).unwrap();
+    }
 }
 
 /// What doctor says of the containers: id, subject without the deployment's name, status.

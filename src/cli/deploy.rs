@@ -31,6 +31,9 @@ pub(super) struct DeployCommand {
     /// Show the plan, and change nothing; exit 1 when there are changes
     #[arg(long)]
     dry_run: bool,
+    /// Replace a database's container without a dump of all it has
+    #[arg(long)]
+    no_dump: bool,
     /// Remove containers of this deployment that no service of the profile asks for
     #[arg(long)]
     remove_orphans: bool,
@@ -46,6 +49,16 @@ pub(super) struct Stage {
 impl Stage {
     /// The profile's deployment, or a part of it, and a connection to the engine.
     pub(super) fn open(global: &Global, verb: &str, services: &[String]) -> anyhow::Result<Self> {
+        Self::look(global, verb, services, true)
+    }
+
+    /// The same for those who only want to see, and need no more than the engine's leave.
+    pub(super) fn look(
+        global: &Global,
+        verb: &str,
+        services: &[String],
+        as_root: bool,
+    ) -> anyhow::Result<Self> {
         if global.root.is_some() {
             bail!(t!(
                 "{command} is for the running machine: --root has files, and no Docker engine",
@@ -54,7 +67,7 @@ impl Stage {
         }
         let session = Session::open(global, false)?;
         let wish = deployment(&session, services)?;
-        if !session.host.may_change() {
+        if as_root && !session.host.may_change() {
             let again = format!("sudo {}", session.again(verb));
             bail!(t!("the secrets of a deployment are root's; run: {command}", command = again));
         }
@@ -93,7 +106,7 @@ pub(super) fn deployment(session: &Session, services: &[String]) -> anyhow::Resu
 impl DeployCommand {
     /// Everything, and nothing of it done.
     pub(super) const fn dry_run() -> Self {
-        Self { services: Vec::new(), dry_run: true, remove_orphans: false }
+        Self { services: Vec::new(), dry_run: true, no_dump: false, remove_orphans: false }
     }
 
     pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
@@ -103,8 +116,12 @@ impl DeployCommand {
         // Only one of us at a time: what is seen now is what will be met.
         let _lock = if self.dry_run { None } else { Some(stage.lock()?) };
         let Stage { session, wish, client } = &stage;
-        let observed = observe(client, &session.host, wish)?;
+        let mut observed = observe(client, &session.host, wish)?;
+        observed.taken = engine::taken(&session.host, wish, &observed);
         let mut plan = plan::build(wish, &observed, self.remove_orphans, !self.services.is_empty());
+        if !self.no_dump {
+            plan.dump_first(wish, &observed, engine::DUMPS);
+        }
         if !plan.is_empty() {
             // What `validate` says of a model where it is at hand.
             let names: Vec<&str> = wish.services.iter().map(|service| service.name.as_str()).collect();
@@ -115,6 +132,9 @@ impl DeployCommand {
         }
         if !out.json && !out.quiet {
             out.data(&show::human(wish, &plan, out.style));
+        } else if !out.json && !global.yes {
+            // Whoever is asked must see for what.
+            out.data(&format!("{}\n", show::summary(wish, &plan, out.style)));
         }
         if !global.yes {
             if out.json || !terminal::can_ask() {
@@ -125,6 +145,7 @@ impl DeployCommand {
                 return Ok(Answer::Differs);
             }
         }
+        terminal::remember_interrupts();
         let outcome = deploy(client, &session.host, wish, &observed, &plan, &mut Watch::new(out))?;
         if out.json {
             out.document(&show::json(wish, &plan, Some(&outcome)));
@@ -139,7 +160,9 @@ impl DeployCommand {
         if out.json {
             out.document(&show::json(&stage.wish, plan, None));
         } else if out.quiet {
-            out.data(&format!("{}\n", show::summary(&stage.wish, plan, out.style)));
+            if self.dry_run && plan.blocked.is_empty() {
+                out.data(&format!("{}\n", show::summary(&stage.wish, plan, out.style)));
+            }
         } else {
             out.data(&show::human(&stage.wish, plan, out.style));
         }
@@ -168,8 +191,14 @@ fn report(stage: &Stage, outcome: &Deployed, out: &Out) {
         out.data(&format!("{} {verb} {target}: {why}\n", style.red("✗")));
     }
     for change in &outcome.left {
-        let words = t!("{name} was not touched: what it needs does not work", name = change.target);
+        let words = match &outcome.stopped {
+            Some(why) => t!("{name} was not touched: {why}", name = change.target, why = why),
+            None => t!("{name} was not touched: what it needs does not work", name = change.target),
+        };
         out.data(&format!("{} {}\n", style.yellow("–"), printable(&words)));
+    }
+    for path in &outcome.dumps {
+        out.say(&t!("The database is dumped in {path}", path = printable(path)));
     }
     if outcome.is_complete() {
         if !out.quiet {
@@ -275,7 +304,7 @@ impl DownCommand {
             engine::down(&stage.client, &stage.session.host, &stage.wish, &observed, self.data, &mut told)?;
         if out.json {
             out.document(&serde_json::json!({ "schema": "civicum-tune/down/1", "removed": removed }));
-        } else if removed.is_empty() {
+        } else if removed.is_empty() && !out.quiet {
             out.data(&t!("There is nothing to take down.\n"));
         }
         Ok(Answer::Yes)

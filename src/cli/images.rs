@@ -1,5 +1,6 @@
 //! `images`: made here, loaded from a file, listed.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -246,7 +247,17 @@ fn sources(told: &str, suite: &str) -> Vec<String> {
 fn load(host: &Host, file: &Path, out: &Out) -> Outcome {
     let shown = file.display().to_string();
     let absolute = std::path::absolute(file)?;
-    let content = host.open_large(&absolute.to_string_lossy())?;
+    let mut content = host.open_large(&absolute.to_string_lossy())?;
+    let mut head = Vec::new();
+    content
+        .by_ref()
+        .take(512)
+        .read_to_end(&mut head)
+        .with_context(|| t!("{file} can't be read", file = shown))?;
+    if !is_packed(&head) {
+        bail!(t!("{file} is no tar, packed or not: it takes what `docker save` wrote", file = shown));
+    }
+    let content = std::io::Cursor::new(head).chain(content);
     let client = Client::connect(host)?;
     let mut steps = Steps::new(out);
     steps.begin(&shown);
@@ -261,6 +272,12 @@ fn load(host: &Host, file: &Path, out: &Out) -> Outcome {
         }
     }
     Ok(Answer::Yes)
+}
+
+/// Does a file begin like a tar, as it is or packed by what the engine unpacks?
+fn is_packed(head: &[u8]) -> bool {
+    const PACKERS: [&[u8]; 4] = [b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"];
+    head.get(257..262) == Some(b"ustar".as_slice()) || PACKERS.iter().any(|packer| head.starts_with(packer))
 }
 
 fn list(host: &Host, out: &Out) -> Outcome {
@@ -337,6 +354,14 @@ impl Drop for Steps<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_looks_like_a_tar() {
+        let mut tar = vec![0u8; 512];
+        assert!(!is_packed(&tar) && !is_packed(b"") && !is_packed(b"FROM scratch\n"));
+        tar[257..262].copy_from_slice(b"ustar");
+        assert!(is_packed(&tar) && is_packed(b"\x1f\x8b\x08"));
+    }
 
     #[test]
     fn the_systems_own_mirrors() {

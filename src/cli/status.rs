@@ -10,8 +10,9 @@ use super::deploy::Stage;
 use super::output::Out;
 use super::session::shell_word;
 use super::{Answer, Global, Outcome};
-use crate::container::observed::{Container, Observed};
-use crate::engine::{self, Logs, Usage, observe};
+use crate::container::observed::{Container, Observed, previous};
+use crate::engine::{self, Logs, Usage, look_around};
+use crate::facts::cgroup;
 use crate::host::terminal;
 use crate::render::status::{self as show, Row};
 use crate::render::style::printable;
@@ -29,14 +30,14 @@ const BETWEEN: Duration = Duration::from_secs(2);
 
 impl StatusCommand {
     pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
-        let stage = Stage::open(global, "status", &[])?;
+        let stage = Stage::look(global, "status", &[], false)?;
         if self.watch && (out.json || !terminal::stdout_is_terminal()) {
             bail!(t!("--watch needs a terminal; a script asks for --format json as often as it likes"));
         }
         terminal::remember_interrupts();
         let mut before: Option<Vec<(String, Usage)>> = None;
         loop {
-            let observed = observe(&stage.client, &stage.session.host, &stage.wish)?;
+            let observed = look_around(&stage.client, &stage.session.host, &stage.wish)?;
             let now = samples(&stage, &observed)?;
             // One sample says how much was used since the start; two say how much is used now.
             let Some(earlier) = before.take() else {
@@ -45,9 +46,14 @@ impl StatusCommand {
                 continue;
             };
             let rows = rows(&stage, &observed, &earlier, &now);
-            let healthy = rows.iter().all(Row::is_well);
+            let healthy = rows.iter().filter(|row| !row.is_kept()).all(Row::is_well);
             if out.json {
                 out.document(&document(&stage, &rows));
+            } else if out.quiet && !self.watch {
+                let ill: Vec<Row> = rows.into_iter().filter(|row| !row.is_kept() && !row.is_well()).collect();
+                if !ill.is_empty() {
+                    out.data(&show::table(&stage.wish.name, &ill, out.style));
+                }
             } else if !self.watch {
                 out.data(&show::table(&stage.wish.name, &rows, out.style));
             } else {
@@ -81,14 +87,23 @@ fn rows(stage: &Stage, observed: &Observed, before: &[(String, Usage)], now: &[(
     let is_wanted = |name: &str| stage.wish.services.iter().any(|service| service.container == name);
     let others = observed.containers.iter().filter(|(name, _)| !is_wanted(name));
     let others = others.map(|(name, container)| (container.service.clone(), name.clone()));
+    let is_v2 = cgroup::is_v2(&stage.session.host);
     wanted
         .chain(others)
         .map(|(service, name)| {
             let usage = of(now, &name);
             let cpu = of(before, &name).zip(usage).and_then(|(before, now)| now.cpus_since(before));
             let container: Option<Container> = observed.containers.get(&name).cloned();
+            let counted = container.as_ref().filter(|found| found.runs()).and_then(|found| {
+                cgroup::oom_kills(&stage.session.host, is_v2, found.pid, &found.id).map(|(count, _)| count)
+            });
+            let flagged = container.as_ref().is_some_and(|found| found.oom_killed);
+            let kept_for = stage.wish.services.iter().find(|s| previous(&s.container) == name);
             Row {
                 is_wanted: is_wanted(&name),
+                // The control group counts; the engine only remembers that there was one.
+                oom_kills: counted.unwrap_or(0).max(u64::from(flagged)),
+                kept_for: kept_for.map(|service| service.name.clone()),
                 service,
                 name,
                 container,
@@ -129,7 +144,7 @@ impl LogsCommand {
             bail!(t!("--follow has no end, and a JSON document needs one; take --tail"));
         }
         let verb = format!("logs {}", shell_word(&self.service));
-        let stage = Stage::open(global, &verb, std::slice::from_ref(&self.service))?;
+        let stage = Stage::look(global, &verb, std::slice::from_ref(&self.service), false)?;
         let Some(service) = stage.wish.services.iter().find(|service| service.name == self.service) else {
             return Ok(Answer::Yes);
         };

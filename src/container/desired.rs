@@ -55,6 +55,8 @@ pub struct Service {
     pub fixed: Fixed,
     /// What can.
     pub limits: Limits,
+    /// Settings of a PostgreSQL server, which stand in its command too.
+    pub settings: BTreeMap<String, String>,
 }
 
 /// What a container is made with. Any difference means a new one.
@@ -177,6 +179,7 @@ impl Deployment {
                 needs,
                 fixed: fixed(name, role, written, networks, &peers),
                 limits: limits(written),
+                settings: written.settings.clone(),
             });
         }
         let services = in_order(services)?;

@@ -12,6 +12,7 @@ pub mod observed;
 pub mod plan;
 pub mod quadlet;
 pub mod role;
+pub mod settings;
 pub mod swarm;
 pub mod weight;
 

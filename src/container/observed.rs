@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desired::Limits;
+use crate::profile::container::Publish;
 
 /// Everything that carries a deployment's label, and what its services refer to.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,6 +22,10 @@ pub struct Observed {
     pub holders: Vec<(String, String)>,
     /// Folders of the host that services want: is something in them?
     pub folders: BTreeMap<String, bool>,
+    /// Ports that containers have opened: which, the container's name, and whether it is this deployment's.
+    pub published: Vec<(Publish, String, bool)>,
+    /// Ports that services want, and that somebody else holds.
+    pub taken: Vec<Taken>,
     /// The images that services refer to; one that is not there is left out.
     pub images: BTreeMap<String, Image>,
 }
@@ -34,6 +39,15 @@ pub enum Owner {
     Others,
     /// It carries no label of ours.
     Unknown,
+}
+
+/// A port that somebody else holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// As a service wants it.
+    pub publish: Publish,
+    /// Who holds it; `None`: its address is none of this host's.
+    pub who: Option<String>,
 }
 
 /// An image.
@@ -82,6 +96,8 @@ pub struct Container {
     pub image: String,
     /// The kernel killed in it, as the engine remembers it.
     pub oom_killed: bool,
+    /// Its first process; 0 where it does not run.
+    pub pid: u32,
 }
 
 impl Container {

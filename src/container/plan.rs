@@ -5,7 +5,8 @@ use serde_json::Value as Json;
 
 use super::desired::{Deployment, Limits, Network, Service};
 use super::fingerprint;
-use super::observed::{Container, Image, Observed, Owner, previous};
+use super::images::{TEMPLATES, Template};
+use super::observed::{Container, Image, Observed, Owner, Taken, previous};
 use super::role::Role;
 use crate::t;
 use crate::units::Bytes;
@@ -48,6 +49,8 @@ pub enum Kind {
     MakeVolume,
     /// A container is made and started.
     Create,
+    /// All that a database has is written into a file, before its container goes.
+    Dump,
     /// A container is replaced by a new one; the old one comes back if the new one does not get well.
     Replace,
     /// Limits are changed while it runs.
@@ -75,6 +78,23 @@ impl Plan {
     /// Is there nothing to do?
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
+    }
+
+    /// Puts a dump before each change that takes a database's container away. One that does not work has none to give.
+    pub fn dump_first(&mut self, wish: &Deployment, observed: &Observed, folder: &str) {
+        for service in wish.services.iter().filter(|service| service.role == Role::Postgres) {
+            let works = observed.containers.get(&service.container).is_some_and(Container::is_well);
+            let goes = |change: &Change| match change.kind {
+                Kind::Replace => change.target == service.container,
+                Kind::RemakeNetwork => service.fixed.networks.iter().any(|n| n.name == change.target),
+                _ => false,
+            };
+            let Some(at) = self.changes.iter().position(goes).filter(|_| works) else { continue };
+            let reason =
+                t!("before its container goes, all it has is written into {folder}", folder = folder);
+            let target = service.container.clone();
+            self.changes.insert(at, Change { kind: Kind::Dump, target, reason, details: Vec::new() });
+        }
     }
 
     fn push(&mut self, kind: Kind, target: &str, reason: String) {
@@ -251,6 +271,13 @@ fn service_change(service: &Service, observed: &Observed, plan: &mut Plan) {
         return;
     }
     let print = fingerprint::of_container(&service.fixed, image_id, &observed.secrets);
+    let runs_so =
+        observed.containers.get(name).is_some_and(|found| found.runs() && found.fingerprint == print);
+    let is_taken = |taken: &&Taken| service.fixed.publish.contains(&taken.publish);
+    if let Some(taken) = observed.taken.iter().find(is_taken).filter(|_| !runs_so) {
+        plan.blocked.push(taken_port(&service.name, taken));
+        return;
+    }
     let older = observed.containers.contains_key(&previous(name));
     match observed.containers.get(name) {
         // An upgrade was cut off between the two: the old one is there under its other name.
@@ -295,10 +322,42 @@ fn cut_off<'s>(service: &'s Service, found: &Container) -> Option<&'s str> {
     names.into_iter().find(|name| found.runs() && !found.networks.iter().any(|on| on == name))
 }
 
+/// A port that could not be opened once the old container had stopped.
+fn taken_port(service: &str, taken: &Taken) -> String {
+    let publish = &taken.publish;
+    match &taken.who {
+        Some(who) => t!(
+            "{who} holds port {port} of {address}, which {service} wants: stop it, or publish another port",
+            who = who,
+            port = publish.host_port,
+            address = publish.address,
+            service = service
+        ),
+        None => t!(
+            "{address}, on which {service} wants port {port}, is no address of this host",
+            port = publish.host_port,
+            address = publish.address,
+            service = service
+        ),
+    }
+}
+
+/// Is it what a template makes, whatever its tag?
+fn is_made_from(image: &str, template: &Template) -> bool {
+    let name = image.rsplit('/').next().unwrap_or(image);
+    name.split(':').next() == Some(template.name)
+}
+
 /// How an image that is not there gets there.
 fn missing_image(service: &str, image: &str) -> String {
     use crate::profile::container::{Image, image as kind};
     match kind(image) {
+        Some(Image::Template) if !TEMPLATES.iter().any(|template| is_made_from(image, template)) => t!(
+            "the image {image} of {service} is not there, and no template makes it; there are: {names}",
+            image = image,
+            service = service,
+            names = TEMPLATES.map(|template| template.image()).join(", ")
+        ),
         Some(Image::Template) => t!(
             "the image {image} of {service} is not there; it is made with: civicum-tune images build",
             image = image,

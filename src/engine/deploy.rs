@@ -13,18 +13,21 @@ use bollard::query_parameters::{
 
 use super::client::Client;
 use super::create::{comes_back, container, endpoint, labels, network, stays_down, update};
+use super::database::{dump, unsettled};
 use super::down::{absent_is_fine, remove, stop};
 use super::error::EngineError;
 use super::observe::look_at;
 use super::secrets::{SECRETS, forget, keep, mounts_of, secrets, secrets_of};
-use super::status::{Logs, logs};
+use super::status::{Logs, logs, usage};
 use crate::container::desired::{Deployment, Network, Service};
 use crate::container::fingerprint;
 use crate::container::observed::{Container, Observed, previous};
 use crate::container::plan::{Change, Kind, Plan};
-use crate::host::{Content, Host, Image};
+use crate::container::settings::Difference;
+use crate::host::{Content, Host, Image, terminal};
 use crate::profile::mount;
 use crate::t;
+use crate::units::Bytes;
 
 /// How long a container without a health check must run to count as well.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -48,8 +51,12 @@ pub struct Deployed {
     pub done: Vec<Change>,
     /// What failed, and what was done about it.
     pub failed: Vec<(Change, String)>,
-    /// What was not begun, since what it needs failed.
+    /// What was not begun, since what it needs failed, or since all was stopped.
     pub left: Vec<Change>,
+    /// Why nothing more was begun.
+    pub stopped: Option<String>,
+    /// The files into which databases were dumped.
+    pub dumps: Vec<String>,
 }
 
 impl Deployed {
@@ -95,6 +102,13 @@ pub fn deploy(
     let total = plan.changes.len();
     for (at, change) in plan.changes.iter().enumerate() {
         let service = wish.services.iter().find(|service| service.container == change.target);
+        if executor.outcome.stopped.is_none() && terminal::interrupted() {
+            executor.outcome.stopped = Some(t!("you interrupted it"));
+        }
+        if executor.outcome.stopped.is_some() {
+            executor.outcome.left.push(change.clone());
+            continue;
+        }
         if let Some(service) = service {
             executor.settle(&service.needs)?;
             if service.needs.iter().any(|need| executor.ill.contains(need.as_str())) {
@@ -109,6 +123,9 @@ pub fn deploy(
             Ok(false) => {}
             Err(error) => {
                 let Some(service) = service else { return Err(error) };
+                if change.kind == Kind::Dump {
+                    executor.outcome.stopped = Some(t!("its database is not dumped"));
+                }
                 executor.give_up(change, service, error.to_string())?;
             }
         }
@@ -129,6 +146,10 @@ impl<'a> Executor<'a> {
             (Kind::MakeVolume, _) => self.make_volume(name),
             (Kind::Remove, _) => remove(self.client, name),
             (Kind::Update, Some(service)) => self.update(service),
+            (Kind::Dump, Some(service)) => {
+                dump(self.client, self.host, service, self.user_of_the_old(service))
+                    .map(|path| self.outcome.dumps.push(path))
+            }
             (Kind::Create, Some(service)) => return self.create(change, service),
             (Kind::Replace, Some(service)) => {
                 self.put_aside(service)?;
@@ -136,7 +157,9 @@ impl<'a> Executor<'a> {
             }
             (Kind::Start, Some(service)) => return self.start_again(change, service),
             (Kind::Await, Some(service)) => return Ok(self.wait_for(change, service)),
-            (Kind::Update | Kind::Create | Kind::Replace | Kind::Start | Kind::Await, None) => Ok(()),
+            (Kind::Update | Kind::Create | Kind::Dump | Kind::Replace | Kind::Start | Kind::Await, None) => {
+                Ok(())
+            }
         }?;
         Ok(true)
     }
@@ -209,6 +232,23 @@ impl<'a> Executor<'a> {
 
     fn update(&self, service: &Service) -> Result<(), EngineError> {
         let name = &service.container;
+        let before = self.observed.containers.get(name).and_then(|found| found.limits.as_ref());
+        let limit = service.limits.memory;
+        if before.is_some_and(|before| limit > 0 && (before.memory == 0 || limit < before.memory)) {
+            // The kernel would kill in it until it fits.
+            let used = usage(self.client, &[name])?.first().map_or(0, |usage| usage.memory);
+            if used >= limit {
+                return Err(EngineError::new(
+                    t!("the limits of {name} can't be changed", name = name),
+                    t!(
+                        "it uses {used} now, and the kernel would kill in it at {limit}; its limits stay as they are. Free some, or begin anew: docker restart {name}",
+                        used = Bytes(used),
+                        limit = Bytes(limit),
+                        name = name
+                    ),
+                ));
+            }
+        }
         let done = self.client.docker.update_container(name, update(&service.limits, self.client.scale));
         self.client.run(t!("the limits of {name} can't be changed", name = name), done)
     }
@@ -334,6 +374,10 @@ impl<'a> Executor<'a> {
                 let is_old = matches!(change.kind, Kind::Start | Kind::Await);
                 let late = Instant::now() >= until;
                 match verdict(found.as_ref(), restarts, is_old && !late, late, self.wish.deadline_ms) {
+                    None if terminal::interrupted() => {
+                        self.waiting.remove(at);
+                        self.interrupt(change, service)?;
+                    }
                     None => {
                         let health = found.map(|found| found.health).unwrap_or_default();
                         self.progress.waits(&service.container, &health);
@@ -345,7 +389,7 @@ impl<'a> Executor<'a> {
                             remove(self.client, &previous(&service.container))?;
                         }
                         self.tidy(service)?;
-                        self.well(change);
+                        self.ask(change, service);
                     }
                     Some(Err(why)) => {
                         self.waiting.remove(at);
@@ -362,12 +406,53 @@ impl<'a> Executor<'a> {
         }
     }
 
+    /// The user of the server that runs now: the profile may name another one by now.
+    fn user_of_the_old(&self, service: &Service) -> Option<&'a str> {
+        let found = self.observed.containers.get(&service.container)?;
+        found.description.pointer("/environment/POSTGRES_USER")?.as_str()
+    }
+
+    /// Somebody pressed Ctrl-C while a service was waited for: what was put aside comes back, what is new stays as it is.
+    fn interrupt(&mut self, change: &Change, service: &'a Service) -> Result<(), EngineError> {
+        self.outcome.stopped.get_or_insert_with(|| t!("you interrupted it"));
+        if look_at(self.client, &self.wish.name, &previous(&service.container))?.is_some() {
+            return self.give_up(change, service, t!("you interrupted it"));
+        }
+        self.ill.insert(&service.name);
+        let why = t!("you interrupted it: it was started, and nobody waited until it was healthy");
+        self.outcome.failed.push((change.clone(), why));
+        Ok(())
+    }
+
+    /// A database that is healthy must have the settings of the profile too. One that has not goes on all the same: what
+    /// overrules them is in the database itself, and the old container would have it as well.
+    fn ask(&mut self, change: &Change, service: &Service) {
+        let why = match unsettled(self.client, service) {
+            Ok(differences) if differences.is_empty() => return self.well(change),
+            Ok(differences) => {
+                let of = |difference: &Difference| {
+                    t!(
+                        "{name} is {found} ({source}), and the profile says {wanted}",
+                        name = difference.name,
+                        found = difference.found.clone().unwrap_or_else(|| t!("unknown to it")),
+                        source = if difference.source.is_empty() { "?" } else { &difference.source },
+                        wanted = difference.wanted
+                    )
+                };
+                let all: Vec<String> = differences.iter().map(of).collect();
+                t!("it is healthy, and has not all settings of the profile: {all}", all = all.join("; "))
+            }
+            Err(error) => t!("it is healthy; {why}", why = error),
+        };
+        self.outcome.failed.push((change.clone(), why));
+    }
+
     /// Notes that a service does not work, and brings the old container back where the change had put one aside.
     fn give_up(&mut self, change: &Change, service: &'a Service, why: String) -> Result<(), EngineError> {
         self.ill.insert(&service.name);
         let (name, aside) = (&service.container, previous(&service.container));
         let mut why = why;
-        let touched = change.kind != Kind::Update;
+        let touched = !matches!(change.kind, Kind::Update | Kind::Dump);
         if touched && look_at(self.client, &self.wish.name, &aside)?.is_some() {
             stop(self.client, name, service.fixed.stop_timeout)?;
             remove(self.client, name)?;

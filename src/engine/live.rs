@@ -12,6 +12,7 @@ use futures_util::future::try_join_all;
 use futures_util::try_join;
 
 use super::client::Client;
+use super::database::unsettled;
 use super::error::EngineError;
 use super::observe::observe;
 use crate::container::desired::Deployment;
@@ -37,7 +38,17 @@ pub fn containers(host: &Host, settings: &Settings) -> Result<Containers, String
         let observed = observe(&client, host, &wish).map_err(|error| error.to_string())?;
         Ok(plan::build(&wish, &observed, false, false))
     });
-    Ok(Containers { live, networks, pending })
+    let runs = |name: &str| live.iter().any(|container| container.name == name && container.runs());
+    let wish = Deployment::of(settings).ok().filter(|_| ours);
+    let servers = wish.iter().flat_map(|wish| &wish.services);
+    let servers = servers.filter(|service| !service.settings.is_empty() && runs(&service.container));
+    let settings = servers
+        .map(|service| {
+            let found = unsettled(&client, service).map_err(|error| error.to_string());
+            (service.container.clone(), found)
+        })
+        .collect();
+    Ok(Containers { live, networks, pending, settings })
 }
 
 fn look(client: &Client) -> Result<(Vec<Live>, Vec<LiveNetwork>), EngineError> {

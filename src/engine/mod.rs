@@ -3,21 +3,26 @@
 mod ask;
 mod client;
 mod create;
+mod database;
 mod deploy;
 mod down;
 mod error;
+mod exec;
 pub mod images;
 mod live;
 mod observe;
+mod ports;
 mod secrets;
 mod status;
 mod transport;
 
 pub use ask::ask;
 pub use client::Client;
+pub use database::DUMPS;
 pub use deploy::{Deployed, Progress, deploy};
 pub use down::down;
 pub use error::EngineError;
 pub use live::containers;
-pub use observe::observe;
+pub use observe::{look_around, observe};
+pub use ports::taken;
 pub use status::{Logs, Usage, logs, usage};

@@ -12,6 +12,7 @@ use futures_util::try_join;
 
 use super::client::Client;
 use super::error::EngineError;
+use super::ports::published;
 use super::secrets::secrets;
 use crate::container::desired::{Deployment, Limits};
 use crate::container::label;
@@ -20,8 +21,15 @@ use crate::container::weight::Scale;
 use crate::host::Host;
 use crate::t;
 
-/// Asks the engine for all that bears on `wish`.
+/// Asks the engine for all that bears on `wish`, and the host for its secrets, which takes root.
 pub fn observe(client: &Client, host: &Host, wish: &Deployment) -> Result<Observed, EngineError> {
+    let mut observed = look_around(client, host, wish)?;
+    observed.secrets = secrets(host, wish)?;
+    Ok(observed)
+}
+
+/// The same without the secrets, which are root's: for those who only want to see.
+pub fn look_around(client: &Client, host: &Host, wish: &Deployment) -> Result<Observed, EngineError> {
     let docker = &client.docker;
     let lists = async {
         try_join!(
@@ -53,12 +61,15 @@ pub fn observe(client: &Client, host: &Host, wish: &Deployment) -> Result<Observ
             observed.volumes.insert(volume.name, owner);
         }
     }
-    observed.secrets = secrets(host, wish)?;
     observed.strangers = containers
         .iter()
         .filter(|container| !is_ours(container, &wish.name))
         .filter_map(name_of)
         .filter(|name| wish.services.iter().any(|s| s.container == *name || previous(&s.container) == *name))
+        .collect();
+    observed.published = containers
+        .iter()
+        .flat_map(|container| published(container, is_ours(container, &wish.name)))
         .collect();
     let others = containers.iter().filter(|container| !is_ours(container, &wish.name));
     for other in
@@ -118,7 +129,7 @@ async fn look(client: &Client, id: &str) -> Result<Option<(String, Container)>, 
     }
 }
 
-fn name_of(container: &ContainerSummary) -> Option<String> {
+pub(super) fn name_of(container: &ContainerSummary) -> Option<String> {
     container.names.as_ref()?.first().map(|name| name.trim_start_matches('/').to_owned())
 }
 
@@ -173,6 +184,7 @@ fn understand(found: ContainerInspectResponse, scale: Scale) -> (String, Contain
         image_id: found.image.unwrap_or_default(),
         image: config.image.unwrap_or_default(),
         oom_killed: state.oom_killed.unwrap_or(false),
+        pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0),
     };
     (name, container)
 }

@@ -32,7 +32,8 @@ pub(super) async fn carry(
 ) -> Result<Response<Incoming>, Error> {
     let stream = UnixStream::connect(&socket).await?;
     let (mut sender, connection) = http1::handshake(Bounded { stream, left: most, most }).await?;
-    tokio::spawn(connection);
+    // A command in a container takes the connection over.
+    tokio::spawn(connection.with_upgrades());
     let (mut head, body) = request.into_parts();
     // On a socket a request names the path alone; HTTP/1.1 wants a host all the same.
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());

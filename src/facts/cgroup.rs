@@ -32,3 +32,37 @@ pub(super) fn read_psi(host: &Host, kernel: &Kernel) -> Psi {
         (Some(true) | None, _) => Psi::Unknown,
     }
 }
+
+/// A container's own folder in the hierarchy of the memory controller; its first process may sit deeper.
+pub fn of_container(host: &Host, is_v2: bool, pid: u32, id: &str) -> Option<String> {
+    let folder = of_process(host, is_v2, pid)?;
+    let Some(at) = folder.find(id).filter(|_| !id.is_empty()) else { return Some(folder) };
+    let end = folder[at..].find('/').map_or(folder.len(), |slash| at + slash);
+    Some(folder[..end].to_owned())
+}
+
+fn of_process(host: &Host, is_v2: bool, pid: u32) -> Option<String> {
+    let text = host.read_text(&format!("/proc/{pid}/cgroup")).ok().flatten()?;
+    if is_v2 {
+        let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+        return Some(format!("/sys/fs/cgroup{path}"));
+    }
+    let is_memory =
+        |line: &&str| line.split(':').nth(1).is_some_and(|names| names.split(',').any(|n| n == "memory"));
+    let path = text.lines().find(is_memory)?.splitn(3, ':').nth(2)?.to_owned();
+    Some(format!("/sys/fs/cgroup/memory{path}"))
+}
+
+/// How often the kernel killed in a container for want of memory since it was started, and where that is written.
+pub fn oom_kills(host: &Host, is_v2: bool, pid: u32, id: &str) -> Option<(u64, String)> {
+    let folder = of_container(host, is_v2, pid, id)?;
+    let path = format!("{folder}/{}", if is_v2 { "memory.events" } else { "memory.oom_control" });
+    let text = host.value(&path)?;
+    let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
+    Some((count.trim().parse().ok()?, path))
+}
+
+/// Is version 2 the hierarchy that holds limits?
+pub fn is_v2(host: &Host) -> bool {
+    read(host) == Cgroup::V2
+}

@@ -1,8 +1,10 @@
 //! The containers of the engine, whoever made them.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::container::plan::Plan;
+use crate::container::settings::Difference;
 
 /// What a look at all containers gave.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +15,8 @@ pub struct Containers {
     pub networks: Vec<LiveNetwork>,
     /// What a deploy of the profile would do; `None` where nothing of it was ever deployed, the error where it can't be told.
     pub pending: Option<Result<Plan, String>>,
+    /// What the databases that run have of the profile's settings: by container, what differs or why it can't be told.
+    pub settings: BTreeMap<String, Result<Vec<Difference>, String>>,
 }
 
 /// A container.

@@ -2,7 +2,7 @@
 
 pub mod apt;
 mod boot;
-mod cgroup;
+pub mod cgroup;
 pub mod containers;
 mod cpu;
 mod disks;

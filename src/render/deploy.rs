@@ -44,6 +44,7 @@ pub fn verb(kind: Kind) -> String {
         Kind::RemakeNetwork => t!("make the network anew"),
         Kind::MakeVolume => t!("make the volume"),
         Kind::Create => t!("create"),
+        Kind::Dump => t!("dump the database of"),
         Kind::Replace => t!("replace"),
         Kind::Update => t!("change the limits of"),
         Kind::Start => t!("start"),
@@ -55,7 +56,7 @@ pub fn verb(kind: Kind) -> String {
 fn one(wish: &Deployment, change: &Change, style: Style) -> String {
     let verb = verb(change.kind);
     let verb = match change.kind {
-        Kind::Create | Kind::Start | Kind::MakeSecret | Kind::MakeNetwork | Kind::MakeVolume => {
+        Kind::Create | Kind::Start | Kind::Dump | Kind::MakeSecret | Kind::MakeNetwork | Kind::MakeVolume => {
             style.green(&verb)
         }
         Kind::Remove => style.red(&verb),
@@ -137,6 +138,8 @@ pub fn json(wish: &Deployment, plan: &Plan, outcome: Option<&Deployed>) -> Value
         "orphans": plan.orphans,
         "done": outcome.map(|outcome| outcome.done.iter().map(|change| &change.target).collect::<Vec<_>>()),
         "failed": outcome.map(|outcome| outcome.failed.iter().map(failed).collect::<Vec<_>>()),
+        "stopped": outcome.and_then(|outcome| outcome.stopped.as_ref()),
+        "dumps": outcome.map(|outcome| &outcome.dumps),
         "left": outcome.map(|outcome| outcome.left.iter().map(|change| &change.target).collect::<Vec<_>>()),
     })
 }

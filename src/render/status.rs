@@ -14,6 +14,10 @@ use crate::units::{Bytes, MIB};
 pub struct Row {
     /// A service of the profile asks for it.
     pub is_wanted: bool,
+    /// It waits beside the new container of this service, and comes back if that one does not get healthy.
+    pub kept_for: Option<String>,
+    /// How often the kernel killed in it for want of memory since it was started, as far as anybody counts.
+    pub oom_kills: u64,
     /// The service.
     pub service: String,
     /// The container's name.
@@ -30,6 +34,11 @@ impl Row {
     /// Does it run, healthy where it has a health check?
     pub fn is_well(&self) -> bool {
         self.container.as_ref().is_some_and(Container::is_well)
+    }
+
+    /// Does it wait beside a new one? Then it shall not run.
+    pub const fn is_kept(&self) -> bool {
+        self.kept_for.is_some()
     }
 
     /// One entry of `civicum-tune/status/1`.
@@ -49,16 +58,20 @@ impl Row {
                 "used": self.cpu.map(|thousandths| f64::from(u32::try_from(thousandths).unwrap_or(u32::MAX)) / 1000.0),
                 "limit": limits.map(|l| l.nano_cpus).filter(|n| *n > 0).map(|n| f64::from(u32::try_from(n / 1_000_000).unwrap_or(u32::MAX)) / 1000.0),
             },
-            "oom_kills": u64::from(container.oom_killed),
+            "oom_kills": self.oom_kills,
             "image": container.image,
             "image_id": container.image_id,
             "config_hash": container.fingerprint,
             "wanted": self.is_wanted,
+            "kept_for": self.kept_for,
         })
     }
 
     fn state(&self) -> (String, fn(Style, &str) -> String) {
         let Some(container) = &self.container else { return (t!("absent"), Style::red) };
+        if let Some(service) = &self.kept_for {
+            return (t!("kept until {service} is healthy", service = service), Style::yellow);
+        }
         match (container.state.as_str(), container.health.as_str()) {
             ("running", "") => (t!("running"), Style::green),
             ("running", "healthy") => (t!("healthy"), Style::green),
@@ -90,13 +103,13 @@ pub fn table(deployment: &str, rows: &[Row], style: Style) -> String {
             of(format!("{}.{:02}", n / 1000, n % 1000 / 10), ceiling)
         });
         lines.push(vec![
-            printable(&row.service) + if row.is_wanted { "" } else { " *" },
+            printable(&row.service) + if row.is_wanted || row.is_kept() { "" } else { " *" },
             row.state().0,
             if container.runs() { since(&container.started) } else { String::new() },
             memory.unwrap_or_default(),
             cpu.unwrap_or_default(),
             if row.container.is_some() { container.restarts.to_string() } else { String::new() },
-            if container.oom_killed { t!("yes") } else { String::new() },
+            if row.oom_kills > 0 { row.oom_kills.to_string() } else { String::new() },
         ]);
     }
     let widths: Vec<usize> = (0..head.len())
@@ -119,13 +132,17 @@ pub fn table(deployment: &str, rows: &[Row], style: Style) -> String {
         out.push('\n');
     }
     for row in rows {
-        let words = row.container.as_ref().filter(|c| !c.is_well()).map_or("", |c| c.health_words.as_str());
+        let words = row
+            .container
+            .as_ref()
+            .filter(|c| !c.is_well() && !row.is_kept())
+            .map_or("", |c| c.health_words.as_str());
         if let Some(line) = words.lines().next() {
             let words = t!("{service} says: {words}", service = row.service, words = line);
             out += &format!("\n  {}\n", style.yellow(&printable(&words)));
         }
     }
-    if rows.iter().any(|row| !row.is_wanted) {
+    if rows.iter().any(|row| !row.is_wanted && !row.is_kept()) {
         out += &format!("\n  * {}\n", say("no service of the profile asks for it"));
     }
     out

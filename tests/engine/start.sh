@@ -40,6 +40,8 @@ shift
 [ "$(id -u)" -eq 0 ] || fail "an engine of the tests' own needs root"
 command -v dockerd >/dev/null || fail "there is no dockerd"
 mkdir -p "$folder"
+# What is in it keeps its own permissions; the group of the socket may reach that.
+chmod 711 "$folder"
 socket=$folder/docker.sock
 # A file of no host: its daemon.json is not for this engine.
 echo '{}' >"$folder/daemon.json"

@@ -2,6 +2,7 @@
 
 use super::limits::kills;
 use super::{DEPLOY, Evidence, Live, Outcome, Scene, all, each, each_of, fix, told};
+use crate::container::plan::Detail;
 use crate::t;
 use crate::units::Bytes;
 
@@ -26,10 +27,15 @@ pub(super) fn as_the_profile_says(scene: &Scene<'_>) -> Vec<Outcome> {
         .changes
         .iter()
         .map(|change| {
-            let details: Vec<String> =
-                change.details.iter().map(|d| format!("{}: {} → {}", d.what, d.before, d.after)).collect();
-            let words = if details.is_empty() { change.reason.clone() } else { details.join("; ") };
-            Outcome::fail(words, DEPLOY).of(change.target.clone())
+            let or_none = |text: &str| if text.is_empty() { t!("none") } else { text.to_owned() };
+            let each = |value: fn(&Detail) -> &String| {
+                let all = change.details.iter().map(|d| format!("{}: {}", d.what, or_none(value(d))));
+                all.collect::<Vec<_>>().join("; ")
+            };
+            if change.details.is_empty() {
+                return Outcome::fail(change.reason.clone(), DEPLOY).of(change.target.clone());
+            }
+            Outcome::fail(each(|d| &d.before), DEPLOY).expected(each(|d| &d.after)).of(change.target.clone())
         })
         .collect();
     found.extend(plan.blocked.iter().map(|why| Outcome::fail(why.clone(), format!("{DEPLOY} --dry-run"))));
@@ -74,6 +80,40 @@ pub(super) fn healthy(scene: &Scene<'_>) -> Vec<Outcome> {
     };
     let found: Vec<Outcome> = ours.iter().filter_map(|container| look(&container)).collect();
     if found.is_empty() { Outcome::pass(t!("all that have a health check are well")).into() } else { found }
+}
+
+pub(super) fn settled(scene: &Scene<'_>) -> Vec<Outcome> {
+    let containers = match all(scene) {
+        Ok(containers) => containers,
+        Err(outcome) => return outcome,
+    };
+    if containers.settings.is_empty() {
+        return Outcome::not_applicable(t!("no database of the profile runs with settings of its own"))
+            .into();
+    }
+    let mut found = Vec::new();
+    for (name, answer) in &containers.settings {
+        match answer {
+            Err(why) => found.push(Outcome::could_not_tell(why.clone()).of(name.clone())),
+            Ok(differences) => found.extend(differences.iter().map(|difference| {
+                let value = difference.found.clone().unwrap_or_else(|| t!("unknown to the server"));
+                let way = match difference.source.as_str() {
+                    "database" | "user" | "database user" => {
+                        t!(
+                            "ALTER DATABASE or ALTER ROLE overrules the profile: RESET {name} there",
+                            name = difference.name
+                        )
+                    }
+                    _ => DEPLOY.to_owned(),
+                };
+                Outcome::fail(format!("{} = {value}", difference.name), way)
+                    .expected(format!("{} = {}", difference.name, difference.wanted))
+                    .seen(Evidence::file("pg_settings", format!("source: {}", difference.source)))
+                    .of(name.clone())
+            })),
+        }
+    }
+    if found.is_empty() { Outcome::pass(t!("each setting is as the profile has it")).into() } else { found }
 }
 
 pub(super) fn comes_back(scene: &Scene<'_>) -> Vec<Outcome> {

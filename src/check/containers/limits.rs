@@ -2,7 +2,7 @@
 
 use super::super::shared::mib;
 use super::{DEPLOY, Evidence, Live, Outcome, Scene, all, each, fix, told};
-use crate::facts::Cgroup;
+use crate::facts::{Cgroup, cgroup};
 use crate::t;
 
 pub(super) fn limited(scene: &Scene<'_>) -> Vec<Outcome> {
@@ -50,36 +50,13 @@ pub(super) fn fits(scene: &Scene<'_>) -> Vec<Outcome> {
     .into()
 }
 
-/// The container's own folder in the hierarchy of a controller; its first process may sit deeper.
 fn group(scene: &Scene<'_>, container: &Live) -> Option<String> {
-    let folder = group_of(scene, container.pid)?;
-    let Some(at) = folder.find(&container.id).filter(|_| !container.id.is_empty()) else {
-        return Some(folder);
-    };
-    let end = folder[at..].find('/').map_or(folder.len(), |slash| at + slash);
-    Some(folder[..end].to_owned())
-}
-
-fn group_of(scene: &Scene<'_>, pid: u32) -> Option<String> {
-    let text = scene.host().read_text(&format!("/proc/{pid}/cgroup")).ok().flatten()?;
-    if scene.facts().cgroup == Cgroup::V2 {
-        let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
-        return Some(format!("/sys/fs/cgroup{path}"));
-    }
-    let is_memory =
-        |line: &&str| line.split(':').nth(1).is_some_and(|names| names.split(',').any(|n| n == "memory"));
-    let path = text.lines().find(is_memory)?.splitn(3, ':').nth(2)?.to_owned();
-    Some(format!("/sys/fs/cgroup/memory{path}"))
+    cgroup::of_container(scene.host(), scene.facts().cgroup == Cgroup::V2, container.pid, &container.id)
 }
 
 /// How often the kernel killed in a container for want of memory since it was started, and where that is written.
 pub(super) fn kills(scene: &Scene<'_>, container: &Live) -> Option<(u64, String)> {
-    let folder = group(scene, container)?;
-    let file = if scene.facts().cgroup == Cgroup::V2 { "memory.events" } else { "memory.oom_control" };
-    let path = format!("{folder}/{file}");
-    let text = scene.host().value(&path)?;
-    let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
-    Some((count.trim().parse().ok()?, path))
+    cgroup::oom_kills(scene.host(), scene.facts().cgroup == Cgroup::V2, container.pid, &container.id)
 }
 
 pub(super) fn held(scene: &Scene<'_>) -> Vec<Outcome> {

@@ -151,6 +151,16 @@ pub(super) const CHECKS: &[Check] = &[
         source: ENGINE,
         look: health::calm,
     },
+    Check {
+        id: "CT-CONT-015",
+        title: "the database has the settings of the profile",
+        severity: Severity::Medium,
+        why: "ALTER SYSTEM, ALTER DATABASE or a variable that the image does not read leave the server with other settings than the \
+              profile's, and nobody sees it.",
+        remedy: IN_THE_PROFILE,
+        source: "https://www.postgresql.org/docs/current/view-pg-settings.html",
+        look: health::settled,
+    },
 ];
 
 /// The containers, or why nothing can be said of them.
