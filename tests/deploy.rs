@@ -119,6 +119,11 @@ impl Drop for Stage {
         }
         docker(&["rmi", "-f", &self.image]);
         let _ = fs::remove_file(format!("/run/civicum-tune.{}.lock", self.name));
+        for entry in fs::read_dir("/var/lib/civicum-tune/dumps").into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&format!("{}-", self.name)) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
         for folder in [self.name.clone(), format!("{}.mounts", self.name)] {
             let _ = fs::remove_dir_all(format!("/var/lib/civicum-tune/secrets/{folder}"));
         }
@@ -313,13 +318,12 @@ fn other_peoples_containers_and_networks_are_theirs() {
     stage.json(&["down"]);
     let other = format!("{}-other", stage.name);
     let open = format!("127.0.0.1:{port}:80");
-    docker(&["run", "-d", "--name", &other, "-p", &open, &stage.image, "sleep", "1000"]);
-    // An engine without a network of its own opens no port for it.
-    if !docker(&["port", &other]).trim().is_empty() {
-        let why = blocked(&stage);
-        assert!(why.contains(&format!("the container {other} holds port {port}")), "{why}");
-    }
+    docker(&["network", "create", &other]);
+    docker(&["run", "-d", "--name", &other, "--network", &other, "-p", &open, &stage.image, "sleep", "1000"]);
+    let why = blocked(&stage);
     docker(&["rm", "-f", &other]);
+    docker(&["network", "rm", &other]);
+    assert!(why.contains(&format!("the container {other} holds port {port}")), "{why}");
     stage
         .profile(&format!("{TWO}publish = [\"192.0.2.1:{port}:8080\"]\n[sovereignty]\npublic = [\"web\"]\n"));
     let why = blocked(&stage);

@@ -125,6 +125,8 @@ fn docker_reads_the_stack() {
         "internal: true",
         "order: stop-first",
         "external: true",
+        "o: rw,nosuid,nodev,noexec,mode=0750,uid=999,gid=999,size=16777216",
+        "nocopy: true",
     ] {
         assert!(text.lines().any(|found| found.trim() == line), "{line} is not in:\n{text}");
     }

@@ -202,7 +202,10 @@ fn report(stage: &Stage, outcome: &Deployed, out: &Out) {
     }
     if outcome.is_complete() {
         if !out.quiet {
-            let done = t!("All {count} services work.", count = stage.wish.services.len());
+            let done = match stage.wish.services.len() {
+                1 => t!("The one service works."),
+                count => t!("All {count} services work.", count = count),
+            };
             out.data(&format!("{}\n", style.green(&done)));
         }
     } else {

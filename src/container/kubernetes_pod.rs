@@ -182,7 +182,7 @@ pub(super) fn told(deployment: &Deployment, notes: &mut Notes) {
         .iter()
         .map(|name| {
             let (key, secret) = (name, dns(name));
-            format!("openssl rand -hex 32 | tr -d '\\n' | kubectl -n {space} create secret generic {secret} --from-file={key}=/dev/stdin")
+            format!("head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n' | kubectl -n {space} create secret generic {secret} --from-file={key}=/dev/stdin")
         })
         .collect();
     notes.some(commands, |all| {

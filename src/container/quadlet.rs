@@ -228,7 +228,7 @@ fn told(deployment: &Deployment, notes: &mut Notes) {
         .iter()
         .map(|name| {
             format!(
-                "openssl rand -hex 32 | tr -d '\\n' | podman secret create {} -",
+                "head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n' | podman secret create {} -",
                 secret(deployment, name)
             )
         })

@@ -24,7 +24,13 @@ pub fn document(deployment: &Deployment) -> (Value, Vec<String>) {
     let services =
         deployment.services.iter().map(|s| (s.name.clone(), service(deployment, s, &mut notes))).collect();
     let networks = deployment.networks.iter().map(|n| (short(deployment, &n.name), network(n))).collect();
-    let volumes = deployment.volumes.iter().map(|v| (short(deployment, v), json!({ "name": v }))).collect();
+    let mut volumes: Vec<(String, Value)> =
+        deployment.volumes.iter().map(|v| (short(deployment, v), json!({ "name": v }))).collect();
+    for (name, _, options) in deployment.services.iter().flat_map(in_memory) {
+        let tmpfs = json!({ "type": "tmpfs", "device": "tmpfs", "o": options });
+        let full = format!("{}-{name}", deployment.name);
+        volumes.push((name, json!({ "name": full, "driver": "local", "driver_opts": tmpfs })));
+    }
     let secrets = deployment
         .secrets
         .iter()
@@ -126,10 +132,9 @@ fn ports(service: &Service, notes: &mut Notes) -> Value {
     open.into()
 }
 
-/// Volumes and folders; folders in memory, `/dev/shm` among them, are volumes here too.
+/// Volumes and folders of the host, and folders in memory.
 fn volumes(deployment: &Deployment, service: &Service) -> Value {
-    let fixed = &service.fixed;
-    let on_disk = fixed.volumes.iter().map(|volume| {
+    let on_disk = service.fixed.volumes.iter().map(|volume| {
         json!({
             "type": if volume.is_named() { "volume" } else { "bind" },
             "source": if volume.is_named() { short(deployment, &volume.source) } else { escaped(&volume.source) },
@@ -137,9 +142,21 @@ fn volumes(deployment: &Deployment, service: &Service) -> Value {
             "read_only": volume.read_only,
         })
     });
-    let in_memory = |target: &str, size: u64| json!({ "type": "tmpfs", "target": escaped(target), "tmpfs": { "size": size } });
-    let folders = fixed.tmpfs.iter().map(|folder| in_memory(&folder.target, folder.size.0));
-    on_disk.chain(folders).chain([in_memory("/dev/shm", fixed.shm_size)]).collect()
+    // What the image has there would come with its owner, and lock the container's user out.
+    let folders = in_memory(service).into_iter().map(|(name, target, _)| {
+        json!({ "type": "volume", "source": name, "target": escaped(&target), "volume": { "nocopy": true } })
+    });
+    on_disk.chain(folders).collect()
+}
+
+/// Folders in memory, `/dev/shm` among them: name, place, and how they are mounted. A stack's own have neither owner nor mode,
+/// and over a folder of the image only root could write to them; as volumes of the engine they are mounted as ours are.
+fn in_memory(service: &Service) -> Vec<(String, String, String)> {
+    let fixed = &service.fixed;
+    let folders = fixed.tmpfs.iter().map(|folder| (folder.target.clone(), fixed.tmpfs_options(folder)));
+    let shared = ("/dev/shm".to_owned(), format!("rw,nosuid,nodev,noexec,mode=1777,size={}", fixed.shm_size));
+    let all = folders.chain([shared]).enumerate();
+    all.map(|(at, (target, options))| (format!("{}-memory-{at}", service.name), target, options)).collect()
 }
 
 fn handed(service: &Service, name: &str) -> Value {
@@ -213,9 +230,6 @@ fn told(deployment: &Deployment, notes: &mut Notes) {
         "no-new-privileges can't be asked for in a stack: write \"no-new-privileges\": true in /etc/docker/daemon.json of each host"
     ));
     notes.general(t!(
-        "a folder in memory belongs to root and is open to all users of its container; its owner and mode can't be written"
-    ));
-    notes.general(t!(
         "health checks begin every 5 s, and not every second, since `start_interval` is not in this version of the format"
     ));
     notes.some(names(&|s| s.limits.memory > 0), |all| {
@@ -255,7 +269,7 @@ fn told(deployment: &Deployment, notes: &mut Notes) {
             .iter()
             .map(|name| {
                 format!(
-                    "openssl rand -hex 32 | tr -d '\\n' | docker secret create {} -",
+                    "head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n' | docker secret create {} -",
                     secret(deployment, name)
                 )
             })
