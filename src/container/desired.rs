@@ -254,8 +254,7 @@ impl<'a> Peers<'a> {
             found.extend(database.map(|url| ("CIVICUM_TUNE_DATABASE".to_owned(), url)));
         }
         if role == Role::Worker {
-            let port = |role| if role == Role::Ollama { 11434 } else { 8080 };
-            let model = self.model.map(|(name, role)| format!("http://{name}:{}", port(role)));
+            let model = self.model.and_then(|(name, role)| Some(format!("http://{name}:{}", role.port()?)));
             found.extend(model.map(|url| ("CIVICUM_TUNE_LLM".to_owned(), url)));
         }
         found

@@ -185,7 +185,9 @@ impl Role {
             Self::Postgres => Some(5432),
             Self::Ollama => Some(11434),
             Self::LlamaServer | Self::Proxy => Some(8080),
-            Self::Worker | Self::Plain => None,
+            Self::Worker => Some(9000),
+            Self::Api => Some(8000),
+            Self::Plain => None,
         }
     }
 
