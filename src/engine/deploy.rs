@@ -18,7 +18,8 @@ use super::down::{absent_is_fine, remove, stop};
 use super::error::EngineError;
 use super::observe::look_at;
 use super::secrets::{SECRETS, forget, keep, mounts_of, secrets, secrets_of};
-use super::status::{Logs, logs, usage};
+use super::status::usage;
+use super::verdict::{SETTLED, last_words, verdict};
 use crate::container::desired::{Deployment, Network, Service};
 use crate::container::fingerprint;
 use crate::container::observed::{Container, Observed, previous};
@@ -28,11 +29,6 @@ use crate::host::{Content, Host, Image, terminal};
 use crate::profile::mount;
 use crate::t;
 use crate::units::Bytes;
-
-/// How long a container without a health check must run to count as well.
-const SETTLED: Duration = Duration::from_secs(1);
-/// So often may the engine have restarted a container before we call it a loop.
-const RESTARTS: u64 = 3;
 
 /// What one sees of it.
 pub trait Progress {
@@ -491,59 +487,4 @@ impl<'a> Executor<'a> {
         }
         Ok(())
     }
-}
-
-/// Is it well (`Ok`), lost (`Err`), or can't one tell yet? It had been restarted so often `before` the waiting.
-fn verdict(
-    found: Option<&Container>,
-    before: u64,
-    patient: bool,
-    late: bool,
-    deadline_ms: u64,
-) -> Option<Result<(), String>> {
-    let Some(found) = found else { return Some(Err(t!("it went away"))) };
-    let killed =
-        if found.oom_killed { t!(", killed for want of memory within its limit") } else { String::new() };
-    if matches!(found.state.as_str(), "exited" | "dead") {
-        return Some(Err(t!("it ended with status {code}{killed}", code = found.exit_code, killed = killed)));
-    }
-    let restarts = found.restarts.saturating_sub(before);
-    if restarts >= RESTARTS {
-        return Some(Err(t!(
-            "it was restarted {count} times, and ended with status {code} at last{killed}",
-            count = restarts,
-            code = found.exit_code,
-            killed = killed
-        )));
-    }
-    // One that stumbled once must stand for longer.
-    let enough = if restarts == 0 { SETTLED } else { SETTLED * 10 };
-    let settled = !found.health.is_empty() || age(&found.started).is_some_and(|age| age >= enough);
-    if found.is_well() && settled {
-        return Some(Ok(()));
-    }
-    // What does not run at the moment counts as unhealthy too, and tells less than its end.
-    if found.runs() && found.health == "unhealthy" && !patient {
-        return Some(Err(t!("its health check fails: {words}", words = found.health_words)));
-    }
-    late.then(|| {
-        let words = if found.health_words.is_empty() { &found.health } else { &found.health_words };
-        let words = if words.is_empty() { &found.state } else { words };
-        Err(t!("it was not healthy within {seconds} s: {words}", seconds = deadline_ms / 1000, words = words))
-    })
-}
-
-/// How long ago that was.
-fn age(rfc3339: &str) -> Option<Duration> {
-    let then = humantime::parse_rfc3339(rfc3339).ok()?;
-    std::time::SystemTime::now().duration_since(then).ok()
-}
-
-/// The end of a container's log, for a failure.
-fn last_words(client: &Client, name: &str) -> String {
-    let mut text = String::new();
-    let wanted = Logs { tail: Some(8), ..Logs::default() };
-    // Without a log there is nothing to add.
-    let _ = logs(client, name, wanted, &mut |part| text += part);
-    text.lines().map(|line| format!("\n  | {}", line.trim_end())).collect()
 }

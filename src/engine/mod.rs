@@ -15,6 +15,7 @@ mod ports;
 mod secrets;
 mod status;
 mod transport;
+mod verdict;
 
 pub use ask::ask;
 pub use client::Client;
