@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""whole.py BINARY MODEL DOCUMENTS: the whole of it on a real engine: images are made, database, model, worker, API and proxy come up,
+documents of every kind go in through the proxy, and what comes out is compared with what they say. It asks the engine that
+DOCKER_HOST names, under a deployment name of its own, and takes it all down at the end.
+
+DOCUMENTS is the folder that tests/ocr/documents.py writes."""
+
+import atexit
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+binary, model, documents = (os.path.abspath(path) for path in sys.argv[1:4])
+documents = pathlib.Path(documents)
+name = f"ctwhole{os.getpid()}"
+passed = failed = 0
+
+
+def check(what, good, told=""):
+    global passed, failed
+    passed, failed = passed + bool(good), failed + (not good)
+    print(f"{'ok  ' if good else 'FAIL'}  {what}{'' if good and not told else f': {told}'}", flush=True)
+
+
+def tune(*args, status=0):
+    done = subprocess.run([binary, "--profile", str(profile), *args], capture_output=True, text=True)
+    if done.returncode != status:
+        print(done.stdout[-3000:], done.stderr[-3000:], flush=True)
+        check(f"civicum-tune {' '.join(args)}", False, f"status {done.returncode}")
+        end()
+    return done.stdout
+
+
+def docker(*args):
+    return subprocess.run(["docker", *args], capture_output=True, text=True).stdout
+
+
+def end():
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(bool(failed))
+
+
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+folder = tempfile.TemporaryDirectory(prefix="ct-whole-")
+profile = pathlib.Path(folder.name, "whole.toml")
+# Nothing below a home folder is mounted into a container.
+shutil.copy(model, f"{folder.name}/model.gguf")
+model = f"{folder.name}/model.gguf"
+# The small model has no chat template of its own, so its server's command is written out.
+profile.write_text(f"""
+name = "whole"
+[deployment]
+name = "{name}"
+deadline = "3min"
+[memory]
+reserve = "512MiB"
+[services.postgres]
+memory = "512MiB"
+pids = 128
+[services.postgres.settings]
+work_mem = "8MB"
+[services.llm]
+role = "llama-server"
+memory = "1500MiB"
+pids = 128
+command = ["llama-server", "--host", "0.0.0.0", "--port", "8080", "--model", "/models/model.gguf", "--ctx-size", "4096",
+  "--parallel", "1", "--threads", "2", "--chat-template", "gemma"]
+volumes = ["{model}:/models/model.gguf:ro"]
+[services.worker]
+memory = "1100MiB"
+pids = 128
+[services.worker.environment]
+CIVICUM_TUNE_PREDICT = "256"
+CIVICUM_TUNE_EXTRACT_DEADLINE = "5min"
+[services.api]
+memory = "64MiB"
+pids = 64
+[services.proxy]
+memory = "64MiB"
+pids = 64
+publish = ["127.0.0.1:{port}:8080"]
+""")
+atexit.register(lambda: subprocess.run([binary, "--profile", str(profile), "down", "--data", "--yes"], capture_output=True))
+
+begun = time.monotonic()
+tune("deploy", "--yes")
+print(f"      up after {time.monotonic() - begun:.0f} s")
+status = json.loads(tune("status", "--format", "json"))
+check("all five are healthy", all(s["health"] == "healthy" for s in status["services"]) and len(status["services"]) == 5, status["services"])
+tune("plan", "--containers")
+check("and nothing is left to do", True)
+token = pathlib.Path(f"/var/lib/civicum-tune/secrets/{name}/api-token").read_text().strip()
+
+
+def ask(method, path, body=None, headers=None):
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, {"Authorization": f"Bearer {token}", **(headers or {})},
+                                     method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read().decode(errors="replace")
+
+
+def send(path, **query):
+    return ask("POST", "/v1/documents?" + urllib.parse.urlencode({"name": path.name, **query}), path.read_bytes())
+
+
+def distance(one, other):
+    """Levenshtein's, with a row at a time."""
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        before, row[0] = row[0], i
+        for j, b in enumerate(other, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
+    return row[-1]
+
+
+check("nobody without the token", ask("GET", "/v1/documents", headers={"Authorization": "Bearer no"})[0] == 401)
+for path, status in [("empty.pdf", 400), ("text.pdf", 415)]:
+    found = send(documents / path)
+    check(f"{path} is refused at the door", found[0] == status, found)
+sent = {}
+for path in sorted(documents.iterdir()):
+    if path.suffix == ".txt" or path.name in ("empty.pdf", "text.pdf", "pages"):
+        continue
+    query = {"schema": "carta"} if path.name in ("letter.png", "text-layer.pdf") else {}
+    # A name with a line break is no name at the door.
+    query["name"] = path.name.replace("\n", " ")
+    found = send(path, **query)
+    check(f"{path.name!r} is taken in", found[0] == 202, found[1] if found[0] != 202 else "")
+    sent[path.name] = found[1]["id"]
+begun, ended, known = time.monotonic(), ("done", "failed", "quarantined", "cancelled"), {}
+while time.monotonic() - begun < 900 and len(known) < len(sent):
+    for path, number in sent.items():
+        if path not in known:
+            found = ask("GET", f"/v1/documents/{number}")[1]
+            if found["state"] in ended:
+                known[path] = found
+    time.sleep(1)
+print(f"      all ended after {time.monotonic() - begun:.0f} s")
+check("every document has ended", len(known) == len(sent), [path for path in sent if path not in known])
+
+# What they say, and how much of it may be misread, in per cent.
+for path, most in [("letter.png", 2), ("scan.pdf", 2), ("fax.tiff", 4), ("text-layer.pdf", 0.5), ("twenty.pdf", 0.5), ("skewed.jpg", 6), ("noisy.jpg", 8)]:
+    truth = " ".join((documents / path).with_suffix(".txt").read_text().split())
+    code, result = ask("GET", f"/v1/documents/{sent[path]}/result/ocr")
+    if code != 200:
+        check(f"{path}: it was read", False, result)
+        continue
+    text = " ".join(result["text"].split())
+    # The long one is compared by its words alone: letter by letter it would take minutes.
+    wrong = 100 * (1 - len(set(truth.split()) & set(text.split())) / len(set(truth.split()))) if len(truth) > 5000 else \
+        100 * distance(truth, text) / len(truth)
+    engines = sorted({page["engine"] for page in result["pages"]})
+    check(f"{path}: {wrong:.2f} % misread by {', '.join(engines)}", wrong <= most)
+code, result = ask("GET", f"/v1/documents/{sent['letter.png']}/result/ocr")
+check("its RUT is found, and its check digit right", any(r["rut"] == "12345678-5" and r["valid"] for r in result["ruts"]), result["ruts"])
+for path, why in [("encrypted.pdf", "encrypted"), ("broken.pdf", "damaged"), ("many-pages.pdf", "too_many_pages"),
+                  ("large-page.pdf", "too_many_pixels"), ("large.png", "too_many_pixels")]:
+    found = known.get(path, {})
+    check(f"{path} ends as {why}", found.get("state") == "failed" and str(found.get("error")).startswith(why), found.get("error"))
+for path in ("letter.png", "text-layer.pdf"):
+    code, result = ask("GET", f"/v1/documents/{sent[path]}/result/extract")
+    # A model of 270 million parameters: that its answer has the schema's shape is all that can be asked of it.
+    error = known.get(path, {}).get("error")
+    check(f"{path}: the model's answer has the schema's shape", code == 200 and "solicitudes" in result["value"], result if code == 200 else error)
+status = json.loads(tune("status", "--format", "json"))
+check("nothing was killed or started anew", all(s["restarts"] == 0 and s["oom_kills"] == 0 for s in status["services"]), status["services"])
+check("the worker left no file behind", docker("exec", f"{name}-worker", "ls", "-A", "/tmp") == "", docker("exec", f"{name}-worker", "ls", "-A", "/tmp"))
+check("its queue can be asked from inside", "done" in docker("exec", f"{name}-worker", "civicum-tune", "queue", "list"))
+log = docker("logs", f"{name}-worker") + subprocess.run(["docker", "logs", f"{name}-worker"], capture_output=True, text=True).stderr
+check("and its log tells nothing of them", not any(word in log for word in ("12.345.678", "12345678", "Peñalolén", "letter.png")))
+way_out = docker("exec", f"{name}-worker", "bash", "-c", "for a in 8.8.8.8 1.1.1.1; do timeout 2 bash -c \"exec 3<>/dev/tcp/$a/53\" 2>/dev/null && echo out; done; true")
+check("and it has no way out", way_out == "", way_out)
+end()
