@@ -137,6 +137,17 @@ command -v strace >/dev/null || packages strace
 command -v xmllint >/dev/null || packages libxml2-utils
 # Podman's quadlet and the schemas of Kubernetes, for what `render` makes; without them those tests say that they are skipped.
 ! $clean || tests/engine/fetch-renderers.sh >/dev/null 2>&1 || left_out "readers of what render makes" "a package mirror can't be reached"
+for tool in pdftoppm:poppler-utils tesseract:tesseract-ocr qpdf:qpdf; do
+  command -v "${tool%%:*}" >/dev/null || packages "${tool#*:}"
+done
+tesseract --list-langs 2>/dev/null | grep -qx spa || packages tesseract-ocr-spa
+/usr/bin/python3 -c 'import PIL, reportlab' 2>/dev/null || packages python3-pil python3-reportlab
+[ -d /usr/share/fonts/truetype/liberation ] || packages fonts-liberation
+if models=$(tests/ocr/fetch-models.sh); then
+  export CIVICUM_TUNE_OCR_MODELS=$models
+else
+  left_out "PP-OCR" "pip can't get its models"
+fi
 need_engine
 need_database
 suite "cargo test" "$CARGO" test --locked --quiet
@@ -177,6 +188,25 @@ elif [ "$(id -u)" -ne 0 ]; then
   left_out "install on a clean Debian" "it needs root (a chroot in a mount namespace)"
 else
   suite "install on a clean Debian" tests/install/clean-host.sh
+fi
+
+# Not optimised to the last: what is tested is what it does.
+export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+
+whole() {
+  local tool
+  for tool in dockerd:docker.io mmdebstrap:mmdebstrap ip:iproute2; do
+    command -v "${tool%%:*}" >/dev/null || packages "${tool#*:}"
+  done
+  "$CARGO" build --locked --release --quiet
+  tests/whole/run.sh "${CARGO_TARGET_DIR:-$top/target}/release/civicum-tune"
+}
+if ! $clean; then
+  left_out "the whole on an engine" "--quick"
+elif [ "$(id -u)" -ne 0 ]; then
+  left_out "the whole on an engine" "it needs root (an engine of its own)"
+else
+  optional "the whole on an engine" "there is no model, or no engine starts" whole
 fi
 
 if ! $vm; then

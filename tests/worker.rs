@@ -208,7 +208,10 @@ fn a_worker_that_is_killed_loses_nothing_and_one_that_is_asked_to_stop_gives_bac
         for pid in reader {
             // Nobody may have asked for its end yet: a zombie reads nothing.
             let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-            assert!(status.is_empty() || status.contains("State:\tZ"), "the reader outlived its worker: {status}");
+            assert!(
+                status.is_empty() || status.contains("State:\tZ"),
+                "the reader outlived its worker: {status}"
+            );
         }
         stage.until(id, &["reading"]).await;
         let mut second = second;

@@ -53,10 +53,10 @@ pub(super) struct OcrCommand {
     /// Threads of PP-OCR [default: the processors, at most 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: Option<u16>,
-    /// The folder with PP-OCR's models [env: CIVICUM_TUNE_OCR_MODELS] [default: /usr/lib/civicum-tune/ocr]
+    /// The folder with PP-OCR's models [env: `CIVICUM_TUNE_OCR_MODELS`] [default: /usr/lib/civicum-tune/ocr]
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
-    /// ONNX Runtime's library [env: ORT_DYLIB_PATH] [default: libonnxruntime.so beside the models]
+    /// ONNX Runtime's library [env: `ORT_DYLIB_PATH`] [default: libonnxruntime.so beside the models]
     #[arg(long, value_name = "LIB")]
     onnxruntime: Option<PathBuf>,
     /// Take a PDF's own text where it is good
@@ -113,7 +113,9 @@ impl OcrCommand {
         }));
         drop(shown);
         let Ok(report) = read else {
-            bail!(t!("the program has a fault that this document brought to light; please report it, without the document"));
+            bail!(t!(
+                "the program has a fault that this document brought to light; please report it, without the document"
+            ));
         };
         let report = report?;
         show(&report, out)?;
@@ -123,7 +125,11 @@ impl OcrCommand {
     fn options(&self, host: &Host) -> anyhow::Result<Options> {
         let least = Bytes::mib(64);
         if self.memory < least {
-            bail!(t!("--memory {size} is less than {least}, which no engine can do with", size = self.memory, least = least));
+            bail!(t!(
+                "--memory {size} is less than {least}, which no engine can do with",
+                size = self.memory,
+                least = least
+            ));
         }
         if self.page_timeout.is_zero() {
             bail!(t!("--page-timeout has to be longer than nothing"));
@@ -134,7 +140,8 @@ impl OcrCommand {
             dpi: self.dpi,
             language: self.language.clone(),
             max_pages: self.max_pages,
-            max_pixels: self.max_pixels,
+            // A page is there up to four times: drawn, read, set straight, and on its way to a tool.
+            max_pixels: self.max_pixels.min(self.memory.0 / 8),
             page_timeout: self.page_timeout,
             memory: self.memory.0,
             threads: self.threads.map_or_else(|| processors().min(4), usize::from),
@@ -189,7 +196,7 @@ fn show(report: &Report, out: &Out) -> anyhow::Result<()> {
         out.document(&serde_json::to_value(report)?);
         return Ok(());
     }
-    out.data(&render::style::printable(&report.text));
+    out.data(&render::style::printable(&report.text.replace('\u{c}', "\n")));
     for finding in &report.findings {
         let words = match finding.page {
             Some(page) => t!("page {page}: {message}", page = page, message = finding.message),

@@ -39,7 +39,8 @@ fn count(width: usize, height: usize, most: u64) -> Result<usize, Fault> {
 }
 
 fn believable(dpi: f64) -> Option<f64> {
-    (50.0..=2400.0).contains(&dpi).then_some(dpi)
+    // PNG counts by the metre: 199.9996 is 200.
+    (50.0..=2400.0).contains(&dpi).then_some((dpi * 10.0).round() / 10.0)
 }
 
 /// A JPEG of at most so many pixels, turned as its camera noted.
@@ -61,7 +62,11 @@ pub fn jpeg(bytes: &[u8], most: u64) -> Result<Picture, Fault> {
     // The decoder fills what is missing; the mark of the end tells whether something is.
     let tail = &bytes[bytes.len().saturating_sub(64 << 10)..];
     let whole = tail.windows(2).any(|mark| mark == [0xff, 0xd9]);
-    let fault = if whole && decoded.is_ok() { None } else { Some(if whole { Fault::Damaged } else { Fault::Truncated }) };
+    let fault = if whole && decoded.is_ok() {
+        None
+    } else {
+        Some(if whole { Fault::Damaged } else { Fault::Truncated })
+    };
     if decoded.is_err() && raster.pixels.iter().all(|pixel| *pixel == 255) {
         return Err(fault.unwrap_or(Fault::Damaged));
     }
@@ -95,7 +100,8 @@ fn orientation(exif: &[u8]) -> Option<u16> {
         Some(if big { u16::from_be_bytes(two) } else { u16::from_le_bytes(two) })
     };
     let four: [u8; 4] = exif.get(4..8)?.try_into().ok()?;
-    let start = usize::try_from(if big { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) }).ok()?;
+    let start =
+        usize::try_from(if big { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) }).ok()?;
     let entries = usize::from(short(start)?);
     let entry = (0..entries).map(|n| start + 2 + n * 12).find(|at| short(*at) == Some(0x0112))?;
     short(entry + 8).filter(|value| (1..=8).contains(value))
@@ -168,7 +174,8 @@ fn grey(values: Vec<u8>, channels: usize) -> Vec<u8> {
 
 #[allow(clippy::cast_possible_truncation)] // weights that sum to 256
 fn pixel(values: &[u8]) -> u8 {
-    let luma = |r: u8, g: u8, b: u8| ((u32::from(r) * 77 + u32::from(g) * 150 + u32::from(b) * 29) >> 8) as u8;
+    let luma =
+        |r: u8, g: u8, b: u8| ((u32::from(r) * 77 + u32::from(g) * 150 + u32::from(b) * 29) >> 8) as u8;
     let on_white = |value: u8, alpha: u8| {
         ((u32::from(value) * u32::from(alpha) + 255 * (255 - u32::from(alpha))) / 255) as u8
     };
@@ -208,7 +215,7 @@ impl<'b> Tiff<'b> {
     }
 
     /// The next page; `None` behind the last.
-    pub fn next(&mut self) -> Option<Result<Picture, Fault>> {
+    pub fn next_page(&mut self) -> Option<Result<Picture, Fault>> {
         if self.begun {
             if !self.decoder.more_images() {
                 return None;
@@ -228,10 +235,13 @@ impl<'b> Tiff<'b> {
         let (width, height) = (width as usize, height as usize);
         let pixels = count(width, height, self.most)?;
         let color = self.decoder.colortype().map_err(fault)?;
-        let dpi = self.decoder.get_tag_f64(Tag::XResolution).or_else(|_| {
-            // A rational is no float for this decoder.
-            self.decoder.get_tag_f32(Tag::XResolution).map(f64::from)
-        });
+        let centimetres = self.decoder.get_tag_u32(Tag::ResolutionUnit).is_ok_and(|unit| unit == 3);
+        let dpi = match self.decoder.get_tag(Tag::XResolution) {
+            Ok(tiff::decoder::ifd::Value::Rational(over, under)) if under > 0 => {
+                believable(f64::from(over) / f64::from(under) * if centimetres { 2.54 } else { 1.0 })
+            }
+            _ => None,
+        };
         let bytes = match self.decoder.read_image().map_err(fault)? {
             DecodingResult::U8(values) => values,
             #[allow(clippy::cast_possible_truncation)] // the high byte
@@ -239,7 +249,7 @@ impl<'b> Tiff<'b> {
             _ => return Err(Fault::Damaged),
         };
         let pixels = shades(color, bytes, width, pixels).ok_or(Fault::Damaged)?;
-        Ok(Picture { raster: Raster { width, height, pixels }, dpi: dpi.ok().and_then(believable), fault: None })
+        Ok(Picture { raster: Raster { width, height, pixels }, dpi, fault: None })
     }
 }
 
@@ -317,7 +327,8 @@ mod tests {
     #[test]
     fn how_the_camera_was_held() {
         let exif = |value: u8| {
-            [b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".as_slice(), &[value, 0, 0, 0, 0, 0, 0]].concat()
+            [b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".as_slice(), &[value, 0, 0, 0, 0, 0, 0]]
+                .concat()
         };
         assert_eq!((orientation(&exif(6)), orientation(&exif(9)), orientation(b"MM")), (Some(6), None, None));
         let from = Raster { width: 2, height: 1, pixels: vec![1, 2] };
@@ -328,9 +339,18 @@ mod tests {
 
     #[test]
     fn rubbish_is_refused() {
-        for bytes in [&b""[..], b"\xff\xd8\xff", b"\xff\xd8\xff\xe0\x00\x10JFIF\0\x01\x01\x01\0\x48\0\x48\0\0", b"II*\0\xff\xff\xff\x7f", b"\x89PNG\r\n\x1a\n"] {
+        for bytes in [
+            &b""[..],
+            b"\xff\xd8\xff",
+            b"\xff\xd8\xff\xe0\x00\x10JFIF\0\x01\x01\x01\0\x48\0\x48\0\0",
+            b"II*\0\xff\xff\xff\x7f",
+            b"\x89PNG\r\n\x1a\n",
+        ] {
             assert!(jpeg(bytes, 1000).is_err() && png(bytes, 1000).is_err(), "{bytes:?}");
-            assert!(Tiff::new(bytes, 1000).is_err() || Tiff::new(bytes, 1000).unwrap().next().unwrap().is_err());
+            assert!(
+                Tiff::new(bytes, 1000).is_err()
+                    || Tiff::new(bytes, 1000).unwrap().next_page().unwrap().is_err()
+            );
         }
     }
 }

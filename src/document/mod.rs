@@ -6,6 +6,7 @@ pub mod image;
 pub mod pdf;
 mod raster;
 pub mod rut;
+pub mod skew;
 mod sniff;
 pub mod text_layer;
 

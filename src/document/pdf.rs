@@ -74,7 +74,9 @@ mod tests {
         let info = info(text).unwrap();
         assert_eq!(info.pages, 3);
         assert_eq!(info.sizes, [Some((595.276, 841.89)), Some((792.0, 612.0)), None]);
-        for bad in ["", "Pages: many\n", "Page 0 size: 1 x 1 pts\n", "Page 99999999999 size: 1 x 1\nPage 7 rot: 90"] {
+        for bad in
+            ["", "Pages: many\n", "Page 0 size: 1 x 1 pts\n", "Page 99999999999 size: 1 x 1\nPage 7 rot: 90"]
+        {
             assert_eq!(super::info(bad), None, "{bad}");
         }
     }

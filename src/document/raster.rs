@@ -110,7 +110,9 @@ fn spans(from: usize, to: usize) -> Vec<Span> {
             let weight = |i: usize| (1.0 - ((i as f64 + 0.5 - centre) / reach).abs()).max(0.0);
             let mut weights: Vec<f32> = (first..last).map(|i| weight(i) as f32).collect();
             let sum: f32 = weights.iter().sum();
-            weights.iter_mut().for_each(|weight| *weight /= sum);
+            for weight in &mut weights {
+                *weight /= sum;
+            }
             Span { first, weights }
         })
         .collect()
@@ -147,7 +149,15 @@ mod tests {
         assert_eq!(Raster::from_pgm(&page.to_pgm(), 6), Some(page.clone()));
         assert_eq!(Raster::from_pgm(&page.to_pgm(), 5), None);
         assert_eq!(Raster::from_pgm(b"P5 # note\n3 2 255 abcdef", 9).unwrap().pixels, b"abcdef");
-        for bad in [&b"P5 3 2 255 abcde"[..], b"P6 1 1 255 abc", b"P5 3", b"P5 0 9 255 ", b"P5 1 1 65535 ab", b"", b"P5 99999999999 1 255 a"] {
+        for bad in [
+            &b"P5 3 2 255 abcde"[..],
+            b"P6 1 1 255 abc",
+            b"P5 3",
+            b"P5 0 9 255 ",
+            b"P5 1 1 65535 ab",
+            b"",
+            b"P5 99999999999 1 255 a",
+        ] {
             assert_eq!(Raster::from_pgm(bad, 1 << 40), None, "{bad:?}");
         }
     }

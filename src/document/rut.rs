@@ -99,7 +99,11 @@ fn blanks(chars: &[char], at: usize) -> usize {
 /// A dot or comma with blanks around it, or one blank alone.
 fn separator(chars: &[char], at: usize) -> Option<usize> {
     let mark = blanks(chars, at);
-    if ".,·".contains(*chars.get(mark)?) { Some(blanks(chars, mark + 1)) } else { (mark == at + 1).then_some(mark) }
+    if ".,·".contains(*chars.get(mark)?) {
+        Some(blanks(chars, mark + 1))
+    } else {
+        (mark == at + 1).then_some(mark)
+    }
 }
 
 #[cfg(test)]
@@ -112,25 +116,48 @@ mod tests {
 
     #[test]
     fn check_digits() {
-        for (number, digit) in [(12_345_678, '5'), (76_543_210, '3'), (9_876_543, '3'), (11_111_111, '1'), (1_000_005, 'K'), (6, 'K')] {
+        for (number, digit) in [
+            (12_345_678, '5'),
+            (76_543_210, '3'),
+            (9_876_543, '3'),
+            (11_111_111, '1'),
+            (1_000_005, 'K'),
+            (6, 'K'),
+        ] {
             assert_eq!(check_digit(number), digit, "{number}");
         }
     }
 
     #[test]
     fn as_they_are_written_and_as_they_are_scanned() {
-        for text in ["RUT 12.345.678-5,", "12345678-5", "(12 .345. 678 - 5)", "RUT:12,345,678–5.", "RUN 12 345 678-5"] {
+        for text in
+            ["RUT 12.345.678-5,", "12345678-5", "(12 .345. 678 - 5)", "RUT:12,345,678–5.", "RUN 12 345 678-5"]
+        {
             assert_eq!(plain(text), [("12345678-5".to_owned(), true)], "{text}");
         }
-        assert_eq!(plain("1.000.005-k y 76.543.210-4"), [("1000005-K".into(), true), ("76543210-4".into(), false)]);
+        assert_eq!(
+            plain("1.000.005-k y 76.543.210-4"),
+            [("1000005-K".into(), true), ("76543210-4".into(), false)]
+        );
         assert_eq!(find("a 9.876.543 -K b")[0].text, "9.876.543 -K");
     }
 
     #[test]
     fn what_is_none() {
         for text in [
-            "Rol Nº 5.120-2014", "$ 4.218.906.533", "+56 2 2345 6789", "2024-01-15", "112.345.678-5", "12.345.678-55", "x12345678-5",
-            "12.345.67-5", "12345678", "1.12.345.678-5", "", "12.345.678-", "12345678-5.333",
+            "Rol Nº 5.120-2014",
+            "$ 4.218.906.533",
+            "+56 2 2345 6789",
+            "2024-01-15",
+            "112.345.678-5",
+            "12.345.678-55",
+            "x12345678-5",
+            "12.345.67-5",
+            "12345678",
+            "1.12.345.678-5",
+            "",
+            "12.345.678-",
+            "12345678-5.333",
         ] {
             assert_eq!(plain(text), [], "{text}");
         }

@@ -22,8 +22,9 @@ pub fn lines(text: &str) -> (Option<(f64, f64)>, Vec<Line>) {
             let place = ["xMin", "yMin", "xMax", "yMax"].map(|name| attribute(rest, name).unwrap_or(0.0));
             line = Some(Line { text: String::new(), place });
         } else if let Some(rest) = row.strip_prefix("<word ") {
-            let word = rest.split_once('>').and_then(|(_, word)| word.strip_suffix("</word>")).unwrap_or_default();
-            let word = unescape(word).map_or_else(|_| word.to_owned(), |word| word.into_owned());
+            let word =
+                rest.split_once('>').and_then(|(_, word)| word.strip_suffix("</word>")).unwrap_or_default();
+            let word = unescape(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned);
             if let Some(line) = &mut line {
                 if !line.text.is_empty() {
                     line.text.push(' ');
@@ -69,9 +70,10 @@ pub fn judge(text: &str, covered: f64) -> Result<(), Fault> {
     if covered > 0.5 && letters < LETTERS_ON_PICTURE {
         return Err(Fault::Stamp);
     }
-    let (shown, odd) = text.chars().filter(|c| !c.is_whitespace()).fold((0_usize, 0_usize), |(all, odd), c| {
-        (all + 1, odd + usize::from(is_odd(c)))
-    });
+    let (shown, odd) = text
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .fold((0_usize, 0_usize), |(all, odd), c| (all + 1, odd + usize::from(is_odd(c))));
     if odd * 50 > shown {
         return Err(Fault::Garbage);
     }
@@ -79,6 +81,11 @@ pub fn judge(text: &str, covered: f64) -> Result<(), Fault> {
     let plain = text.chars().filter(|c| c.is_alphanumeric()).count();
     if plain * 2 < shown {
         return Err(Fault::Garbage);
+    }
+    // In every language of Latin script a third of the letters or more are vowels; shifted fonts have other letters there.
+    let latin = text.chars().filter(|c| c.is_alphabetic() && (*c as u32) < 0x250).count();
+    if latin * 2 > letters && text.chars().filter(|c| is_vowel(*c)).count() * 4 < latin {
+        return Err(Fault::NoWords);
     }
     let (mut words, mut wordlike) = (0_usize, 0_usize);
     for word in text.split(|c: char| !c.is_alphabetic()).filter(|word| word.chars().count() >= 3) {
@@ -94,10 +101,14 @@ fn is_odd(c: char) -> bool {
         || matches!(c, '\u{fffd}' | '\u{e000}'..='\u{f8ff}' | '\u{f0000}'.. | '\u{250}'..='\u{2af}' | '\u{fff0}'..='\u{ffff}')
 }
 
+fn is_vowel(c: char) -> bool {
+    "aeiouáéíóúüàèìòùâêîôûäëïöãõåæøœAEIOUÁÉÍÓÚÜÀÈÌÒÙÂÊÎÔÛÄËÏÖÃÕÅÆØŒ".contains(c)
+}
+
 /// Does it look like a word of a language in Latin script: a vowel, no long run of consonants, capitals at the beginning or
 /// everywhere? Words of other scripts pass.
 pub(crate) fn is_wordlike(word: &str) -> bool {
-    let is_vowel = |c: char| "aeiouyáéíóúüàèìòùâêîôûäëïöãõåæøœAEIOUYÁÉÍÓÚÜÀÈÌÒÙÂÊÎÔÛÄËÏÖÃÕÅÆØŒ".contains(c);
+    let is_vowel = |c: char| is_vowel(c) || "yY".contains(c);
     if word.chars().all(|c| c as u32 > 0x24f) {
         return true;
     }
@@ -108,8 +119,10 @@ pub(crate) fn is_wordlike(word: &str) -> bool {
         longest = longest.max(run);
     }
     let all_capitals = !word.chars().any(char::is_lowercase);
-    let capital_inside = word.chars().zip(word.chars().skip(1)).any(|(a, b)| a.is_lowercase() && b.is_uppercase());
-    (all_capitals && word.chars().count() <= 5) || (vowels > 0 && longest <= 4 && (all_capitals || !capital_inside))
+    let capital_inside =
+        word.chars().zip(word.chars().skip(1)).any(|(a, b)| a.is_lowercase() && b.is_uppercase());
+    (all_capitals && word.chars().count() <= 5)
+        || (vowels > 0 && longest <= 4 && (all_capitals || !capital_inside))
 }
 
 #[cfg(test)]
@@ -136,7 +149,10 @@ mod tests {
         assert_eq!(judge(&"\u{f8f1}\u{fffd}abc".repeat(20), 0.0), Err(Fault::Garbage));
         assert_eq!(judge(&"(/#$ %&x) ".repeat(30), 0.0), Err(Fault::Garbage));
         // A font whose letters are shifted by some places.
-        let shifted: String = prose.chars().map(|c| if c.is_ascii_lowercase() { char::from((c as u8 - b'a' + 10) % 26 + b'a') } else { c }).collect();
+        let shifted: String = prose
+            .chars()
+            .map(|c| if c.is_ascii_lowercase() { char::from((c as u8 - b'a' + 10) % 26 + b'a') } else { c })
+            .collect();
         assert_eq!(judge(&shifted, 0.0), Err(Fault::NoWords), "{shifted}");
     }
 }

@@ -14,7 +14,8 @@ use super::fault::{Point, When};
 use super::{Host, HostError, Result};
 
 /// Where the host's programs are looked for.
-pub(super) const FOLDERS: [&str; 6] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin"];
+pub(super) const FOLDERS: [&str; 6] =
+    ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin"];
 /// The most that we take of what a program prints, in bytes.
 const KEEP: usize = 4 << 20;
 

@@ -108,7 +108,8 @@ pub enum ToolError {
 
 impl Scratch {
     /// Runs a tool to its end, or kills it at the deadline, and gives what it wrote to standard output: at most `most` bytes.
-    /// It stays in our process group, so that who kills the group kills it too.
+    /// It stays in our process group, so that who kills the group kills it too. It must start no program of its own: one that
+    /// outlives it would hold its output open.
     pub fn run(
         &self,
         host: &Host,
@@ -220,12 +221,14 @@ mod tests {
     #[test]
     fn tools_are_bounded_in_time_and_output() {
         assert_eq!(run("cat", b"abc").unwrap(), b"abc");
-        assert!(matches!(run("sleep 60", b""), Err(ToolError::Timeout)));
+        assert!(matches!(run("exec sleep 60", b""), Err(ToolError::Timeout)));
         assert!(matches!(run("exec >&-; exec sleep 60", b""), Err(ToolError::Timeout)));
         assert!(matches!(run("exec cat /dev/zero", b""), Err(ToolError::TooMuch)));
         // It reads nothing of a large input, and fails.
         let failed = run("echo no >&2; exit 3", &vec![0; 1 << 20]).unwrap_err();
-        assert!(matches!(failed, ToolError::Failed(status, said) if status.code() == Some(3) && said == "no\n"));
+        assert!(
+            matches!(failed, ToolError::Failed(status, said) if status.code() == Some(3) && said == "no\n")
+        );
     }
 
     #[test]

@@ -18,6 +18,25 @@ impl Area {
         self.top.saturating_add(self.height)
     }
 
+    /// On a page of another size.
+    pub(crate) fn scaled(self, by: f64) -> Self {
+        self.moved(|x, y| (x * by, y * by))
+    }
+
+    /// The smallest upright one around its corners, moved.
+    #[allow(clippy::cast_possible_truncation)] // pixels of a page
+    pub(crate) fn moved(self, to: impl Fn(f64, f64) -> (f64, f64)) -> Self {
+        let (left, top) = (f64::from(self.left), f64::from(self.top));
+        let (right, bottom) = (f64::from(self.right()), f64::from(self.bottom()));
+        let corners = [to(left, top), to(right, top), to(left, bottom), to(right, bottom)];
+        let least =
+            |of: fn((f64, f64)) -> f64| corners.map(of).into_iter().fold(f64::MAX, f64::min).round() as i32;
+        let most =
+            |of: fn((f64, f64)) -> f64| corners.map(of).into_iter().fold(f64::MIN, f64::max).round() as i32;
+        let (left, top) = (least(|at| at.0), least(|at| at.1));
+        Self { left, top, width: most(|at| at.0) - left, height: most(|at| at.1) - top }
+    }
+
     /// The smallest one around both.
     pub(crate) fn around(self, other: Self) -> Self {
         let (left, top) = (self.left.min(other.left), self.top.min(other.top));
@@ -127,8 +146,27 @@ pub(crate) fn rows(mut lines: Vec<Line>) -> Vec<Line> {
         .collect()
 }
 
+/// Lines in reading order, in which what follows to the right in the same row is one line with what is before: the cells of a
+/// table's row, and not the columns of a newspaper.
+pub(crate) fn chained(lines: Vec<Line>) -> Vec<Line> {
+    let mut found: Vec<Line> = Vec::new();
+    for mut line in lines {
+        let place = line.place();
+        let last = found.last_mut().filter(|last| {
+            last.words
+                .last()
+                .is_some_and(|word| word.place.right() <= place.left && word.place.in_row_with(place))
+        });
+        match last {
+            Some(last) => last.words.append(&mut line.words),
+            None => found.push(line),
+        }
+    }
+    found
+}
+
 /// Do they stand beside each other? Two that overlap are two lines, however near.
-fn apart(one: Area, other: Area) -> bool {
+pub(crate) fn apart(one: Area, other: Area) -> bool {
     let shared = one.right().min(other.right()) - one.left.max(other.left);
     shared * 2 <= one.height.min(other.height)
 }
@@ -152,6 +190,17 @@ mod tests {
             line("next", 0, 74, 400),
         ]);
         assert_eq!(found.iter().map(Line::text).collect::<Vec<_>>(), ["prose", "b c d", "next"]);
+    }
+
+    #[test]
+    fn cells_in_order_are_one_row() {
+        let found = chained(vec![
+            line("a", 0, 0, 50),
+            line("b", 60, 2, 50),
+            line("c", 0, 30, 50),
+            line("d", 200, 0, 50),
+        ]);
+        assert_eq!(found.iter().map(Line::text).collect::<Vec<_>>(), ["a b", "c", "d"]);
     }
 
     #[test]

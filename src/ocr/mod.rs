@@ -76,8 +76,8 @@ pub fn files(host: &Host, models: Option<&Path>, library: Option<&Path>) -> Opti
 /// Are these languages written in Latin script alone?
 fn is_latin(language: &str) -> bool {
     const LATIN: [&str; 20] = [
-        "spa", "eng", "por", "cat", "glg", "eus", "fra", "ita", "deu", "nld", "ron", "que", "oci", "lat", "dan", "swe", "nor",
-        "fin", "pol", "ces",
+        "spa", "eng", "por", "cat", "glg", "eus", "fra", "ita", "deu", "nld", "ron", "que", "oci", "lat",
+        "dan", "swe", "nor", "fin", "pol", "ces",
     ];
     language.split('+').all(|one| LATIN.contains(&one))
 }

@@ -5,7 +5,7 @@ use std::io::{Read as _, Seek as _};
 use std::time::Instant;
 
 use super::Options;
-use super::line::{Area, Line, Source, Word};
+use super::line::{Area, Line, Source, Word, chained};
 use super::result::{Note, rounded};
 use crate::document::image::{self, Picture, Tiff};
 use crate::document::{Kind, Raster, pdf, text_layer};
@@ -42,7 +42,7 @@ pub(super) struct Document<'d> {
 
 enum Inner<'d> {
     Pdf { file: &'d File, info: pdf::Info },
-    Tiff(Tiff<'d>),
+    Tiff(Box<Tiff<'d>>),
     Picture(Kind, &'d [u8]),
 }
 
@@ -58,7 +58,10 @@ pub(super) fn bytes(kind: Kind, file: &File) -> Result<Vec<u8>, Note> {
         return Err(note("damaged", t!("the file can't be read to its end")));
     }
     if bytes.len() as u64 > LARGEST {
-        return Err(note("too_large", t!("a picture of more than {most} MiB is not read", most = LARGEST >> 20)));
+        return Err(note(
+            "too_large",
+            t!("a picture of more than {most} MiB is not read", most = LARGEST >> 20),
+        ));
     }
     Ok(bytes)
 }
@@ -78,7 +81,11 @@ impl<'d> Document<'d> {
         let too_many = |pages: u64| {
             note(
                 "too_many_pages",
-                t!("it has {pages} pages, more than the {most} that are read", pages = pages, most = options.max_pages),
+                t!(
+                    "it has {pages} pages, more than the {most} that are read",
+                    pages = pages,
+                    most = options.max_pages
+                ),
             )
         };
         let (inner, pages) = match kind {
@@ -90,7 +97,7 @@ impl<'d> Document<'d> {
             Kind::Tiff => {
                 let most = usize::try_from(options.max_pages).unwrap_or(usize::MAX).saturating_add(1);
                 let pages = Tiff::count(bytes, most).map_err(picture_note)? as u64;
-                (Inner::Tiff(Tiff::new(bytes, decoded(options)).map_err(picture_note)?), pages)
+                (Inner::Tiff(Box::new(Tiff::new(bytes, decoded(options)).map_err(picture_note)?)), pages)
             }
             Kind::Png | Kind::Jpeg => (Inner::Picture(kind, bytes), 1),
         };
@@ -110,7 +117,7 @@ impl<'d> Document<'d> {
             Inner::Pdf { .. } => return self.pdf_page(number, until),
             Inner::Picture(Kind::Png, bytes) => image::png(bytes, decoded(options)),
             Inner::Picture(_, bytes) => image::jpeg(bytes, decoded(options)),
-            Inner::Tiff(pages) => pages.next().unwrap_or(Err(image::Fault::Damaged)),
+            Inner::Tiff(pages) => pages.next_page().unwrap_or(Err(image::Fault::Damaged)),
         };
         let picture = picture.map_err(picture_note)?;
         Ok(bounded(picture, options.max_pixels))
@@ -132,8 +139,12 @@ impl<'d> Document<'d> {
             let (width, height) = (inches(size.0), inches(size.1));
             return Err(note(
                 "too_many_pixels",
-                t!("the page measures {width} by {height} inches: within the bound of {most} pixels nothing on it could be read",
-                    width = width, height = height, most = self.options.max_pixels),
+                t!(
+                    "the page measures {width} by {height} inches: within the bound of {most} pixels nothing on it could be read",
+                    width = width,
+                    height = height,
+                    most = self.options.max_pixels
+                ),
             ));
         }
         let raster = self.draw(file, number, size, dpi, until)?;
@@ -141,7 +152,14 @@ impl<'d> Document<'d> {
     }
 
     /// The page's own text, where it has a good one.
-    fn own_text(&self, file: &File, number: u64, size: (f64, f64), dpi: f64, until: Instant) -> Result<Option<Sheet>, Note> {
+    fn own_text(
+        &self,
+        file: &File,
+        number: u64,
+        size: (f64, f64),
+        dpi: f64,
+        until: Instant,
+    ) -> Result<Option<Sheet>, Note> {
         let number = number.to_string();
         let range = ["-f", &number, "-l", &number];
         let run = |name: &str, args: &[&str]| {
@@ -170,24 +188,41 @@ impl<'d> Document<'d> {
         }
         let (width, height) = layer_size.unwrap_or(size);
         let pixels = |points: f64| (points * dpi / 72.0).round();
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a page within its bound of pixels
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        // a page within its bound of pixels
         let sheet = Sheet::Text {
             width: pixels(width) as u64,
             height: pixels(height) as u64,
             dpi: rounded(dpi),
-            lines: lines
-                .into_iter()
-                .map(|line| {
-                    let [left, top, right, bottom] = line.place.map(|at| pixels(at) as i32);
-                    let place = Area { left, top, width: right - left, height: bottom - top };
-                    Line { words: vec![Word { text: line.text, place, confidence: 1.0, source: Source::TextLayer }] }
-                })
-                .collect(),
+            lines: chained(
+                lines
+                    .into_iter()
+                    .map(|line| {
+                        let [left, top, right, bottom] = line.place.map(|at| pixels(at) as i32);
+                        let place = Area { left, top, width: right - left, height: bottom - top };
+                        Line {
+                            words: vec![Word {
+                                text: line.text,
+                                place,
+                                confidence: 1.0,
+                                source: Source::TextLayer,
+                            }],
+                        }
+                    })
+                    .collect(),
+            ),
         };
         Ok(Some(sheet))
     }
 
-    fn draw(&self, file: &File, number: u64, size: (f64, f64), dpi: f64, until: Instant) -> Result<Raster, Note> {
+    fn draw(
+        &self,
+        file: &File,
+        number: u64,
+        size: (f64, f64),
+        dpi: f64,
+        until: Instant,
+    ) -> Result<Raster, Note> {
         // The longer side is told, and not the resolution: a unit of the PDF's own making can't make it larger.
         let side = (size.0.max(size.1) * dpi / 72.0).round().max(1.0);
         let (number, side) = (number.to_string(), format!("{side:.0}"));
@@ -195,7 +230,9 @@ impl<'d> Document<'d> {
         let most = usize::try_from(self.options.max_pixels).unwrap_or(usize::MAX).saturating_add(64);
         let drawn = self.scratch.run(self.host, ("pdftoppm", &args), Input::File(file), most, until);
         let pgm = drawn.map_err(|error| match error {
-            ToolError::TooMuch => note("too_many_pixels", t!("the page has more pixels when drawn than its size says")),
+            ToolError::TooMuch => {
+                note("too_many_pixels", t!("the page has more pixels when drawn than its size says"))
+            }
             error => tool_note("pdftoppm", &error),
         })?;
         Raster::from_pgm(&pgm, self.options.max_pixels)
@@ -217,7 +254,8 @@ fn decoded(options: &Options) -> u64 {
 /// A picture within its bound of pixels.
 fn bounded(picture: Picture, most: u64) -> Sheet {
     let Picture { mut raster, mut dpi, fault } = picture;
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // sizes of pages
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    // sizes of pages
     if (raster.width * raster.height) as u64 > most {
         let scale = (most as f64 / (raster.width * raster.height) as f64).sqrt();
         let smaller = |length: usize| ((length as f64 * scale).floor() as usize).max(1);
@@ -235,7 +273,9 @@ fn picture_note(fault: image::Fault) -> Note {
     match fault {
         image::Fault::Truncated => note("truncated", t!("the file ends before its first row of pixels")),
         image::Fault::Damaged => damaged(),
-        image::Fault::TooManyPixels => note("too_many_pixels", t!("the picture has more pixels than are decoded")),
+        image::Fault::TooManyPixels => {
+            note("too_many_pixels", t!("the picture has more pixels than are decoded"))
+        }
     }
 }
 
@@ -246,7 +286,8 @@ fn damaged() -> Note {
 fn pdf_info(host: &Host, scratch: &Scratch, options: &Options, file: &File) -> Result<pdf::Info, Note> {
     let last = options.max_pages.to_string();
     let until = Instant::now() + options.page_timeout;
-    let said = scratch.run(host, ("pdfinfo", &["-f", "1", "-l", &last, STDIN]), Input::File(file), WORDS, until);
+    let said =
+        scratch.run(host, ("pdfinfo", &["-f", "1", "-l", &last, STDIN]), Input::File(file), WORDS, until);
     let said = said.map_err(|error| match &error {
         ToolError::Failed(_, words) if words.contains("Incorrect password") => {
             note("encrypted", t!("it is encrypted: who sent it has to send it without a password"))
@@ -261,9 +302,13 @@ fn pdf_info(host: &Host, scratch: &Scratch, options: &Options, file: &File) -> R
 /// A tool's words may quote the document: they are looked at, and not shown.
 pub(super) fn tool_note(name: &str, error: &ToolError) -> Note {
     match error {
-        ToolError::Start(e) => note("tool_missing", t!("{program} does not start: {why}", program = name, why = e)),
+        ToolError::Start(e) => {
+            note("tool_missing", t!("{program} does not start: {why}", program = name, why = e))
+        }
         ToolError::Timeout => note("timeout", t!("{program} took longer than a page may", program = name)),
-        ToolError::TooMuch => note("damaged_page", t!("{program} wrote more than any page has", program = name)),
+        ToolError::TooMuch => {
+            note("damaged_page", t!("{program} wrote more than any page has", program = name))
+        }
         ToolError::Stopped => note("stopped", t!("somebody asked to stop")),
         ToolError::Failed(_, words) if is_out_of_memory(words) => out_of_memory(),
         ToolError::Failed(status, _) => {
@@ -273,7 +318,9 @@ pub(super) fn tool_note(name: &str, error: &ToolError) -> Note {
 }
 
 fn is_out_of_memory(words: &str) -> bool {
-    ["Out of memory", "out of memory", "bad_alloc", "Cannot allocate memory"].iter().any(|said| words.contains(said))
+    ["Out of memory", "out of memory", "bad_alloc", "Cannot allocate memory"]
+        .iter()
+        .any(|said| words.contains(said))
 }
 
 pub(super) fn out_of_memory() -> Note {

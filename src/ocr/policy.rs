@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::line::{Area, Line, mean};
+use super::line::{Area, Line, Word, apart, mean};
 use crate::document::rut;
 use crate::document::text_layer::is_wordlike;
 
@@ -49,7 +49,8 @@ pub(crate) fn need(lines: &[Line], has_ink: bool) -> Need {
     }
     let parts: Vec<Part> = (0..lines.len()).flat_map(|at| doubtful(at, &lines[at])).collect();
     let all: i64 = lines.iter().map(|line| i64::from(line.place().width)).sum();
-    let again: i64 = parts.iter().filter_map(|part| part.place(lines)).map(|place| i64::from(place.width)).sum();
+    let again: i64 =
+        parts.iter().filter_map(|part| part.place(lines)).map(|place| i64::from(place.width)).sum();
     if parts.is_empty() {
         Need::Nothing
     } else if again as f64 > all as f64 * SHARE {
@@ -65,26 +66,43 @@ fn doubtful(at: usize, line: &Line) -> Vec<Part> {
     let broken = has_broken_rut(&line.text());
     let doubt = |n: usize| {
         let word = &words[n];
-        word.confidence < WORD || is_odd(&word.text) || (broken && word.text.chars().any(|c| c.is_ascii_digit()))
+        word.confidence < WORD
+            || is_odd(&word.text)
+            || (broken && word.text.chars().any(|c| c.is_ascii_digit()))
     };
     let mut parts: Vec<Part> = Vec::new();
     for n in (0..words.len()).filter(|n| doubt(*n)) {
         let place = words[n].place;
         let near = |other: usize| {
             let other = words.get(other)?.place;
-            let gap = other.left.max(place.left) - other.right().min(place.right());
-            (gap < place.height.max(other.height) * 3 / 2).then_some(())
+            (gap(place, other) < place.height.max(other.height) * 3 / 2).then_some(())
         };
         // A word alone says little to a model of lines.
         let short = place.width < place.height * 4;
         let first = if short && n > 0 && near(n - 1).is_some() { n - 1 } else { n };
-        let last = if short && near(n + 1).is_some() { n + 1 } else { n };
-        match parts.last_mut().filter(|part| first <= part.words.end) {
+        let mut last = if short && near(n + 1).is_some() { n + 1 } else { n };
+        // A box that reaches into the next word's was drawn around both: that word would be read twice.
+        while words.get(last + 1).is_some_and(|next| gap(words[last].place, next.place) < 0) {
+            last += 1;
+        }
+        // What stands between two words that are far apart is not theirs: a cell of another line.
+        let beside = |part: &&mut Part| {
+            first < part.words.end
+                || (first == part.words.end
+                    && first > 0
+                    && gap(words[first - 1].place, words[first].place) < place.height * 3)
+        };
+        match parts.last_mut().filter(beside) {
             Some(part) => part.words.end = last + 1,
             None => parts.push(Part { line: at, words: first..last + 1 }),
         }
     }
     parts
+}
+
+/// How much is between two, across; less than nothing where they overlap.
+fn gap(one: Area, other: Area) -> i32 {
+    one.left.max(other.left) - one.right().min(other.right())
 }
 
 /// A RUT whose check digit is wrong, or a line that announces one and has none.
@@ -93,7 +111,8 @@ fn has_broken_rut(text: &str) -> bool {
     if !found.is_empty() {
         return found.iter().any(|rut| !rut.valid);
     }
-    let announced = text.split(|c: char| !c.is_alphanumeric()).any(|word| matches!(word, "RUT" | "RUN" | "R.U.T"));
+    let announced =
+        text.split(|c: char| !c.is_alphanumeric()).any(|word| matches!(word, "RUT" | "RUN" | "R.U.T"));
     announced && text.chars().filter(char::is_ascii_digit).count() >= 5
 }
 
@@ -105,31 +124,40 @@ pub(crate) fn is_odd(word: &str) -> bool {
     if core.chars().any(|c| "|*\\~^_={}<>[]”“‘\"`#¿?!¡«»•@€£¥§©®".contains(c)) {
         return true;
     }
-    if word.ends_with(['”', '“', '"', '?']) && chars.len() < 3 && chars.iter().all(|c| c.is_alphanumeric()) {
+    if word.ends_with(['”', '“', '"', '?']) && chars.len() < 3 && chars.iter().all(|c| c.is_alphanumeric())
+    {
         return !chars.is_empty();
     }
     let pairs = || chars.iter().zip(chars.iter().skip(1));
     // Letters and digits in one, or brackets inside.
-    if pairs().any(|(a, b)| (a.is_alphabetic() && b.is_ascii_digit()) || (a.is_ascii_digit() && b.is_alphabetic())) {
+    if pairs()
+        .any(|(a, b)| (a.is_alphabetic() && b.is_ascii_digit()) || (a.is_ascii_digit() && b.is_alphabetic()))
+    {
         return true;
     }
     if pairs().any(|(a, b)| a.is_alphabetic() && "(),;:".contains(*b)) {
         return true;
     }
     match chars[..] {
-        [] => return false,
+        // A dash or a dot alone may have been another sign.
+        [] => return word.chars().count() == 1,
         [one] if one.is_alphabetic() => return !"aeoyuAEOYU".contains(one) && !word.ends_with(['.', ')']),
         _ => {}
     }
+    if core == "SpA" {
+        return false;
+    }
     let lower = core.to_lowercase();
-    // What becomes of ü: gúe, gúi, gii.
-    if ["gúe", "gúi", "gii", "iie", "iii"].iter().any(|part| lower.contains(part)) {
+    // What becomes of ü: gúe, gúi, and ii of any.
+    if ["gúe", "gúi"].iter().any(|part| lower.contains(part)) || core.contains("ii") {
         return true;
     }
-    core.split(|c: char| !c.is_alphabetic()).filter(|part| part.chars().count() >= 3).any(|part| !is_wordlike(part))
+    core.split(|c: char| !c.is_alphabetic())
+        .filter(|part| part.chars().count() >= 3)
+        .any(|part| !is_wordlike(part))
 }
 
-/// Lines that Tesseract broke apart in the middle of a word or sentence, joined; rules of tables that it took for letters, left
+/// Lines that Tesseract broke apart in the middle of a word or sentence, or whose words stand between each other, joined; rules of tables that it took for letters, left
 /// out.
 pub(crate) fn joined(lines: Vec<Line>) -> Vec<Line> {
     let mut found: Vec<Line> = Vec::new();
@@ -140,10 +168,10 @@ pub(crate) fn joined(lines: Vec<Line>) -> Vec<Line> {
         }
         let place = line.place();
         let beside = found.iter_mut().rev().take(4).find(|other| {
-            let other = other.place();
-            let height = other.height.min(place.height);
-            let gap = other.left.max(place.left) - other.right().min(place.right());
-            other.in_row_with(place) && gap > -height / 2 && gap < height
+            let at = other.place();
+            at.in_row_with(place)
+                && gap(at, place) < at.height.min(place.height)
+                && line.words.iter().all(|word| other.words.iter().all(|o| apart(o.place, word.place)))
         });
         match beside {
             Some(other) => {
@@ -154,6 +182,16 @@ pub(crate) fn joined(lines: Vec<Line>) -> Vec<Line> {
         }
     }
     found
+}
+
+/// A second reading without the words that follow it in the line: the box of a word may reach over its neighbours.
+pub(crate) fn without_next(text: &str, next: &[Word]) -> String {
+    let words: Vec<&str> = text.split(' ').collect();
+    let repeats = (1..=words.len().saturating_sub(1).min(next.len())).rev().find(|count| {
+        let same = words[words.len() - count..].iter().zip(next).all(|(word, next)| *word == next.text);
+        same && words[words.len() - count..].iter().map(|word| word.chars().count()).sum::<usize>() > 3
+    });
+    words[..words.len() - repeats.unwrap_or(0)].join(" ")
 }
 
 /// Which of two readings of the same words is taken: PP-OCR's, unless it saw next to nothing.
@@ -173,7 +211,7 @@ pub(crate) fn takes_second(first: (&str, f32), second: (&str, f32)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ocr::line::{Source, Word};
+    use crate::ocr::line::Source;
 
     fn line(words: &[(&str, f32)]) -> Line {
         let word = |(at, (text, confidence)): (usize, &(&str, f32))| Word {
@@ -191,7 +229,8 @@ mod tests {
 
     #[test]
     fn a_clean_page_is_kept_and_an_empty_one_looked_at_again() {
-        let clean = sure("La Dirección de Obras resuelve acoger la solicitud de doña María, RUT 12.345.678-5");
+        let clean =
+            sure("La Dirección de Obras resuelve acoger la solicitud de doña María, RUT 12.345.678-5");
         assert_eq!(need(&[clean], true), Need::Nothing);
         assert_eq!(need(&[], true), Need::Page);
         assert_eq!(need(&[], false), Need::Nothing);
@@ -207,23 +246,55 @@ mod tests {
         // A short one takes its neighbours along.
         doubtful.words[4].place.width = 50;
         doubtful.words[5].place.left = doubtful.words[4].place.right() + 10;
-        assert_eq!(need(&[doubtful.clone()], true), parts(4..6));
+        assert_eq!(need(&[doubtful.clone()], true), parts(3..6));
         // Too many: the page.
         for word in &mut doubtful.words[0..6] {
             word.confidence = 0.8;
         }
         assert_eq!(need(&[doubtful], true), Need::Page);
-        let broken = sure("cédula de identidad y RUT 12.345.673-5 domiciliada en calle Río Baker de esta comuna");
+        let broken =
+            sure("cédula de identidad y RUT 12.345.673-5 domiciliada en calle Río Baker de esta comuna");
         assert_eq!(need(&[broken], true), parts(5..6));
         assert!(has_broken_rut("RUT 12.345.67B-5") && !has_broken_rut("RUT según ficha"));
     }
 
     #[test]
     fn odd_words() {
-        for odd in ["N*", "N”", "m?", "cigiieñal", "pingúino", "7F3A", "s", "publico(Onunoa", "qwrtz", "só|o", "dEl"] {
+        for odd in [
+            "N*",
+            "N”",
+            "m?",
+            "cigiieñal",
+            "pingúino",
+            "7F3A",
+            "s",
+            "publico(Onunoa",
+            "qwrtz",
+            "só|o",
+            "dEl",
+            "-",
+            "Miiller",
+        ] {
             assert!(is_odd(odd), "{odd}");
         }
-        for plain in ["Ñuñoa,", "(RUT", "12.345.678-5", "y", "O'Higgins", "¿Qué", "«después", "S.A.", "38,75", "SpA", "II", "a)", "08:30", "N°", "e-mail", "-", "3.417/2022"] {
+        for plain in [
+            "Ñuñoa,",
+            "(RUT",
+            "12.345.678-5",
+            "y",
+            "O'Higgins",
+            "¿Qué",
+            "«después",
+            "S.A.",
+            "38,75",
+            "SpA",
+            "II",
+            "a)",
+            "08:30",
+            "N°",
+            "e-mail",
+            "3.417/2022",
+        ] {
             assert!(!is_odd(plain), "{plain}");
         }
     }
@@ -242,7 +313,41 @@ mod tests {
             word.place.top = 30;
         }
         let found = joined(vec![first, second, below]);
-        assert_eq!(found.iter().map(Line::text).collect::<Vec<_>>(), ["Para consulta s escriba", "otra cosa"]);
+        assert_eq!(
+            found.iter().map(Line::text).collect::<Vec<_>>(),
+            ["Para consulta s escriba", "otra cosa"]
+        );
+    }
+
+    #[test]
+    fn cells_between_the_words_of_another_line_are_put_there() {
+        let (mut outer, mut inner) = (sure("2 1"), sure("Mantención de"));
+        outer.words[0].place.width = 20;
+        outer.words[1].place.left = 500;
+        for word in &mut inner.words {
+            word.place.left += 60;
+        }
+        // Far apart, they are two parts, and not one with all that stands between.
+        assert_eq!(
+            doubtful(0, &{
+                let mut far = line(&[("2", 0.3), ("1", 0.3)]);
+                far.words[1].place.left = 500;
+                far
+            })
+            .len(),
+            2
+        );
+        let found = joined(vec![outer, inner]);
+        assert_eq!(found.iter().map(Line::text).collect::<Vec<_>>(), ["2 Mantención de 1"]);
+    }
+
+    #[test]
+    fn no_word_is_read_twice() {
+        let next = sure("de 2020. en").words;
+        assert_eq!(without_next("8.270, de 2020.", &next), "8.270,");
+        assert_eq!(without_next("cerca de", &next), "cerca de");
+        assert_eq!(without_next("de 2020.", &next), "de 2020.");
+        assert_eq!(without_next("x", &[]), "x");
     }
 
     #[test]

@@ -13,13 +13,18 @@ pub(crate) fn lines(table: &str) -> Vec<Line> {
     let mut before = None;
     for row in table.lines() {
         let cells: Vec<&str> = row.splitn(12, '\t').collect();
-        let [level, _, block, paragraph, line, _, left, top, width, height, confidence, text] = cells[..] else { continue };
+        let [level, _, block, paragraph, line, _, left, top, width, height, confidence, text] = cells[..]
+        else {
+            continue;
+        };
         let text = text.trim();
         if level != "5" || text.is_empty() {
             continue;
         }
         let numbers = [left, top, width, height].map(|cell| cell.parse::<i32>().ok());
-        let ([Some(left), Some(top), Some(width), Some(height)], Ok(confidence)) = (numbers, confidence.parse::<f32>()) else {
+        let ([Some(left), Some(top), Some(width), Some(height)], Ok(confidence)) =
+            (numbers, confidence.parse::<f32>())
+        else {
             continue;
         };
         let word = Word {

@@ -39,6 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::disallowed_methods)] // the test's own folder
     fn ones_own_schema_wins_and_a_name_is_no_path() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_str().unwrap();

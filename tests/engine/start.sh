@@ -3,6 +3,7 @@
 #
 #   start.sh FOLDER [OPTION…]   starts dockerd with all that it keeps below FOLDER, and prints its socket
 #   start.sh --stop FOLDER      ends it, and removes FOLDER
+#   start.sh --stop --keep FOLDER   ends it; started again there, it has its images
 #
 # It has no network of its own and leaves the host's firewall alone; give options to have it otherwise.
 set -euo pipefail
@@ -10,15 +11,16 @@ set -euo pipefail
 fail() { printf 'error: %s\n' "$*" >&2; exit 2; }
 
 # dockerd mounts its data folder over itself, and network namespaces into another one; it may leave both behind.
-remove() {
+unmount() {
   local mounted
   while read -r _ mounted _; do
     case $mounted in "$1"/*) umount -l "$mounted" 2>/dev/null || true ;; esac
   done </proc/self/mounts
-  rm -rf "$1"
 }
 
 if [ "${1:-}" = --stop ]; then
+  keep=false
+  if [ "${2:-}" = --keep ]; then keep=true; shift; fi
   folder=${2:?which folder?}
   pid=$(cat "$folder/docker.pid" 2>/dev/null || true)
   if [ -n "$pid" ] && kill -TERM "$pid" 2>/dev/null; then
@@ -30,7 +32,8 @@ if [ "${1:-}" = --stop ]; then
   if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; then
     fail "the engine (process $pid) did not end"
   fi
-  remove "$folder"
+  unmount "$folder"
+  $keep || rm -rf "$folder"
   exit 0
 fi
 
@@ -59,5 +62,6 @@ done
 tail -n 20 "$folder/log" >&2
 kill -TERM "$started" 2>/dev/null || true
 wait "$started" 2>/dev/null || true
-remove "$folder"
+unmount "$folder"
+rm -rf "$folder"
 fail "the engine did not start; its last words are above"

@@ -54,7 +54,6 @@ pub(crate) fn boxes(map: &[f32], width: usize, height: usize) -> Vec<Slanted> {
 /// The connected cores: for each the ends of its rows, which is all that its hull needs.
 #[allow(clippy::cast_precision_loss)] // positions on a map
 fn cores(map: &[f32], width: usize, height: usize) -> Vec<Vec<(f32, f32)>> {
-
     let mut left: Vec<bool> = map.iter().take(width * height).map(|value| *value > PIXEL).collect();
     let mut found = Vec::new();
     let mut stack = Vec::new();
@@ -76,7 +75,8 @@ fn cores(map: &[f32], width: usize, height: usize) -> Vec<Vec<(f32, f32)>> {
                 }
             }
         }
-        let ends = rows.iter().flat_map(|(y, (from, to))| [(*from as f32, *y as f32), (*to as f32, *y as f32)]);
+        let ends =
+            rows.iter().flat_map(|(y, (from, to))| [(*from as f32, *y as f32), (*to as f32, *y as f32)]);
         found.push(ends.collect());
     }
     found
@@ -88,7 +88,9 @@ fn score(map: &[f32], width: usize, height: usize, rectangle: &Slanted) -> f32 {
     let (left, top, right, bottom) = rectangle.bounds();
     let (mut sum, mut count) = (0.0, 0.0_f32);
     for y in top.floor().max(0.0) as usize..=(bottom.ceil().max(0.0) as usize).min(height.saturating_sub(1)) {
-        for x in left.floor().max(0.0) as usize..=(right.ceil().max(0.0) as usize).min(width.saturating_sub(1)) {
+        for x in
+            left.floor().max(0.0) as usize..=(right.ceil().max(0.0) as usize).min(width.saturating_sub(1))
+        {
             if rectangle.holds(x as f32, y as f32) {
                 sum += map[y * width + x];
                 count += 1.0;
@@ -108,7 +110,9 @@ mod tests {
         let mut map = vec![0.0; width * height];
         for y in 0..height {
             for x in 0..width {
-                if (4..60).contains(&x) && ((5..9).contains(&y) || (20..25).contains(&y)) || (x, y) == (30, 35) {
+                if (4..60).contains(&x) && ((5..9).contains(&y) || (20..25).contains(&y))
+                    || (x, y) == (30, 35)
+                {
                     map[y * width + x] = 0.9;
                 }
             }

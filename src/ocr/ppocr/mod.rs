@@ -95,8 +95,12 @@ impl Engine {
         for place in places {
             let (text, confidence) = self.recognise(page, &place, until)?;
             if !text.trim().is_empty() && confidence >= 0.5 {
-                let word =
-                    Word { text: text.trim().to_owned(), place: upright(&place), confidence, source: Source::PpOcr };
+                let word = Word {
+                    text: text.trim().to_owned(),
+                    place: upright(&place),
+                    confidence,
+                    source: Source::PpOcr,
+                };
                 lines.push(Line { words: vec![word] });
             }
         }
@@ -105,7 +109,12 @@ impl Engine {
 
     /// Reads what is in a rectangle, which is a line or a part of one.
     #[allow(clippy::cast_precision_loss)] // pixels of a page
-    pub(crate) fn part(&mut self, page: &Raster, place: Area, until: Instant) -> Result<(String, f32), Fault> {
+    pub(crate) fn part(
+        &mut self,
+        page: &Raster,
+        place: Area,
+        until: Instant,
+    ) -> Result<(String, f32), Fault> {
         let place =
             Slanted::upright(place.left as f32, place.top as f32, place.width as f32, place.height as f32);
         let (text, confidence) = self.recognise(page, &place, until)?;
@@ -157,7 +166,9 @@ fn start(host: &Host, library: &Path) -> anyhow::Result<()> {
     });
     match started {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(anyhow!(t!("ONNX Runtime at {path} does not start: {why}", path = shown, why = error))),
+        Ok(Err(error)) => {
+            Err(anyhow!(t!("ONNX Runtime at {path} does not start: {why}", path = shown, why = error)))
+        }
         Err(_) => bail!(t!("{path} can't be loaded as ONNX Runtime 1.22 or later", path = shown)),
     }
 }

@@ -220,10 +220,11 @@ mod tests {
         assert_eq!(raw(1), floats(&[20., 23.]));
         assert_eq!(graph[2].content, other);
         assert_eq!((graph.len(), graph[3].number), (4, OUTPUT));
-        let dims: Vec<u64> = fields(graph[0].content).unwrap().iter().filter(|f| f.number == DIMS).map(|f| f.value).collect();
+        let dims: Vec<u64> =
+            fields(graph[0].content).unwrap().iter().filter(|f| f.number == DIMS).map(|f| f.value).collect();
         assert_eq!(dims, [2, 2]);
         // Not what is expected: as it was.
-        assert!(model(&a_model(&[weights.clone()]), 4, &[0]).is_none());
+        assert!(model(&a_model(std::slice::from_ref(&weights)), 4, &[0]).is_none());
         assert!(model(&a_model(&[weights.clone(), bias]), 4, &[4]).is_none());
         assert!(model(&a_model(&[weights])[..30], 4, &[0]).is_none());
         assert!(model(&[0xff; 40], 4, &[0]).is_none());
