@@ -150,7 +150,7 @@ else
 fi
 need_engine
 need_database
-suite "cargo test" "$CARGO" test --locked --quiet
+suite "cargo test" "$CARGO" test --locked --quiet --no-fail-fast
 stop_engine
 
 if ! $clean || [ "$(id -u)" -ne 0 ]; then

@@ -210,12 +210,9 @@ mod tests {
         assert_eq!(told(text), ["5:profile/conflict none of these can be started first: b → c → b"]);
         let text = "[services.a]\nneeds = [\"a\"]\n";
         assert_eq!(told(text), ["3:profile/conflict none of these can be started first: a → a"]);
-        // The proxy needs the worker by its role.
-        let text = "[services.proxy]\npids = 9\n[services.worker]\nneeds = [\"proxy\"]\n";
-        assert_eq!(
-            told(text),
-            ["5:profile/conflict none of these can be started first: proxy → worker → proxy"]
-        );
+        // The proxy needs the API by its role.
+        let text = "[services.proxy]\npids = 9\n[services.api]\nneeds = [\"proxy\"]\n";
+        assert_eq!(told(text), ["5:profile/conflict none of these can be started first: api → proxy → api"]);
     }
 
     #[test]

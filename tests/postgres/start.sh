@@ -21,8 +21,12 @@ mkdir -p "$folder"
 [ "$(id -u)" -ne 0 ] || chown postgres "$folder"
 chmod 755 "$folder"
 cd "$folder"
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-as_postgres "$bin/initdb" -D data -U civicum --auth=trust --encoding=UTF8 --locale=C.UTF-8 >initdb.log
+# Not a port of those that connections get by themselves: while the server restarts, one of its clients could have it.
+while :; do
+  port=$((20000 + RANDOM % 10000))
+  (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+done
+as_postgres "$bin/initdb" -D "$folder/data" -U civicum --auth=trust --encoding=UTF8 --locale=C.UTF-8 >initdb.log
 cat >>data/postgresql.conf <<C
 listen_addresses = '127.0.0.1'
 port = $port
@@ -30,5 +34,5 @@ unix_socket_directories = '$folder'
 max_connections = 200
 shared_buffers = 128MB
 C
-as_postgres "$bin/pg_ctl" -D data -w -l "$folder/server.log" start >/dev/null
+as_postgres "$bin/pg_ctl" -D "$folder/data" -w -l "$folder/server.log" start >/dev/null
 echo "postgresql://civicum@127.0.0.1:$port/postgres"
