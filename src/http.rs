@@ -61,6 +61,36 @@ const CONNECTIONS: usize = 64;
 /// The longest that a connection may last: whoever is slower is cut off.
 const LONGEST: Duration = Duration::from_secs(600);
 
+/// Whoever does not say in this time what he wants is cut off.
+const HEAD: Duration = Duration::from_secs(10);
+
+/// tokio's clock as hyper wants it.
+#[derive(Clone)]
+struct Timer;
+
+/// One of its waits.
+struct Wait(Pin<Box<tokio::time::Sleep>>);
+
+impl hyper::rt::Timer for Timer {
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(Wait(Box::pin(tokio::time::sleep(time))))
+    }
+
+    fn sleep_until(&self, until: std::time::Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(Wait(Box::pin(tokio::time::sleep_until(until.into()))))
+    }
+}
+
+impl Future for Wait {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl hyper::rt::Sleep for Wait {}
+
 /// Serves until the task is dropped.
 pub(crate) async fn serve<F, A>(listener: TcpListener, answer: F)
 where
@@ -84,6 +114,8 @@ where
                 async move { Ok::<_, std::convert::Infallible>(answer.await) }
             });
             let connection = http1::Builder::new()
+                .timer(Timer)
+                .header_read_timeout(HEAD)
                 .keep_alive(true)
                 .max_buf_size(32 << 10)
                 .serve_connection(Tcp(stream), service);

@@ -102,6 +102,9 @@ fn a_document_is_taken_in_and_told_of() {
         assert_eq!(std::fs::read(served.folder.path().join(&sum[..2]).join(sum)).unwrap(), PDF);
         let (status, told) = served.ask("POST", name, PDF);
         assert_eq!((status, &told["id"], &told["new"]), (200, &1.into(), &false.into()));
+        let other = [PDF, b"%another"].concat();
+        let (status, told) = served.ask("POST", name, &other);
+        assert_eq!(status, 409, "{told}");
         let (status, told) = served.ask("GET", "/v1/documents/1", b"");
         assert_eq!(
             (status, &told["state"], &told["name"]),

@@ -118,7 +118,7 @@ queue_test!(a_stale_claim_stores_nothing, place, {
     assert_eq!(queue.reap().await.unwrap(), [(stale.job, Became::Pending)]);
     session.client.batch_execute("update civicum.job set run_at = now()").await.unwrap();
     let fresh = claim(&queue).await;
-    assert_eq!((fresh.job, fresh.attempt, fresh.crashes), (stale.job, 2, 1));
+    assert_eq!((fresh.job, fresh.attempt, fresh.crashes), (stale.job, 2, 0));
     assert!(!queue.finish(&stale, &made(None)).await.unwrap(), "a stale claim finished");
     let held = [Held { job: stale.job, fence: stale.fence, done: 1, total: 1 }];
     assert!(queue.beat(&held).await.unwrap().is_empty());
@@ -181,7 +181,7 @@ queue_test!(failures_end_and_a_release_costs_no_attempt, place, {
     for _ in 0..20 {
         let released = claim(&queue).await;
         assert_eq!(released.attempt, 1);
-        queue.release(&[released], Duration::ZERO).await.unwrap();
+        queue.release(&[released], Duration::ZERO, None).await.unwrap();
     }
     for attempt in 1..=5 {
         let one = claim(&queue).await;
@@ -229,7 +229,8 @@ queue_test!(heartbeats_are_hot_and_leave_no_index_behind, place, {
     }
     drop(queue);
     let since = Instant::now();
-    while place.one(hot).await < before + 100 {
+    // Now and then a page is full before its old versions may go.
+    while place.one(hot).await < before + 95 {
         assert!(
             since.elapsed() < Duration::from_secs(10),
             "{} of 100 were HOT",
@@ -302,4 +303,67 @@ queue_test!(people_hand_in_list_and_cancel, place, {
     ]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(place.one("select count(*) from civicum.document").await, 1, "one of two went in");
+});
+
+queue_test!(a_cancel_that_comes_before_the_end_holds, place, {
+    let session = place.session().await;
+    let (queue, _heard) = place.worker("a").await;
+    let document = enqueue(&session, None, 0).await;
+    let one = claim(&queue).await;
+    Queued(&session.client).cancel(document.id).await.unwrap();
+    assert!(queue.finish(&one, &made(Some("extract"))).await.unwrap());
+    assert_eq!(state(&session, document.id).await, "cancelled");
+    assert_eq!(place.one("select count(*) from civicum.job").await, 0);
+    let other = enqueue(&session, None, 0).await;
+    let two = claim(&queue).await;
+    Queued(&session.client).cancel(other.id).await.unwrap();
+    queue.release(&[two], Duration::ZERO, None).await.unwrap();
+    assert_eq!(state(&session, other.id).await, "cancelled");
+});
+
+queue_test!(a_lease_that_passed_is_no_crash, place, {
+    let session = place.session().await;
+    let (queue, _heard) = place.worker("a").await;
+    enqueue(&session, None, 0).await;
+    for attempt in 1..=3 {
+        let one = claim(&queue).await;
+        assert_eq!((one.attempt, one.crashes), (attempt, 0));
+        session
+            .client
+            .batch_execute("update civicum.job set lease_until = now() - interval '1 s'")
+            .await
+            .unwrap();
+        assert_eq!(queue.reap().await.unwrap(), [(one.job, Became::Pending)]);
+        session.client.batch_execute("update civicum.job set run_at = now()").await.unwrap();
+    }
+    // A deadline that passed is: whoever had it did not stop it.
+    let one = claim(&queue).await;
+    session.client.batch_execute("update civicum.job set deadline = now() - interval '1 s'").await.unwrap();
+    queue.reap().await.unwrap();
+    session.client.batch_execute("update civicum.job set run_at = now()").await.unwrap();
+    assert_eq!(claim(&queue).await.crashes, 1);
+    assert_eq!(queue.give_back(&one, "late", true, true).await.unwrap(), Became::Lost);
+});
+
+queue_test!(a_retry_is_nobodys_old_claim, place, {
+    let session = place.session().await;
+    let (queue, _heard) = place.worker("a").await;
+    let document = enqueue(&session, None, 0).await;
+    let old = claim(&queue).await;
+    session
+        .client
+        .batch_execute("update civicum.job set lease_until = now() - interval '1 s', attempt = 5")
+        .await
+        .unwrap();
+    assert_eq!(queue.reap().await.unwrap(), [(old.job, Became::Dead)]);
+    assert_eq!(Queued(&session.client).retry(Some(document.id)).await.unwrap(), 1);
+    let new = claim(&queue).await;
+    assert!(!queue.finish(&old, &made(None)).await.unwrap(), "an old claim finished");
+    assert!(queue.finish(&new, &made(None)).await.unwrap());
+    session.client.batch_execute("delete from civicum.job_archive").await.unwrap();
+    assert_eq!(
+        state(&session, document.id).await,
+        "done",
+        "it is done when its jobs have left the archive, too"
+    );
 });

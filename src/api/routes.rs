@@ -254,6 +254,13 @@ async fn enqueue(shared: &Shared, asked: &Asked, file: &Stored) -> Result<Answer
         priority: asked.priority,
     };
     let enqueued = Queued(&client).enqueue(&new).await?;
+    if enqueued.is_other {
+        let detail = format!(
+            "this key stands for document {} already, which is another file or has another schema",
+            enqueued.id
+        );
+        return Err(problem(StatusCode::CONFLICT, detail));
+    }
     let status = if enqueued.is_new { StatusCode::ACCEPTED } else { StatusCode::OK };
     let place = format!("/v1/documents/{}", enqueued.id);
     let value = json!({ "id": enqueued.id, "new": enqueued.is_new, "sha256": file.sha256, "bytes": file.bytes, "status": place });

@@ -178,6 +178,12 @@ impl Enqueue {
                 priority: self.priority,
             };
             let enqueued = Queued(&session.client).enqueue(&new).await?;
+            if enqueued.is_other {
+                bail!(t!(
+                    "this key stands for document {id} already, which is another file or has another schema",
+                    id = enqueued.id
+                ));
+            }
             if !out.json {
                 out.data(&format!("{}\n", enqueued.id));
             }

@@ -156,7 +156,7 @@ impl Deployment {
             .iter()
             .map(|(name, written)| (name.as_str(), Role::of(name, written.role.as_deref())))
             .collect();
-        let peers = Peers::of(&roles);
+        let peers = Peers::of(&roles, &settings.services);
         let mut services = Vec::new();
         for (service, written) in &settings.services {
             let role = roles[service.as_str()];
@@ -232,17 +232,16 @@ impl Deployment {
 /// Whom a worker speaks to, by their names on the network.
 struct Peers<'a> {
     database: Option<&'a str>,
-    model: Option<(&'a str, Role)>,
+    model: Option<(&'a str, Role, &'a Written)>,
 }
 
 impl<'a> Peers<'a> {
-    fn of(roles: &BTreeMap<&'a str, Role>) -> Self {
-        let first = |wanted: &[Role]| {
-            roles.iter().find(|(_, role)| wanted.contains(role)).map(|(name, role)| (*name, *role))
-        };
+    fn of(roles: &BTreeMap<&'a str, Role>, services: &'a BTreeMap<String, Written>) -> Self {
+        let first = |wanted: &[Role]| roles.iter().find(|(_, role)| wanted.contains(role));
+        let model = first(&[Role::Ollama, Role::LlamaServer]);
         Self {
-            database: first(&[Role::Postgres]).map(|(name, _)| name),
-            model: first(&[Role::Ollama, Role::LlamaServer]),
+            database: first(&[Role::Postgres]).map(|(name, _)| *name),
+            model: model.map(|(name, role)| (*name, *role, &services[*name])),
         }
     }
 
@@ -253,9 +252,15 @@ impl<'a> Peers<'a> {
                 self.database.map(|name| format!("postgresql://{DATABASE_USER}@{name}/{DATABASE_USER}"));
             found.extend(database.map(|url| ("CIVICUM_TUNE_DATABASE".to_owned(), url)));
         }
-        if role == Role::Worker {
-            let model = self.model.and_then(|(name, role)| Some(format!("http://{name}:{}", role.port()?)));
-            found.extend(model.map(|url| ("CIVICUM_TUNE_LLM".to_owned(), url)));
+        if let (Role::Worker, Some((name, role, written))) = (role, self.model) {
+            let port = role.port().unwrap_or(0);
+            found.push(("CIVICUM_TUNE_LLM".to_owned(), format!("http://{name}:{port}")));
+            // What the model's server keeps, no question may exceed.
+            let context = written.context.unwrap_or(4096).max(256);
+            found.push(("CIVICUM_TUNE_CONTEXT".to_owned(), context.to_string()));
+            // Ollama takes it with each question.
+            let threads = written.threads.map(|threads| threads.to_string());
+            found.extend(threads.map(|threads| ("CIVICUM_TUNE_THREADS".to_owned(), threads)));
         }
         found
     }

@@ -386,7 +386,7 @@ pub const KEYS: [Key; 59] = [
         "threads",
         "as the server has it",
         "\"max(1, cores - 1)\"",
-        "Threads that a llama-server calculates with; rounded down.",
+        "Threads that a model calculates with, rounded down: a llama-server gets them when it starts, Ollama with each question of the worker.",
     ),
     key(
         "services.*.user",

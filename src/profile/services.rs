@@ -136,10 +136,7 @@ fn without_effect(profile: &Profile, name: &str, service: &Service, role: Role, 
                 };
                 warn(place, message, help);
             }
-            Role::Ollama if key == "threads" => {
-                let message = t!("`threads` has no effect on Ollama: each request says num_thread");
-                warn(place, message, t!("remove it"));
-            }
+            // The worker says num_thread with each question.
             Role::Ollama => {}
             _ => {
                 let message = t!("`{key}` is a model server's, and {name} is none", key = key, name = name);
@@ -227,10 +224,7 @@ mod tests {
             ),
             [""; 0]
         );
-        assert_eq!(
-            told("[services.llm]\nthreads = 2\n"),
-            ["3:profile/conflict `threads` has no effect on Ollama: each request says num_thread"]
-        );
+        assert_eq!(told("[services.llm]\nthreads = 2\n"), [""; 0]);
         assert_eq!(
             told("[services.x]\ncontext = 4096\n"),
             ["3:profile/conflict `context` is a model server's, and x is none"]

@@ -61,8 +61,10 @@ impl Database {
             .keepalives_interval(Duration::from_secs(5))
             .keepalives_retries(2)
             .tcp_user_timeout(Duration::from_secs(20))
-            // No transaction of ours stays open, whatever happens to us.
-            .options("-c idle_in_transaction_session_timeout=10s -c statement_timeout=60s -c search_path=pg_catalog");
+            // No transaction of ours stays open, whatever happens to us; and the server finds out as soon as we do that the line is dead,
+            // since the end of a session is what tells that a worker is gone.
+            .options("-c idle_in_transaction_session_timeout=10s -c statement_timeout=60s -c search_path=pg_catalog \
+                 -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=2 -c tcp_user_timeout=20s");
         let host = match config.get_hosts().first() {
             Some(Place::Tcp(host)) => host.clone(),
             Some(Place::Unix(path)) => path.display().to_string(),

@@ -29,6 +29,8 @@ pub struct Enqueued {
     pub id: i64,
     /// `false`: it had come with this key before.
     pub is_new: bool,
+    /// The key stands for another file, or for another schema: this one was not taken in.
+    pub is_other: bool,
 }
 
 /// A document, and how far it is.
@@ -116,7 +118,7 @@ impl Queued<'_> {
             error.passing = true;
             return Err(error);
         };
-        Ok(Enqueued { id, is_new: row.get(1) })
+        Ok(Enqueued { id, is_new: row.get(1), is_other: row.get(2) })
     }
 
     /// Documents, the newest first: one, or those in a state, or all; `most` at most.

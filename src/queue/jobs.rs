@@ -30,7 +30,7 @@ pub struct Queue {
 pub struct Claim {
     /// Job.
     pub job: i64,
-    /// The number of this claim.
+    /// What this claim is known by.
     pub fence: i32,
     /// Document.
     pub document: i64,
@@ -117,7 +117,7 @@ pub async fn register(database: &Database, name: &str) -> Result<i32, QueueError
     let failed = |error| QueueError::of(t!("the worker can't be written down"), &error);
     let session = database.connect().await?;
     // Those that are gone and hold nothing.
-    let gone = "delete from civicum.worker w where w.lost_at < now() - interval '1 minute' \
+    let gone = "delete from civicum.worker w where w.lost_at < now() - interval '1 day' \
                 and not exists (select from civicum.job j where j.worker_id = w.id)";
     session.client.execute(gone, &[]).await.map_err(failed)?;
     let made = "insert into civicum.worker (name) values ($1) returning id";
@@ -201,11 +201,20 @@ impl Queue {
     }
 
     /// Gives jobs back that were only begun, to be due again after `wait`: the attempt does not count.
-    pub async fn release(&self, claims: &[Claim], wait: Duration) -> Result<(), QueueError> {
+    pub async fn release(
+        &self,
+        claims: &[Claim],
+        wait: Duration,
+        why: Option<&str>,
+    ) -> Result<(), QueueError> {
         let jobs: Vec<i64> = claims.iter().map(|claim| claim.job).collect();
         let fences: Vec<i32> = claims.iter().map(|claim| claim.fence).collect();
-        let done = self.work.query(include_str!("sql/release.sql"), &[&jobs, &fences, &ms(wait)]).await;
-        done.map(drop).map_err(|error| QueueError::of(t!("the jobs can't be given back"), &error))
+        let failed = |error| QueueError::of(t!("the jobs can't be given back"), &error);
+        let release = include_str!("sql/release.sql");
+        self.work.query(release, &[&jobs, &fences, &ms(wait), &why]).await.map_err(failed)?;
+        // What stayed is to be cancelled.
+        let rest = "select became from civicum.give_back($1, $2, 'it was cancelled', false, false)";
+        self.work.query(rest, &[&jobs, &fences]).await.map(drop).map_err(failed)
     }
 
     /// Takes in what other workers lost. Gives what became of each.

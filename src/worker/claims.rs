@@ -43,8 +43,7 @@ pub(super) async fn run(shared: Rc<Shared>, stage: Stage) {
             if !all {
                 match queue.next_due(stage.name()).await {
                     Ok(Some(due)) => wait = wait.min(due.max(Duration::from_millis(1))),
-                    // What is in work may still hand something on.
-                    Ok(None) if shared.worker.until_empty && shared.running.len() == 0 => return,
+                    Ok(None) if shared.worker.until_empty && nothing_left(&shared).await => return,
                     Ok(None) => {}
                     Err(error) => shared.trouble(&error).await,
                 }
@@ -52,4 +51,16 @@ pub(super) async fn run(shared: Rc<Shared>, stage: Stage) {
         }
         let _ = timeout(wait, shared.wake(stage).notified()).await;
     }
+}
+
+/// Nothing is in work that could still hand something on, and nothing waits that a hand of ours is for.
+async fn nothing_left(shared: &Shared) -> bool {
+    let queue = shared.link.queue().await;
+    for stage in [Stage::Ocr, Stage::Extract] {
+        let has_hands = shared.worker.hands(stage).0 > 0;
+        if has_hands && !matches!(queue.next_due(stage.name()).await, Ok(None)) {
+            return false;
+        }
+    }
+    shared.running.len() == 0
 }

@@ -1,7 +1,6 @@
 //! The second stage: what the schema asks, from the text that was read, by the model of this host.
 
 use std::io::BufReader;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -10,9 +9,6 @@ use super::Shared;
 use super::job::End;
 use crate::llm::{self, Task};
 use crate::queue::{Claim, Made, schemas};
-
-/// How long a model that is away or busy is left alone.
-const LATER: Duration = Duration::from_secs(20);
 
 #[derive(Deserialize)]
 struct Read {
@@ -46,9 +42,14 @@ pub(super) async fn document(shared: &Shared, claim: &Claim, schema: Option<&str
         Ok(found) => found,
         // A document without text has nothing to extract from, and that is its result.
         Err(llm::Error::NoText) => return End::failed("no text: there is nothing to extract from", false),
-        Err(error @ (llm::Error::Unreachable { .. } | llm::Error::Busy { .. })) => {
-            return End::Postponed { why: error.to_string(), wait: LATER };
-        }
+        // The model's server is away, or not what it should be: no document can help it.
+        Err(
+            error @ (llm::Error::Unreachable { .. }
+            | llm::Error::Busy { .. }
+            | llm::Error::NoSuchModel { .. }
+            | llm::Error::NotAServer { .. }
+            | llm::Error::Address { .. }),
+        ) => return End::postponed(format!("no model: {error}")),
         Err(error) => return End::failed(error.to_string(), error.retryable()),
     };
     let doubts: Vec<Value> =
@@ -67,7 +68,7 @@ pub(super) async fn document(shared: &Shared, claim: &Claim, schema: Option<&str
     let kept = worker.store.put(format!("{result}\n").as_bytes());
     match kept {
         Ok(file) => End::Made(Made { file, findings, next: None }, found.chunks),
-        Err(error) => End::failed(format!("no room: {error:#}"), true),
+        Err(error) => End::postponed(format!("no room: {error:#}")),
     }
 }
 

@@ -12,6 +12,9 @@ use super::running::Stop;
 use super::{Shared, Stage, extract, read};
 use crate::queue::{Became, Claim, Made, Queue, QueueError};
 
+/// How long a job is left alone that could not begin.
+const LATER: Duration = Duration::from_secs(20);
+
 /// How an attempt ended.
 pub(super) enum End {
     /// With a result, of so many pages or parts.
@@ -27,6 +30,11 @@ pub(super) enum End {
 impl End {
     pub(super) fn failed(why: impl Into<String>, again: bool) -> Self {
         Self::Failed { why: why.into(), again, crash: false }
+    }
+
+    /// It is the host that is at fault: a full disk, a program that is not there. Every document would fail on it.
+    pub(super) fn postponed(why: impl Into<String>) -> Self {
+        Self::Postponed { why: why.into(), wait: LATER }
     }
 }
 
@@ -133,8 +141,9 @@ impl Tale<'_> {
                 );
             }
             End::Postponed { why, wait } => {
-                queue.release(std::slice::from_ref(claim), *wait).await?;
-                self.event("warn", "postponed", &[("why", why), ("wait_seconds", &wait.as_secs())]);
+                queue.release(std::slice::from_ref(claim), *wait, Some(why.as_str())).await?;
+                let code = why.split(':').next().unwrap_or("");
+                self.event("warn", "postponed", &[("why", &code), ("wait_seconds", &wait.as_secs())]);
             }
             End::Stopped(Stop::Cancel) => {
                 if queue.give_back(claim, "it was cancelled", false, false).await? == Became::Cancelled {
@@ -142,7 +151,7 @@ impl Tale<'_> {
                 }
             }
             End::Stopped(Stop::Release) => {
-                queue.release(std::slice::from_ref(claim), Duration::ZERO).await?;
+                queue.release(std::slice::from_ref(claim), Duration::ZERO, None).await?;
                 self.event("info", "given back unfinished", &[]);
             }
             End::Stopped(_) => {

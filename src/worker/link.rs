@@ -1,11 +1,11 @@
 //! The way to the database: kept open, and opened anew when it breaks. Jobs in work outlive it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::log::event;
 use crate::queue::{Database, NEWEST, Queue, QueueError, Session, listen, register, version};
@@ -18,6 +18,8 @@ pub(super) struct Link {
     pub worker: i32,
     queue: RefCell<Option<Rc<Queue>>>,
     opened: Notify,
+    /// When it was opened anew.
+    again: Cell<Option<Instant>>,
 }
 
 /// The longest pause between two attempts.
@@ -38,7 +40,8 @@ impl Link {
                 Err(error) => return Err(error),
             }
         };
-        Ok(Self { database, worker, queue: RefCell::new(None), opened: Notify::new() })
+        let (queue, opened, again) = (RefCell::new(None), Notify::new(), Cell::new(None));
+        Ok(Self { database, worker, queue, opened, again })
     }
 
     /// Opens all sessions, however long it takes; gives the one that listens.
@@ -53,6 +56,7 @@ impl Link {
             match opened.await {
                 Ok((session, queue)) => {
                     *self.queue.borrow_mut() = Some(Rc::new(queue));
+                    self.again.set(self.again.get().map(|_| Instant::now()));
                     self.opened.notify_waiters();
                     return session;
                 }
@@ -81,8 +85,14 @@ impl Link {
         self.queue.borrow().is_some()
     }
 
+    /// Was it opened anew within this time?
+    pub(super) fn was_away(&self, within: Duration) -> bool {
+        self.again.get().is_some_and(|again| again.elapsed() < within)
+    }
+
     /// The listening session has ended: the others are not used any more.
     pub(super) fn broken(&self) {
+        self.again.set(Some(Instant::now()));
         *self.queue.borrow_mut() = None;
     }
 

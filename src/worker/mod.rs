@@ -99,6 +99,8 @@ impl Stage {
 const BEAT: Duration = Duration::from_secs(15);
 /// How often lost jobs are looked for.
 const REAP: Duration = Duration::from_secs(1);
+/// After the database was away, its other workers have so much time to renew their leases before anybody takes them for lost.
+const AWAY: Duration = Duration::from_secs(20);
 /// How often the archive is put in order.
 const KEEP: Duration = Duration::from_secs(3600);
 
@@ -130,7 +132,11 @@ impl Worker {
         let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let (mut pause, mut resume) =
             (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
-        let link = Link::open(self.database.clone(), &self.name).await?;
+        let link = tokio::select! {
+            link = Link::open(self.database.clone(), &self.name) => link?,
+            _ = term.recv() => return Ok(()),
+            _ = int.recv() => return Ok(()),
+        };
         event(
             "info",
             "started",
@@ -162,14 +168,21 @@ impl Worker {
         let extract = tokio::task::spawn_local(claims::run(Rc::clone(&shared), Stage::Extract));
         let claims = async { tokio::join!(ocr, extract) };
         tokio::pin!(claims);
-        loop {
+        let mut claiming = true;
+        while claiming {
             tokio::select! {
                 _ = term.recv() => break,
                 _ = int.recv() => break,
                 _ = pause.recv() => shared.pause(true),
                 _ = resume.recv() => shared.pause(false),
-                _ = &mut claims, if shared.worker.until_empty => break,
+                _ = &mut claims, if shared.worker.until_empty => claiming = false,
             }
+        }
+        shared.draining.set(true);
+        shared.wake_all();
+        if claiming {
+            // A claim that is on its way is a job of ours: it is given back with the others.
+            let _ = tokio::time::timeout(Duration::from_secs(3), claims).await;
         }
         shared.drain().await;
         event(
@@ -209,10 +222,8 @@ impl Shared {
         self.wake_all();
     }
 
-    /// Claims no more, and lets end what is in work; what does not end within the grace is stopped and given back.
+    /// Lets end what is in work; what does not end within the grace is stopped and given back.
     async fn drain(&self) {
-        self.draining.set(true);
-        self.wake_all();
         if self.running.len() > 0 {
             event(
                 "info",
@@ -285,6 +296,9 @@ async fn reaps(shared: Rc<Shared>) {
     loop {
         sleep(REAP).await;
         let queue = shared.link.queue().await;
+        if shared.link.was_away(AWAY) {
+            continue;
+        }
         match queue.reap().await {
             Ok(lost) => {
                 for (job, became) in lost {

@@ -13,7 +13,6 @@ use crate::queue::{Claim, Made};
 /// What of a result is looked at here: never its text.
 #[derive(Deserialize)]
 struct Told {
-    #[serde(default)]
     pages: Vec<Page>,
     #[serde(default)]
     findings: Vec<Finding>,
@@ -40,7 +39,7 @@ pub(super) async fn document(shared: &Shared, claim: &Claim, sha256: &str, extra
     let store = &shared.worker.store;
     let growing = match store.begin() {
         Ok(growing) => growing,
-        Err(error) => return End::failed(format!("no room: {error}"), true),
+        Err(error) => return End::postponed(format!("no room: {error}")),
     };
     let mut args = ["ocr", "--format", "json", "--progress"].map(str::to_owned).to_vec();
     args.extend(shared.worker.ocr.options.iter().cloned());
@@ -48,7 +47,7 @@ pub(super) async fn document(shared: &Shared, claim: &Claim, sha256: &str, extra
     let started = growing.file.try_clone().and_then(|output| start_own(&args, output));
     let mut child = match started {
         Ok(child) => child,
-        Err(error) => return End::failed(format!("the reader can't be started: {error}"), true),
+        Err(error) => return End::postponed(format!("the reader can't be started: {error}")),
     };
     let ended = child.ended(|line| {
         if let Ok(progress) = serde_json::from_str::<Progress>(line) {
@@ -65,7 +64,7 @@ pub(super) async fn document(shared: &Shared, claim: &Claim, sha256: &str, extra
     }
     let file = match store.seal(growing) {
         Ok(file) => file,
-        Err(error) => return End::failed(format!("no room: {error:#}"), true),
+        Err(error) => return End::postponed(format!("no room: {error:#}")),
     };
     let open = store.open_file(&file.sha256).ok();
     let told: Option<Told> = open.and_then(|file| serde_json::from_reader(BufReader::new(file)).ok());
@@ -82,6 +81,8 @@ pub(super) async fn document(shared: &Shared, claim: &Claim, sha256: &str, extra
                 first.code == "timeout" && claim.attempt < 2,
             )
         }
+        // It could not begin: a program or a model that it needs is not there.
+        (Some(2), None) => End::postponed("the reader can't work: civicum-tune ocr says why"),
         (code, _) => End::failed(format!("the reader ended with status {}", code.unwrap_or(-1)), true),
     }
 }

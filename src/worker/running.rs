@@ -42,12 +42,13 @@ impl Running {
 
     /// It has ended.
     pub(super) fn end(&self, claim: &Claim) {
-        self.0.borrow_mut().remove(&claim.job);
+        // The same job may be in work anew.
+        self.0.borrow_mut().retain(|job, of| *job != claim.job || of.fence != claim.fence);
     }
 
     /// How far it is.
     pub(super) fn progress(&self, claim: &Claim, done: i32, total: i32) {
-        if let Some(job) = self.0.borrow_mut().get_mut(&claim.job) {
+        if let Some(job) = self.0.borrow_mut().get_mut(&claim.job).filter(|job| job.fence == claim.fence) {
             job.progress = (done, total);
         }
     }

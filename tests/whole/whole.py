@@ -139,6 +139,10 @@ def distance(one, other):
 
 
 check("nobody without the token", ask("GET", "/v1/documents", headers={"Authorization": "Bearer no"})[0] == 401)
+code, told = ask("POST", "/v1/documents", b"%PDF-" + bytes(8 << 20), {"Authorization": "Bearer no"})
+check("nor before a large body is taken", code == 401, told)
+code, told = ask("POST", "/v1/documents", b"%PDF-" + bytes(51 << 20))
+check("nothing larger than 50 MiB", code == 413, told)
 for path, status in [("empty.pdf", 400), ("text.pdf", 415)]:
     found = send(documents / path)
     check(f"{path} is refused at the door", found[0] == status, found)
@@ -191,8 +195,12 @@ status = json.loads(tune("status", "--format", "json"))
 check("nothing was killed or started anew", not any(s["restarts"] or s["oom_kills"] for s in status["services"]))
 check("the worker left no file behind", docker("exec", f"{name}-worker", "ls", "-A", "/tmp") == "", docker("exec", f"{name}-worker", "ls", "-A", "/tmp"))
 check("its queue can be asked from inside", "done" in docker("exec", f"{name}-worker", "civicum-tune", "queue", "list"))
-log = docker("logs", f"{name}-worker") + subprocess.run(["docker", "logs", f"{name}-worker"], capture_output=True, text=True).stderr
-check("and its log tells nothing of them", not any(word in log for word in ("12.345.678", "12345678", "Peñalolén", "letter.png")))
+def log_of(service):
+    return subprocess.run(["docker", "logs", f"{name}-{service}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+
+
+log = log_of("worker") + log_of("api") + log_of("proxy")
+check("and no log tells anything of them", not any(word in log for word in ("12.345.678", "12345678", "Peñalolén", "letter.png")))
 way_out = docker("exec", f"{name}-worker", "bash", "-c", "for a in 8.8.8.8 1.1.1.1; do timeout 2 bash -c \"exec 3<>/dev/tcp/$a/53\" 2>/dev/null && echo out; done; true")
 check("and it has no way out", way_out == "", way_out)
 end()

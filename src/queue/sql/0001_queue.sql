@@ -46,7 +46,8 @@ create table civicum.job (
   -- How often its worker, or the process that read it, was killed over it.
   crashes integer not null default 0,
   max_crashes integer not null default 2 check (max_crashes > 0),
-  -- Counts every claim, and is never given back: who finishes must name the claim that he has.
+  -- Drawn anew with every claim: who finishes must name the claim that he has. A counter would not do: a claim that a power cut
+  -- took back would be followed by one with the same number.
   fence integer not null default 0,
   worker_id integer,
   lease_until timestamptz,
@@ -90,7 +91,8 @@ create index job_archive_state on civicum.job_archive (queue, state, finished_at
 create table civicum.job_archive_default partition of civicum.job_archive default;
 
 -- Makes the partitions of this month and the next, and drops those that are older than `retain`.
-create function civicum.keep_archive(retain interval) returns integer language plpgsql as $$
+-- It waits for nobody: behind a dump of the database everybody else would wait for it.
+create function civicum.keep_archive(retain interval) returns integer language plpgsql set lock_timeout = '1s' as $$
 declare
   month date;
   part record;

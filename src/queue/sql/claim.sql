@@ -7,7 +7,7 @@ with due as materialized (
   for update skip locked
 )
 update civicum.job j
-set status = 'running', attempt = attempt + 1, fence = fence + 1, worker_id = $3, started_at = now(),
+set status = 'running', attempt = attempt + 1, fence = floor(random() * 2147483647)::integer, worker_id = $3, started_at = now(),
   lease_until = now() + $4 * interval '1 ms', deadline = now() + $5 * interval '1 ms'
 from due where j.id = due.id
 returning j.id, j.fence, j.document_id, j.attempt, j.crashes

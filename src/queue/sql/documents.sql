@@ -8,7 +8,10 @@ select * from (
       when j.status = 'pending' then 'read'
       when j.status = 'running' then 'extracting'
       when a.state = 'dead' then 'failed'
-      else a.state
+      when a.state is not null then a.state
+      -- Its jobs have left the archive.
+      when exists (select from civicum.result r where r.document_id = d.id) then 'done'
+      else 'failed'
     end as state,
     coalesce(j.attempt, a.attempt) as attempt, coalesce(j.crashes, a.crashes) as crashes,
     coalesce(j.progress_done, 0) as progress_done, coalesce(j.progress_total, 0) as progress_total,

@@ -9,4 +9,5 @@ with made as (
 )
 select coalesce((select id from made), (select id from civicum.document where request_key = $5)) as id,
   exists (select from made) as is_new,
+  coalesce((select sha256 <> $1 or schema is distinct from $4 from civicum.document where request_key = $5), false) as is_other,
   (select count(pg_notify('civicum_job', '')) from job) as told

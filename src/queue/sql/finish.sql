@@ -1,11 +1,11 @@
 -- $1 job, $2 fence, $3 SHA-256 of the result, $4 its bytes, $5 findings, $6 the stage that comes next, if any.
--- All of it or nothing; a claim that is not the newest finishes nothing.
+-- Where somebody wants it cancelled, nothing comes next. All of it or nothing; a claim that is not the newest finishes nothing.
 with gone as (
   delete from civicum.job where id = $1 and fence = $2 and status = 'running' returning *
 ), archived as (
   insert into civicum.job_archive (id, queue, state, document_id, priority, attempt, max_attempts, crashes, max_crashes,
     last_error, created_at, started_at)
-  select id, queue, 'done', document_id, priority, attempt, max_attempts, crashes, max_crashes, null, created_at, started_at
+  select id, queue, case when cancel_requested and $6::text is not null then 'cancelled' else 'done' end, document_id, priority, attempt, max_attempts, crashes, max_crashes, null, created_at, started_at
   from gone
 ), kept as (
   insert into civicum.result (document_id, stage, sha256, bytes, findings)
@@ -13,7 +13,7 @@ with gone as (
   on conflict (document_id, stage) do update
     set sha256 = excluded.sha256, bytes = excluded.bytes, findings = excluded.findings, made_at = now()
 ), next as (
-  insert into civicum.job (queue, document_id, priority) select $6::text, document_id, priority from gone where $6 is not null
+  insert into civicum.job (queue, document_id, priority) select $6::text, document_id, priority from gone where $6::text is not null and not cancel_requested
   returning id
 )
 select (select count(*) from gone) as finished, (select count(pg_notify('civicum_job', '')) from next) as told
