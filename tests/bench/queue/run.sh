@@ -15,6 +15,6 @@ python3 tests/bench/queue/worker.py "${CARGO_TARGET_DIR:-target}/release/civicum
 if [ ! -x "$cache/procrastinate/bin/procrastinate" ]; then
   mkdir -p "$cache"
   python3 -m venv "$cache/procrastinate"
-  "$cache/procrastinate/bin/pip" install --quiet procrastinate
+  "$cache/procrastinate/bin/pip" install --quiet procrastinate "psycopg[binary]"
 fi
 "$cache/procrastinate/bin/python" tests/bench/queue/procrastinate_claims.py "$CIVICUM_TUNE_TEST_DATABASE"
