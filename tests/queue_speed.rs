@@ -56,7 +56,7 @@ fn script(name: &str, asynchronous: bool, with_finish: bool) -> std::path::PathB
     };
     let claim = set(
         include_str!("../src/queue/sql/claim.sql"),
-        &[("$1", "'ocr'"), ("$2", "1"), ("$3", "1"), ("$4", "60000"), ("$5", "600000")],
+        &[("$1", "'ocr'"), ("limit MOST", "limit 1"), ("$2", "1"), ("$3", "60000"), ("$4", "600000")],
     );
     let finish = set(
         include_str!("../src/queue/sql/finish.sql"),

@@ -1,5 +1,7 @@
 //! What a worker does with jobs: claim, beat, finish, give back, and take in what others lost.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio_postgres::types::ToSql;
@@ -18,7 +20,8 @@ const LEASE: Duration = Duration::from_secs(60);
 pub struct Queue {
     claims: Client,
     work: Client,
-    claim: Statement,
+    /// By how many it takes at most.
+    claim: RefCell<HashMap<i64, Statement>>,
     finish: Statement,
     beat: Statement,
     reap: Statement,
@@ -131,7 +134,7 @@ impl Queue {
         let failed = |error| QueueError::of(t!("the queue can't be used"), &error);
         let (claims, work) = (database.connect().await?.client, database.connect().await?.client);
         claims.batch_execute("set synchronous_commit = off").await.map_err(failed)?;
-        let claim = claims.prepare(include_str!("sql/claim.sql")).await.map_err(failed)?;
+        let claim = RefCell::default();
         let finish = work.prepare(include_str!("sql/finish.sql")).await.map_err(failed)?;
         let beat = work.prepare(include_str!("sql/beat.sql")).await.map_err(failed)?;
         let reap = work.prepare(include_str!("sql/reap.sql")).await.map_err(failed)?;
@@ -140,10 +143,19 @@ impl Queue {
 
     /// Takes up to `most` jobs that are due, the most urgent first; each may take `deadline` at most.
     pub async fn claim(&self, queue: &str, most: i64, deadline: Duration) -> Result<Vec<Claim>, QueueError> {
+        let failed = |error| QueueError::of(t!("no job can be claimed"), &error);
+        let known = self.claim.borrow().get(&most).cloned();
+        let statement = if let Some(statement) = known {
+            statement
+        } else {
+            let sql = include_str!("sql/claim.sql").replace("limit MOST", &format!("limit {most}"));
+            let statement = self.claims.prepare(&sql).await.map_err(failed)?;
+            self.claim.borrow_mut().insert(most, statement.clone());
+            statement
+        };
         let (lease, deadline) = (ms(LEASE), ms(deadline));
-        let parameters: [&(dyn ToSql + Sync); 5] = [&queue, &most, &self.worker, &lease, &deadline];
-        let rows = self.claims.query(&self.claim, &parameters).await;
-        let rows = rows.map_err(|error| QueueError::of(t!("no job can be claimed"), &error))?;
+        let parameters: [&(dyn ToSql + Sync); 4] = [&queue, &self.worker, &lease, &deadline];
+        let rows = self.claims.query(&statement, &parameters).await.map_err(failed)?;
         Ok(rows.iter().map(claimed).collect())
     }
 
