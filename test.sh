@@ -58,8 +58,9 @@ left_out() {
 
 # A real Docker engine: the one that answers here, else one of the tests' own.
 engine=
+# `return 0`, since at an exit that is no success a bare `return` would be none either, and end the trap.
 stop_engine() {
-  if [ -z "$engine" ]; then return; fi
+  if [ -z "$engine" ]; then return 0; fi
   tests/engine/start.sh --stop "$engine"
   unset DOCKER_HOST
   engine=
@@ -86,7 +87,7 @@ need_engine() {
 # A real PostgreSQL server of the tests' own, on a free port of 127.0.0.1.
 database=
 stop_database() {
-  if [ -z "$database" ]; then return; fi
+  if [ -z "$database" ]; then return 0; fi
   tests/postgres/start.sh --stop "$database"
   rm -rf "$database"
   database=
