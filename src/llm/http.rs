@@ -6,7 +6,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,15 +14,14 @@ use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1::{self, Connection};
 use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST};
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::{Method, Request};
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::error::{Error, Wait};
 use super::server::Server;
+use crate::http::Tcp;
 
 /// How long a connection inside one host may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -57,7 +56,7 @@ impl Call {
         let stream = connect(server).await?;
         let broke =
             |error: hyper::Error| Error::BrokeOff { server: server.to_string(), why: error.to_string() };
-        let (mut sender, line) = http1::Builder::new().handshake(Socket { stream }).await.map_err(broke)?;
+        let (mut sender, line) = http1::Builder::new().handshake(Tcp(stream)).await.map_err(broke)?;
         let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
         let request = Request::builder()
             .method(self.method.clone())
@@ -158,7 +157,7 @@ struct Line {
     line: Option<Pin<Box<Moving>>>,
 }
 
-type Moving = Connection<Socket, Full<Bytes>>;
+type Moving = Connection<Tcp, Full<Bytes>>;
 
 impl Line {
     /// What goes wrong here is told to the one who waits, too.
@@ -166,43 +165,5 @@ impl Line {
         if self.line.as_mut().is_some_and(|line| line.as_mut().poll(cx).is_ready()) {
             self.line = None;
         }
-    }
-}
-
-/// A TCP stream as hyper reads and writes one.
-struct Socket {
-    stream: TcpStream,
-}
-
-impl Read for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        mut to: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let mut room = [0u8; 8 << 10];
-        let fits = room.len().min(to.remaining());
-        let mut part = ReadBuf::new(&mut room[..fits]);
-        match Pin::new(&mut self.stream).poll_read(cx, &mut part) {
-            Poll::Ready(Ok(())) => {
-                to.put_slice(part.filled());
-                Poll::Ready(Ok(()))
-            }
-            other => other,
-        }
-    }
-}
-
-impl Write for Socket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
