@@ -24,6 +24,7 @@ pub mod plan;
 pub mod profile;
 pub mod queue;
 pub mod render;
+pub mod supervise;
 pub mod sysctl_name;
 pub mod tunable;
 pub mod units;

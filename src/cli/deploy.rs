@@ -17,6 +17,7 @@ use crate::host::{Lock, terminal};
 use crate::profile;
 use crate::render::deploy as show;
 use crate::render::style::printable;
+use crate::supervise::Word;
 use crate::t;
 
 /// Bring the profile's containers up, in order, and wait until they are healthy
@@ -66,7 +67,11 @@ impl Stage {
             ));
         }
         let session = Session::open(global, false)?;
-        let wish = deployment(&session, services)?;
+        let mut wish = deployment(&session, services)?;
+        // What the supervisor has shared out anew is no difference.
+        if let Some(mode) = Word::read(&session.host, &wish.name).and_then(|word| word.mode) {
+            wish = wish.in_mode(mode);
+        }
         if as_root && !session.host.may_change() {
             let again = format!("sudo {}", session.again(verb));
             bail!(t!("the secrets of a deployment are root's; run: {command}", command = again));
@@ -79,7 +84,7 @@ impl Stage {
 impl Stage {
     /// Keeps other runs away from this deployment; others are none of our business.
     fn lock(&self) -> anyhow::Result<Lock> {
-        Ok(self.session.host.lock(&format!("/run/civicum-tune.{}.lock", self.wish.name))?)
+        Ok(self.session.host.lock(&self.wish.lock())?)
     }
 }
 

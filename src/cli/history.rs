@@ -8,16 +8,34 @@ use super::output::Out;
 use super::session::{at_root, open_host};
 use super::{Answer, Global, Outcome};
 use crate::apply::{Generation, Generations, State};
+use crate::host::Host;
+use crate::supervise;
 
 #[derive(Debug, Args)]
 pub(super) struct History {
     /// Show the changes of this generation
+    #[arg(conflicts_with = "events")]
     id: Option<u32>,
+    /// Show what happened to the containers instead, as the supervisor saw it
+    #[arg(long)]
+    events: bool,
+    /// With --events: so many of the newest
+    #[arg(short = 'n', long, value_name = "EVENTS", default_value_t = 100, requires = "events")]
+    tail: u32,
+    /// With --events: only those of this service
+    #[arg(long, value_name = "SERVICE", requires = "events")]
+    service: Option<String>,
 }
+
+/// As many events as the files can hold.
+const ALL: usize = usize::MAX;
 
 impl History {
     pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
         let host = open_host(global)?;
+        if self.events {
+            return self.events(&host, out);
+        }
         let generations = Generations::read(&host)?;
         if let Some(id) = self.id {
             let found = generations.0.iter().find(|(generation, _)| generation.id == id);
@@ -69,6 +87,25 @@ impl History {
                 generation.settings.name,
                 in_words(state)
             ));
+        }
+        Ok(Answer::Yes)
+    }
+
+    fn events(&self, host: &Host, out: &Out) -> Outcome {
+        let mut events = supervise::history::read(host, ALL)?;
+        if let Some(service) = &self.service {
+            events.retain(|event| event.service.as_ref() == Some(service));
+        }
+        let first = events.len().saturating_sub(usize::try_from(self.tail).unwrap_or(usize::MAX));
+        let events = &events[first..];
+        if out.json {
+            out.document(&json!({ "schema": "civicum-tune/events/1", "events": events }));
+        } else if events.is_empty() {
+            out.data(&t!("No supervisor has seen anything here yet.\n"));
+        } else {
+            let lines: String =
+                events.iter().map(|event| crate::render::events::line(event, out.style)).collect();
+            out.data(&lines);
         }
         Ok(Answer::Yes)
     }

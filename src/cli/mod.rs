@@ -21,6 +21,7 @@ mod render;
 mod rollback;
 mod session;
 mod status;
+mod supervise;
 mod validate;
 mod worker;
 
@@ -131,6 +132,7 @@ enum Command {
     Status(status::StatusCommand),
     Render(render::RenderCommand),
     Logs(status::LogsCommand),
+    Supervise(supervise::SuperviseCommand),
     Queue(queue::QueueCommand),
     Worker(worker::WorkerCommand),
     Api(api::ApiCommand),
@@ -170,6 +172,7 @@ pub fn main() -> ExitCode {
         Command::Render(command) => command.run(&cli.global, &out),
         Command::Status(command) => command.run(&cli.global, &out),
         Command::Logs(command) => command.run(&cli.global, &out),
+        Command::Supervise(command) => command.run(&cli.global, &out),
         Command::Queue(command) => command.run(&cli.global, &out),
         Command::Worker(command) => command.run(),
         Command::Api(command) => command.run(),
@@ -211,6 +214,7 @@ impl Command {
             Self::Status(_) => "status",
             Self::Render(_) => "render",
             Self::Logs(_) => "logs",
+            Self::Supervise(_) => "supervise",
             Self::Queue(_) => "queue",
             Self::Worker(_) => "worker",
             Self::Api(_) => "api",

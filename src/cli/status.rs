@@ -16,6 +16,7 @@ use crate::facts::cgroup;
 use crate::host::terminal;
 use crate::render::status::{self as show, Row};
 use crate::render::style::printable;
+use crate::supervise::Word;
 use crate::t;
 
 /// Show what the containers do: state, health, memory, CPU, restarts; exit 1 when not all are healthy
@@ -47,8 +48,9 @@ impl StatusCommand {
             };
             let rows = rows(&stage, &observed, &earlier, &now);
             let healthy = rows.iter().filter(|row| !row.is_kept()).all(Row::is_well);
+            let word = Word::read(&stage.session.host, &stage.wish.name);
             if out.json {
-                out.document(&document(&stage, &rows));
+                out.document(&document(&stage, &rows, word));
             } else if out.quiet && !self.watch {
                 let ill: Vec<Row> = rows.into_iter().filter(|row| !row.is_kept() && !row.is_well()).collect();
                 if !ill.is_empty() {
@@ -56,8 +58,10 @@ impl StatusCommand {
                 }
             } else if !self.watch {
                 out.data(&show::table(&stage.wish.name, &rows, out.style));
+                out.data(&show::supervisor(word, out.style));
             } else {
-                out.data(&format!("\x1b[H\x1b[2J{}", show::table(&stage.wish.name, &rows, out.style)));
+                let table = show::table(&stage.wish.name, &rows, out.style);
+                out.data(&format!("\x1b[H\x1b[2J{table}{}", show::supervisor(word, out.style)));
             }
             if !self.watch || terminal::interrupted() {
                 return Ok(if healthy { Answer::Yes } else { Answer::Differs });
@@ -114,11 +118,12 @@ fn rows(stage: &Stage, observed: &Observed, before: &[(String, Usage)], now: &[(
         .collect()
 }
 
-fn document(stage: &Stage, rows: &[Row]) -> Value {
+fn document(stage: &Stage, rows: &[Row], word: Option<Word>) -> Value {
     json!({
         "schema": "civicum-tune/status/1",
         "deployment": stage.wish.name,
         "services": rows.iter().map(Row::json).collect::<Vec<_>>(),
+        "supervisor": word,
     })
 }
 

@@ -17,7 +17,8 @@ use crate::worker::{Extract, Ocr, Worker};
 
 /// Read the documents that wait in the queue, until SIGTERM
 ///
-/// SIGTERM and SIGINT let end what is in work, and give back what does not end in time. SIGUSR1 claims no more, SIGUSR2 does again.
+/// SIGTERM and SIGINT let end what is in work, and give back what does not end in time. SIGUSR1 claims no more, SIGUSR2 does again;
+/// SIGURG gives back what is in work at once, and claims no more.
 /// The log goes to standard error, one JSON object a line.
 #[derive(Debug, Args)]
 pub(super) struct WorkerCommand {
@@ -34,6 +35,9 @@ pub(super) struct WorkerCommand {
     /// Documents read at a time
     #[arg(long, value_name = "N", default_value_t = 1, env = "CIVICUM_TUNE_OCR_JOBS", value_parser = clap::value_parser!(u16).range(0..=64))]
     ocr_jobs: u16,
+    /// So many instead where the container's memory limit has room for them, 700 MiB each; the limit may change at any time
+    #[arg(long, value_name = "N", default_value_t = 0, env = "CIVICUM_TUNE_OCR_JOBS_MOST", value_parser = clap::value_parser!(u16).range(0..=64))]
+    ocr_jobs_most: u16,
     /// The longest that one document may take to be read
     #[arg(long, value_name = "TIME", default_value = "30min", env = "CIVICUM_TUNE_OCR_DEADLINE")]
     ocr_deadline: humantime::Duration,
@@ -147,7 +151,12 @@ impl WorkerCommand {
             database,
             store: self.documents.store()?,
             name: name.chars().take(100).collect(),
-            ocr: Ocr { jobs: usize::from(self.ocr_jobs), options, deadline: within(self.ocr_deadline) },
+            ocr: Ocr {
+                jobs: usize::from(self.ocr_jobs),
+                most: usize::from(self.ocr_jobs_most),
+                options,
+                deadline: within(self.ocr_deadline),
+            },
             extract: self.extract.extract()?,
             listen: self.listen,
             grace: within(self.grace),

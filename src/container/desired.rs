@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::mode::Mode;
 use super::role::{DATABASE_USER, Role};
 use crate::profile::container::Publish;
 use crate::profile::mount::{self, Tmpfs, Volume};
@@ -55,6 +56,8 @@ pub struct Service {
     pub fixed: Fixed,
     /// What can.
     pub limits: Limits,
+    /// The same while nobody asks the model and documents wait, where that differs.
+    pub reading: Option<Limits>,
     /// Settings of a PostgreSQL server, which stand in its command too.
     pub settings: BTreeMap<String, String>,
 }
@@ -96,6 +99,16 @@ pub struct Fixed {
     pub memlock: bool,
     /// −1000 to 1000.
     pub oom_score_adj: i32,
+}
+
+impl Service {
+    /// What can be changed while it runs, for a way of sharing memory out.
+    pub fn limits_in(&self, mode: Mode) -> &Limits {
+        match (mode, &self.reading) {
+            (Mode::Reading, Some(limits)) => limits,
+            _ => &self.limits,
+        }
+    }
 }
 
 impl Fixed {
@@ -179,6 +192,7 @@ impl Deployment {
                 needs,
                 fixed: fixed(name, role, written, networks, &peers),
                 limits: limits(written),
+                reading: None,
                 settings: written.settings.clone(),
             });
         }
@@ -201,6 +215,25 @@ impl Deployment {
             secrets: services.iter().flat_map(|service| service.fixed.secrets.iter().cloned()).collect(),
             services,
         })
+    }
+
+    /// The file whose lock keeps two runs apart.
+    pub fn lock(&self) -> String {
+        format!("/run/civicum-tune.{}.lock", self.name)
+    }
+
+    /// The same, with the limits for a way of sharing memory out.
+    #[must_use]
+    pub fn in_mode(mut self, mode: Mode) -> Self {
+        for service in &mut self.services {
+            service.limits = service.limits_in(mode).clone();
+        }
+        self
+    }
+
+    /// Is there another way of sharing memory out?
+    pub fn has_modes(&self) -> bool {
+        self.services.iter().any(|service| service.reading.is_some())
     }
 
     /// Only these services and what they need; the name of one that is not there is the error.

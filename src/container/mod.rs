@@ -7,6 +7,7 @@ pub mod fingerprint;
 pub mod images;
 pub mod kubernetes;
 mod kubernetes_pod;
+pub mod mode;
 mod notes;
 pub mod observed;
 pub mod plan;

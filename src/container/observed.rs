@@ -94,6 +94,8 @@ pub struct Container {
     pub image_id: String,
     /// The image as it was named.
     pub image: String,
+    /// Why the engine could not start it; empty where it could.
+    pub trouble: String,
     /// The kernel killed in it, as the engine remembers it.
     pub oom_killed: bool,
     /// Its first process; 0 where it does not run.
@@ -104,6 +106,11 @@ impl Container {
     /// Does it run?
     pub fn runs(&self) -> bool {
         self.state == "running"
+    }
+
+    /// Are its processes there, frozen or not?
+    pub fn is_there(&self) -> bool {
+        self.runs() || self.state == "paused"
     }
 
     /// Does it run, and does its health check say so where it has one?

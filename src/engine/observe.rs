@@ -183,6 +183,7 @@ fn understand(found: ContainerInspectResponse, scale: Scale) -> (String, Contain
         limits: found.host_config.as_ref().map(|config| limits(config, scale)),
         image_id: found.image.unwrap_or_default(),
         image: config.image.unwrap_or_default(),
+        trouble: state.error.unwrap_or_default(),
         oom_killed: state.oom_killed.unwrap_or(false),
         pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0),
     };

@@ -62,6 +62,14 @@ pub fn oom_kills(host: &Host, is_v2: bool, pid: u32, id: &str) -> Option<(u64, S
     Some((count.trim().parse().ok()?, path))
 }
 
+/// The memory limit of the container that we run in, bytes; none where there is none.
+pub fn own_memory_limit(host: &Host) -> Option<u64> {
+    // In a container its own group is the root of what it sees.
+    let paths = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    let limit = paths.into_iter().find_map(|path| host.value(path))?;
+    limit.parse().ok().filter(|bytes| *bytes < 1 << 60)
+}
+
 /// Is version 2 the hierarchy that holds limits?
 pub fn is_v2(host: &Host) -> bool {
     read(host) == Cgroup::V2

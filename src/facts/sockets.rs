@@ -47,6 +47,24 @@ pub fn read(host: &Host) -> Option<Vec<Listener>> {
     (!texts.is_empty()).then(|| texts.iter().flat_map(|(file, text)| parse(text, file)).collect())
 }
 
+/// How many connections others hold to `port` in the network of process `pid`; `None` where that can't be told.
+pub fn callers(host: &Host, pid: u32, port: u16) -> Option<usize> {
+    let texts: Vec<String> =
+        ["tcp", "tcp6"].iter().filter_map(|file| host.value(&format!("/proc/{pid}/net/{file}"))).collect();
+    (!texts.is_empty()).then(|| texts.iter().map(|text| established(text, port)).sum())
+}
+
+/// Connections that are established, with `port` at this end.
+fn established(text: &str, port: u16) -> usize {
+    let port = format!("{port:04X}");
+    let is_one = |line: &&str| {
+        let words: Vec<&str> = line.split_whitespace().take(4).collect();
+        let [_, local, _, state] = words.as_slice() else { return false };
+        *state == "01" && local.rsplit_once(':').is_some_and(|(_, at)| at == port)
+    };
+    text.lines().skip(1).filter(is_one).count()
+}
+
 /// Reads the text of one of the files. Its numbers are in the byte order of the processor: ours, since a kernel tells
 /// only of itself, and little-endian in every tree that we know.
 fn parse(text: &str, file: &'static str) -> Vec<Listener> {

@@ -25,3 +25,9 @@ impl Host {
         Ok(asked.status & libc::STA_UNSYNC == 0)
     }
 }
+
+/// Time since the boot, sleep included: nobody can set it.
+pub fn since_boot() -> std::time::Duration {
+    use nix::time::{ClockId, clock_gettime};
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map(Into::into).unwrap_or_default()
+}

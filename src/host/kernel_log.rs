@@ -1,6 +1,8 @@
 //! The kernel's log: `/dev/kmsg` on the live host, what a log daemon kept in a tree.
 
-use std::io::{self, Read as _};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -40,11 +42,36 @@ impl Host {
     }
 
     fn kmsg(&self) -> io::Result<Vec<KernelLine>> {
-        let mut file = file_of(self.open_in_root("/dev/kmsg", OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
+        KernelLog::open(self)?.take()
+    }
+
+    /// The kernel's messages from now on.
+    pub fn follow_kernel_log(&self) -> Result<KernelLog> {
+        let open = || {
+            let mut log = KernelLog::open(self)?;
+            log.file.seek(SeekFrom::End(0))?;
+            Ok(log)
+        };
+        open().map_err(|e| self.error("read", "/dev/kmsg", e))
+    }
+}
+
+/// The kernel's messages, as they come.
+pub struct KernelLog {
+    file: File,
+}
+
+impl KernelLog {
+    fn open(host: &Host) -> io::Result<Self> {
+        Ok(Self { file: file_of(host.open_in_root("/dev/kmsg", OFlag::O_RDONLY | OFlag::O_NONBLOCK)?) })
+    }
+
+    /// What has come since the last time; it waits for nothing.
+    pub fn take(&mut self) -> io::Result<Vec<KernelLine>> {
         let mut lines = Vec::new();
         let mut record = vec![0u8; RECORD];
         loop {
-            match file.read(&mut record) {
+            match self.file.read(&mut record) {
                 Ok(0) => return Ok(lines),
                 Ok(n) => lines.extend(parse_record(&String::from_utf8_lossy(&record[..n]))),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(lines),
@@ -53,6 +80,12 @@ impl Host {
                 Err(e) => return Err(e),
             }
         }
+    }
+}
+
+impl AsFd for KernelLog {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

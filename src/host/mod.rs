@@ -18,11 +18,14 @@ mod kernel_log;
 mod lock;
 mod nameless;
 mod ports;
+mod pressure;
+mod process;
 mod read;
 pub mod sandbox;
 mod stream;
 pub mod swap;
 pub mod terminal;
+mod waiting;
 mod write;
 
 use std::cell::RefCell;
@@ -34,11 +37,15 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, fstat};
 
+pub use clock::since_boot;
 pub use error::{HostError, Result};
 pub use image::{Content, Image};
-pub use kernel_log::KernelLine;
+pub use kernel_log::{KernelLine, KernelLog};
 pub use lock::Lock;
+pub use pressure::PressureTrigger;
+pub use process::Process;
 pub use read::{MAX_FILE, Space, Stat};
+pub use waiting::{For, Ready, Waker, wait_for};
 
 use fault::{Fault, Point};
 

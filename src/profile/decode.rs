@@ -303,7 +303,8 @@ fn list(key: &Key, raw: &DeValue<'_>, shape: Shape, place: &Place) -> Result<Vec
     for item in items {
         let place = within(place, item.span());
         match text(item.get_ref(), &place).and_then(|text| shaped(key, text, shape, &place)) {
-            Ok(word) if words.contains(&word) => {
+            // A command may say the same word twice: `--parallel 1 --threads 1`.
+            Ok(word) if words.contains(&word) && shape != Shape::Argument => {
                 findings.push(Finding::error(
                     Code::Value,
                     &place,

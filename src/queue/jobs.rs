@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
@@ -54,6 +55,15 @@ pub struct Held {
     pub done: i32,
     /// Of so many; 0: not known yet.
     pub total: i32,
+}
+
+/// Jobs that wait and are due; more than 1000 are told as 1000.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// To be read.
+    pub ocr: i64,
+    /// To be extracted from.
+    pub extract: i64,
 }
 
 /// What a stage made.
@@ -227,6 +237,16 @@ impl Queue {
         // What stayed is to be cancelled.
         let rest = "select became from civicum.give_back($1, $2, 'it was cancelled', false, false)";
         self.work.query(rest, &[&jobs, &fences]).await.map(drop).map_err(failed)
+    }
+
+    /// How many jobs of each stage wait and are due, up to 1000.
+    pub async fn waiting(&self) -> Result<Waiting, QueueError> {
+        let sql = "select (select count(*) from (select from civicum.job where queue = 'ocr' and status = 'pending' \
+                   and run_at <= now() limit 1000) o), (select count(*) from (select from civicum.job where queue = 'extract' \
+                   and status = 'pending' and run_at <= now() limit 1000) e)";
+        let row = self.work.query_one(sql, &[]).await;
+        let row = row.map_err(|error| QueueError::of(t!("waiting jobs can't be counted"), &error))?;
+        Ok(Waiting { ocr: row.get(0), extract: row.get(1) })
     }
 
     /// Takes in what other workers lost. Gives what became of each.

@@ -12,6 +12,6 @@ mod store;
 pub use database::{Database, LOCKS, Session};
 pub use documents::{Document, Enqueued, NewDocument, QueueStats, Queued};
 pub use error::QueueError;
-pub use jobs::{Became, Claim, Held, Made, Queue, listen, register};
+pub use jobs::{Became, Claim, Held, Made, Queue, Waiting, listen, register};
 pub use migrate::{NEWEST, migrate, version};
 pub use store::{Growing, Store, Stored};

@@ -5,6 +5,7 @@ pub mod deploy;
 pub mod diagnostic;
 pub mod diff;
 pub mod doctor;
+pub mod events;
 pub mod explain;
 pub mod facts;
 pub mod github;

@@ -6,6 +6,8 @@ use super::style::{Style, printable};
 use crate::container::observed::Container;
 use crate::container::plan::cpus;
 use crate::lang::say;
+use crate::supervise::Word;
+use crate::supervise::ladder::Rung;
 use crate::t;
 use crate::units::{Bytes, MIB};
 
@@ -28,6 +30,19 @@ pub struct Row {
     pub memory: Option<u64>,
     /// CPUs in use, in thousandths.
     pub cpu: Option<u64>,
+}
+
+/// What the supervisor says, under the table.
+pub fn supervisor(word: Option<Word>, style: Style) -> String {
+    let words = match word {
+        None => style.dim(&t!("No supervisor runs.")),
+        Some(word) => {
+            let now = super::events::now(word.rung, word.mode);
+            let now = if word.rung == Rung::Calm { style.green(&now) } else { style.yellow(&now) };
+            t!("Supervisor: {now}", now = now)
+        }
+    };
+    format!("\n{words}\n")
 }
 
 impl Row {

@@ -9,6 +9,7 @@ pub(crate) mod initramfs;
 pub(crate) mod mglru;
 mod own_profile;
 mod psi;
+mod supervisor;
 pub(crate) mod swapfile;
 pub mod sysctl;
 mod template;
@@ -79,7 +80,7 @@ pub trait Tunable: Sync {
 }
 
 /// Every tunable, in the order in which a plan lists them: room for memory first, then who uses it, then the next boot.
-pub const ALL: [&dyn Tunable; 10] = [
+pub const ALL: [&dyn Tunable; 11] = [
     &own_profile::OwnProfile,
     &swapfile::SwapFile,
     &zram::Zram,
@@ -90,6 +91,7 @@ pub const ALL: [&dyn Tunable; 10] = [
     &cgroup::CgroupV2,
     &initramfs::EarlyModules,
     &boot::BootLine,
+    &supervisor::Supervisor,
 ];
 
 impl Context<'_> {

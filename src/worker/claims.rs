@@ -16,12 +16,12 @@ const LATER: Duration = Duration::from_secs(60);
 
 /// Claims jobs of one stage until the worker drains, or nothing waits any more and that was to be the end.
 pub(super) async fn run(shared: Rc<Shared>, stage: Stage) {
-    let (most, deadline) = shared.worker.hands(stage);
-    if most == 0 {
+    let deadline = shared.deadline(stage);
+    if shared.hands(stage) == 0 {
         return;
     }
     while !shared.draining.get() {
-        let free = most.saturating_sub(shared.running.of(stage));
+        let free = shared.hands(stage).saturating_sub(shared.running.of(stage));
         let mut wait = SLOW;
         if free > 0 && !shared.paused.get() {
             let queue = shared.link.queue().await;
@@ -57,7 +57,7 @@ pub(super) async fn run(shared: Rc<Shared>, stage: Stage) {
 async fn nothing_left(shared: &Shared) -> bool {
     let queue = shared.link.queue().await;
     for stage in [Stage::Ocr, Stage::Extract] {
-        let has_hands = shared.worker.hands(stage).0 > 0;
+        let has_hands = shared.hands(stage) > 0;
         if has_hands && !matches!(queue.next_due(stage.name()).await, Ok(None)) {
             return false;
         }

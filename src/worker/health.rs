@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
-use super::Shared;
+use super::{Crash, Shared, Stage, State};
 use crate::http::{self, Answer};
 use crate::t;
 
@@ -17,18 +19,46 @@ pub(super) async fn serve(address: SocketAddr, shared: Rc<Shared>) -> anyhow::Re
     let listener = TcpListener::bind(address).await;
     let listener = listener.with_context(|| t!("{address} can't be listened on", address = address))?;
     tokio::task::spawn_local(http::serve(listener, move |request: Request<Incoming>| {
-        let answer = answer(&shared, request.uri().path());
-        async move { answer }
+        let shared = Rc::clone(&shared);
+        async move { answer(&shared, request.uri().path()).await }
     }));
     Ok(())
 }
 
-fn answer(shared: &Shared, path: &str) -> Answer {
+/// The longest that the database may take to say what waits.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+async fn state(shared: &Shared) -> State {
+    let waiting = async { shared.link.queue().await.waiting().await.ok() };
+    State {
+        paused: shared.paused.get(),
+        database: shared.link.is_open(),
+        hands: shared.hands(Stage::Ocr),
+        in_work: shared.running.told(),
+        crashed: shared
+            .crashed
+            .borrow()
+            .iter()
+            .map(|(at, document, stage)| Crash {
+                document: *document,
+                stage: stage.name().to_owned(),
+                ago_ms: u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX),
+            })
+            .collect(),
+        waiting: timeout(PATIENCE, waiting).await.ok().flatten(),
+    }
+}
+
+async fn answer(shared: &Shared, path: &str) -> Answer {
     match path {
+        "/state" => {
+            let text = serde_json::to_string(&state(shared).await).unwrap_or_default();
+            http::text(StatusCode::OK, "application/json", text)
+        }
         "/health" if shared.link.is_open() => http::text(StatusCode::OK, "text/plain", "ok\n"),
         "/health" => http::text(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "the database is away\n"),
         "/metrics" => http::text(StatusCode::OK, "text/plain; version=0.0.4", metrics(shared)),
-        _ => http::text(StatusCode::NOT_FOUND, "text/plain", "/health and /metrics\n"),
+        _ => http::text(StatusCode::NOT_FOUND, "text/plain", "/health, /metrics and /state\n"),
     }
 }
 

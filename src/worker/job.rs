@@ -76,7 +76,7 @@ async fn attempt(shared: &Shared, stage: Stage, claim: &Claim) -> End {
             Err(error) => return End::failed(error.to_string(), true),
         }
     };
-    let deadline = shared.worker.hands(stage).1;
+    let deadline = shared.deadline(stage);
     let work = async {
         match stage {
             Stage::Ocr => read::document(shared, claim, &sha256, schema.is_some()).await,
@@ -130,6 +130,9 @@ impl Tale<'_> {
                 self.event("info", what, &[("parts", parts), ("findings", &made.findings)]);
             }
             End::Failed { why, again, crash } => {
+                if *crash {
+                    self.shared.remember_crash(claim.document, self.stage);
+                }
                 let became = queue.give_back(claim, why, *again, *crash).await?;
                 add(&counts.failed, 1);
                 // Only what stands before the colon is ours alone.

@@ -10,16 +10,21 @@ mod link;
 mod log;
 mod read;
 mod running;
+mod state;
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
+use crate::facts::cgroup;
+use crate::host::Host;
 use crate::llm::{Limits, Server};
 use crate::queue::{Database, QueueError, Store};
 
@@ -27,6 +32,8 @@ use counts::Counts;
 use link::Link;
 use log::event;
 use running::{Running, Stop};
+
+pub use state::{Crash, InWork, State};
 
 /// What a worker does, and with what.
 pub struct Worker {
@@ -55,6 +62,8 @@ pub struct Worker {
 pub struct Ocr {
     /// Documents at a time; 0 reads none.
     pub jobs: usize,
+    /// So many where the container's memory limit has room for them, [`EACH`] for one.
+    pub most: usize,
     /// The options of `civicum-tune ocr`.
     pub options: Vec<String>,
     /// The longest that one document may take.
@@ -107,9 +116,12 @@ const KEEP: Duration = Duration::from_secs(3600);
 /// What all tasks of a worker share.
 struct Shared {
     worker: Worker,
+    host: Host,
     link: Link,
     running: Running,
     counts: Counts,
+    /// Jobs whose reader was killed: when, the document, the stage.
+    crashed: RefCell<VecDeque<(Instant, i64, Stage)>>,
     /// Somebody enqueued for the stage, or may have; or a hand is free.
     wake: [Notify; 2],
     /// A job has ended.
@@ -132,6 +144,8 @@ impl Worker {
         let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let (mut pause, mut resume) =
             (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
+        // Whoever is not asked for this ignores it: it can be sent to a worker that has only begun.
+        let mut give_back = signal(SignalKind::from_raw(nix::libc::SIGURG))?;
         let link = tokio::select! {
             link = Link::open(self.database.clone(), &self.name) => link?,
             _ = term.recv() => return Ok(()),
@@ -149,9 +163,11 @@ impl Worker {
         );
         let shared = Rc::new(Shared {
             worker: self,
+            host: Host::live()?,
             link,
             running: Running::default(),
             counts: Counts::default(),
+            crashed: RefCell::default(),
             wake: [Notify::new(), Notify::new()],
             ended: Notify::new(),
             beat: Notify::new(),
@@ -175,6 +191,7 @@ impl Worker {
                 _ = int.recv() => break,
                 _ = pause.recv() => shared.pause(true),
                 _ = resume.recv() => shared.pause(false),
+                _ = give_back.recv() => shared.give_back(),
                 _ = &mut claims, if shared.worker.until_empty => claiming = false,
             }
         }
@@ -194,12 +211,35 @@ impl Worker {
     }
 }
 
-impl Worker {
-    /// How many jobs of the stage at a time, and the longest that one may take.
-    fn hands(&self, stage: Stage) -> (usize, Duration) {
+/// Room for one document: the most that reading one takes, bytes.
+pub const EACH: u64 = 700 << 20;
+/// Room for the worker itself, bytes.
+const OWN: u64 = 64 << 20;
+
+/// So many documents at a time fit a memory limit; where it is none, as many as is asked for.
+fn fitting(jobs: usize, most: usize, limit: Option<u64>) -> usize {
+    let room = limit.map_or(0, |limit| limit.saturating_sub(OWN) / EACH);
+    if jobs == 0 { 0 } else { jobs.max(most.min(usize::try_from(room).unwrap_or(usize::MAX))) }
+}
+
+impl Shared {
+    /// How many jobs of the stage at a time. Whoever changes the container's limit changes that too, at once.
+    fn hands(&self, stage: Stage) -> usize {
+        let ocr = &self.worker.ocr;
         match stage {
-            Stage::Ocr => (self.ocr.jobs, self.ocr.deadline),
-            Stage::Extract => (self.extract.jobs, self.extract.deadline),
+            Stage::Ocr if ocr.most > ocr.jobs => {
+                fitting(ocr.jobs, ocr.most, cgroup::own_memory_limit(&self.host))
+            }
+            Stage::Ocr => ocr.jobs,
+            Stage::Extract => self.worker.extract.jobs,
+        }
+    }
+
+    /// The longest that one job may take.
+    const fn deadline(&self, stage: Stage) -> Duration {
+        match stage {
+            Stage::Ocr => self.worker.ocr.deadline,
+            Stage::Extract => self.worker.extract.deadline,
         }
     }
 }
@@ -220,6 +260,22 @@ impl Shared {
             event("info", if paused { "paused" } else { "resumed" }, &[("in_work", &self.running.len())]);
         }
         self.wake_all();
+    }
+
+    /// A reader was killed over a document. Some are remembered, for whoever asks why.
+    fn remember_crash(&self, document: i64, stage: Stage) {
+        let mut crashed = self.crashed.borrow_mut();
+        crashed.push_back((Instant::now(), document, stage));
+        while crashed.len() > 16 {
+            crashed.pop_front();
+        }
+    }
+
+    /// Memory is needed elsewhere: what is in work goes back to the queue at once, and nothing new is claimed.
+    fn give_back(&self) {
+        self.pause(true);
+        event("warn", "memory is short: all is given back", &[("in_work", &self.running.len())]);
+        self.running.stop_all(Stop::Release);
     }
 
     /// Lets end what is in work; what does not end within the grace is stopped and given back.
@@ -327,5 +383,25 @@ impl Shared {
         event("warn", "the database did not do it", &[("error", &error.to_string())]);
         self.link.mend().await;
         sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hands_by_the_limit() {
+        let mib = |mib: u64| Some(mib << 20);
+        for (jobs, most, limit, wanted) in [
+            (1, 4, None, 1),
+            (1, 4, mib(700), 1),
+            (1, 4, mib(1750), 2),
+            (1, 4, mib(6000), 4),
+            (2, 4, mib(700), 2),
+            (0, 4, mib(6000), 0),
+        ] {
+            assert_eq!(fitting(jobs, most, limit), wanted, "{jobs} to {most} in {limit:?}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use tokio::sync::watch;
 
-use super::Stage;
+use super::{InWork, Stage};
 use crate::queue::{Claim, Held};
 
 /// Why a job is stopped before its end.
@@ -22,6 +22,7 @@ pub(super) enum Stop {
 }
 
 struct Job {
+    document: i64,
     stage: Stage,
     fence: i32,
     progress: (i32, i32),
@@ -36,7 +37,8 @@ impl Running {
     /// A job begins. What is received tells when to stop.
     pub(super) fn begin(&self, stage: Stage, claim: &Claim) -> watch::Receiver<Stop> {
         let (stop, told) = watch::channel(Stop::No);
-        self.0.borrow_mut().insert(claim.job, Job { stage, fence: claim.fence, progress: (0, 0), stop });
+        let of = Job { document: claim.document, stage, fence: claim.fence, progress: (0, 0), stop };
+        self.0.borrow_mut().insert(claim.job, of);
         told
     }
 
@@ -63,6 +65,23 @@ impl Running {
             total: of.progress.1,
         };
         all.iter().map(held).collect()
+    }
+
+    /// For whoever asks what is in work.
+    pub(super) fn told(&self) -> Vec<InWork> {
+        let all = self.0.borrow();
+        let mut told: Vec<InWork> = all
+            .iter()
+            .map(|(job, of)| InWork {
+                job: *job,
+                document: of.document,
+                stage: of.stage.name().to_owned(),
+                done: of.progress.0,
+                total: of.progress.1,
+            })
+            .collect();
+        told.sort_by_key(|one| one.job);
+        told
     }
 
     /// Stops one.

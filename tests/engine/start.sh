@@ -24,7 +24,7 @@ if [ "${1:-}" = --stop ]; then
   folder=${2:?which folder?}
   pid=$(cat "$folder/docker.pid" 2>/dev/null || true)
   if [ -n "$pid" ] && kill -TERM "$pid" 2>/dev/null; then
-    for _ in $(seq 300); do
+    for _ in $(seq 900); do
       kill -0 "$pid" 2>/dev/null || break
       sleep 0.1
     done

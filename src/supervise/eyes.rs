@@ -1,0 +1,78 @@
+//! The thread that asks what runs in the containers: the worker, what it has in work; the model, whether somebody calls it.
+//! A container that is short of memory answers late, and nobody else waits for that.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use super::inside::Place;
+use super::news::{News, Teller};
+use crate::container::role::Role;
+use crate::host::Host;
+
+/// How often is asked when nothing presses, and when something does.
+const EVERY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_millis(500));
+
+/// See [`Look::Now`].
+const MOMENT: Duration = Duration::from_millis(150);
+
+/// What the eyes are told.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// Whom to look at, and whether it presses.
+    At(Vec<Place>, bool),
+    /// At once, after a moment in which what has happened is noticed.
+    Now,
+    /// Have the model unloaded, if nobody calls it.
+    Unload,
+}
+
+/// Begins to look.
+pub(super) fn begin(teller: Teller) -> std::io::Result<Sender<Look>> {
+    let (sender, told) = channel();
+    thread::Builder::new()
+        .name("eyes".to_owned())
+        .stack_size(256 << 10)
+        .spawn(move || look(&told, &teller))?;
+    Ok(sender)
+}
+
+fn look(told: &Receiver<Look>, teller: &Teller) {
+    let Ok(host) = Host::live() else { return };
+    let (mut places, mut hurry) = (Vec::new(), true);
+    loop {
+        match told.recv_timeout(if hurry { EVERY.1 } else { EVERY.0 }) {
+            Ok(Look::At(at, presses)) => (places, hurry) = (at, presses),
+            Ok(Look::Now) => thread::sleep(MOMENT),
+            Ok(Look::Unload) => unload(&host, &places, teller),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        for place in &places {
+            let news = match place.role {
+                Role::Worker => place.worker(&host).ok().map(|state| News::Worker(place.id.clone(), state)),
+                _ => place.callers(&host).map(|callers| News::Callers(place.id.clone(), callers)),
+            };
+            if news.is_some_and(|news| !teller.tell(news)) {
+                return;
+            }
+        }
+    }
+}
+
+fn unload(host: &Host, places: &[Place], teller: &Teller) {
+    for place in places.iter().filter(|place| place.role == Role::Ollama) {
+        if place.callers(host) != Some(0) {
+            continue;
+        }
+        match place.unload(host) {
+            Ok(names) if names.is_empty() => {}
+            Ok(names) => {
+                teller.tell(News::Unloaded(names));
+            }
+            Err(error) => {
+                teller.tell(News::Failed(place.service.clone(), error.to_string()));
+            }
+        }
+    }
+}

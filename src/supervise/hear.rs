@@ -1,0 +1,328 @@
+//! What the threads and the kernel tell, taken in.
+
+use std::collections::BTreeMap;
+
+use super::attribute::{Known, attribute};
+use super::event::{InWork, What};
+use super::eyes::Look;
+use super::hands::Order;
+use super::keeper::{End, Verdict};
+use super::ladder::Rules;
+use super::news::News;
+use super::run::Supervisor;
+use super::sharing::Sharing;
+use super::ward::Ward;
+use crate::container::mode::Mode;
+use crate::container::observed::{Container, previous};
+use crate::container::role::Role;
+use crate::engine::Told;
+use crate::facts::oom;
+
+/// How long what we do to a container may take to show, ms.
+pub(super) const OURS_MS: u64 = 20_000;
+/// How long after a kill by the kernel its container may end, ms.
+const SOON_MS: u64 = 5_000;
+/// How long after somebody asked for it a container may take to end, ms.
+const ASKED_MS: u64 = 120_000;
+
+impl Supervisor<'_> {
+    pub(super) fn hear(&mut self, news: News) {
+        match news {
+            News::Told(told) => self.told(&told),
+            News::EngineUp => {
+                if self.engine_up == Some(false) {
+                    self.event(None, What::EngineBack);
+                }
+                self.engine_up = Some(true);
+                self.look();
+            }
+            News::EngineAway(why) => {
+                if self.engine_up != Some(false) {
+                    self.event(None, What::EngineAway { why });
+                }
+                self.engine_up = Some(false);
+            }
+            News::Seen(all) => self.seen(all),
+            News::Worker(id, state) => {
+                if let Some(ward) = self.of_id(&id) {
+                    ward.state = Some(state);
+                    let name = ward.service.name.clone();
+                    self.explain_kills(&name);
+                }
+            }
+            News::Callers(id, callers) => {
+                if let Some(ward) = self.of_id(&id) {
+                    ward.callers = Some(callers);
+                }
+            }
+            News::Unloaded(models) => self.event(None, What::Unloaded { models }),
+            News::Failed(service, why) => self.failed(&service, why),
+            News::Mended(changes) => self.event(None, What::Mended { changes }),
+            News::Pending(changes) => {
+                if changes != self.pending && !changes.is_empty() {
+                    self.event(None, What::Pending { changes: changes.clone() });
+                }
+                self.pending = changes;
+            }
+            News::Busy => self.mend_soon(),
+            News::Switched(mode) => {
+                self.counts.switches += 1;
+                if let Some(sharing) = &mut self.sharing {
+                    sharing.is_now(mode);
+                }
+                self.event(None, What::Mode { to: mode });
+            }
+            News::Kept(why) => {
+                let now = Self::now();
+                if let Some(sharing) = &mut self.sharing {
+                    sharing.kept(now);
+                }
+                self.event(None, What::ModeKept { why });
+            }
+        }
+    }
+
+    fn of_id(&mut self, id: &str) -> Option<&mut Ward> {
+        self.wards.values_mut().find(|ward| ward.container.as_ref().is_some_and(|found| found.id == id))
+    }
+
+    /// Has the hands look at all containers; once, however much happened meanwhile.
+    fn look(&mut self) {
+        if !std::mem::replace(&mut self.looking, true) {
+            let _ = self.orders.send(Order::Look);
+        }
+    }
+
+    fn told(&mut self, told: &Told) {
+        let now = Self::now();
+        // What waits beside the new one during an upgrade is `deploy`'s.
+        let Some(ward) = self.wards.get_mut(&told.service).filter(|w| w.service.container == told.container)
+        else {
+            if told.container.ends_with(previous("").as_str()) {
+                return;
+            }
+            return self.look();
+        };
+        let name = told.service.as_str();
+        match told.action.as_str() {
+            "start" => {
+                ward.keeper.started(now);
+                ward.asked_to_end = None;
+                self.event(Some(name), What::Started);
+            }
+            "kill" => {
+                // Signals that ask for something else than the end are ours, or of somebody who knows the worker.
+                let ends = told.signal.is_none_or(|signal| [1, 2, 3, 6, 9, 15].contains(&signal));
+                if ends && now >= ward.ours_until {
+                    ward.asked_to_end = Some(now);
+                }
+                return;
+            }
+            "die" => {
+                let status = told.status.unwrap_or(0);
+                let soon =
+                    |at: Option<u64>, within: u64| at.is_some_and(|at| now.saturating_sub(at) < within);
+                let how = if now < ward.ours_until {
+                    End::ByUs
+                } else if soon(ward.asked_to_end, ASKED_MS) {
+                    End::ByHand
+                } else if soon(ward.oom_at, SOON_MS) {
+                    End::Oom
+                } else if status == 0 {
+                    End::Clean
+                } else {
+                    End::Died
+                };
+                self.ended(name, how, status);
+            }
+            "oom" => ward.oom_at = Some(now),
+            "destroy" | "create" | "rename" => self.mend_soon(),
+            action if action.starts_with("health_status") => {
+                let health = action.rsplit(": ").next().unwrap_or_default().to_owned();
+                if health != "starting" && ward.health != health {
+                    let first = ward.health.is_empty() && health == "healthy";
+                    ward.health.clone_from(&health);
+                    if !first {
+                        self.event(Some(name), What::Health { to: health });
+                    }
+                }
+                return;
+            }
+            _ => {}
+        }
+        self.look();
+    }
+
+    fn ended(&mut self, name: &str, how: End, status: i64) {
+        let now = Self::now();
+        let Some(ward) = self.wards.get_mut(name) else { return };
+        let policy = ward.container.as_ref().and_then(|found| found.limits.as_ref());
+        let comes_back = match policy.map(|limits| limits.restart.as_str()) {
+            Some("always" | "unless-stopped") => true,
+            Some("on-failure") => status != 0,
+            _ => false,
+        };
+        // The engine does not start again what was killed through it; what the kernel killed for us, it does.
+        let verdict = ward.keeper.ended(now, how, comes_back);
+        if how == End::ByUs && comes_back && matches!(verdict, Verdict::StartIn(_)) {
+            ward.keeper.started(now);
+        }
+        ward.state = None;
+        if !matches!(how, End::ByHand | End::Clean) {
+            ward.restarts += 1;
+        }
+        self.event(Some(name), What::Stopped { how, status });
+        match verdict {
+            Verdict::Break(pause_ms) => {
+                if let Some(ward) = self.wards.get_mut(name) {
+                    ward.ours_until = now + OURS_MS;
+                }
+                let _ = self.orders.send(Order::Stop(name.to_owned()));
+                self.event(Some(name), What::Loop { pause_ms });
+            }
+            Verdict::StartIn(after_ms) if how != End::ByUs || !comes_back => {
+                self.event(Some(name), What::Again { after_ms });
+            }
+            Verdict::StartIn(_) | Verdict::Leave => {}
+        }
+    }
+
+    fn failed(&mut self, name: &str, why: String) {
+        self.event(Some(name), What::NotDone { why });
+        let now = Self::now();
+        let is_down = |ward: &Ward| ward.container.as_ref().is_none_or(|found| !found.is_there());
+        if let Some(ward) = self.wards.get_mut(name).filter(|ward| is_down(ward)) {
+            if let Verdict::StartIn(after_ms) | Verdict::Break(after_ms) =
+                ward.keeper.ended(now, End::NotStarted, false)
+            {
+                self.event(Some(name), What::Again { after_ms });
+            }
+        }
+    }
+
+    fn seen(&mut self, mut all: BTreeMap<String, Container>) {
+        self.looking = false;
+        let first = !std::mem::replace(&mut self.seen_once, true);
+        let some = !all.is_empty();
+        let now = Self::now();
+        let (mut missing, mut not_started, mut left) = (false, Vec::new(), Vec::new());
+        for (name, ward) in &mut self.wards {
+            let found = all.remove(&ward.service.container);
+            missing |= found.is_none() && some;
+            if let Some(found) = &found {
+                ward.health.clone_from(&found.health);
+                let is_down = matches!(found.state.as_str(), "exited" | "created");
+                if first && is_down && !found.trouble.is_empty() {
+                    not_started.push((name.clone(), found.trouble.clone()));
+                } else if first && is_down {
+                    left.push((name.clone(), found.exit_code));
+                }
+            }
+            if ward.see(self.host, self.is_v2, found) && ward.service.role == Role::Worker {
+                let path = ward.group.as_ref().and_then(super::sample::Group::pressure);
+                let stall = std::time::Duration::from_micros(Rules::default().hold_some_us);
+                ward.trigger = path.and_then(|path| {
+                    self.host.pressure_trigger(&path, false, stall, super::run::WINDOW).ok()
+                });
+            }
+        }
+        if missing {
+            self.mend_at = self.mend_at.min(now + super::run::MEND_MS.1);
+        }
+        for (name, why) in not_started {
+            self.failed(&name, why);
+        }
+        for (name, status) in left {
+            self.event(Some(&name), What::Stopped { how: End::ByHand, status });
+        }
+        if first {
+            self.find_mode();
+        }
+    }
+
+    /// A supervisor that died left memory shared out as it was: a model that sleeps says so.
+    fn find_mode(&mut self) {
+        let sleeps = |ward: &Ward| {
+            ward.service.reading.is_some()
+                && ward.container.as_ref().is_some_and(|found| found.state == "paused")
+        };
+        if let Some(sharing) = &mut self.sharing {
+            if self.wards.values().any(sleeps) {
+                *sharing = Sharing::new(Mode::Reading);
+            }
+        }
+    }
+
+    pub(super) fn read_log(&mut self) {
+        let Some(log) = &mut self.log else { return };
+        let lines = match log.take() {
+            Ok(lines) => lines,
+            Err(_) => return self.log = None,
+        };
+        if !lines.iter().any(|line| line.text.contains("Killed process") || line.text.contains("oom-kill")) {
+            return;
+        }
+        self.log_lines.extend(lines);
+        // The line that says whose limit it was stands before the one that says who was taken; both come at once.
+        let kills = oom::parse(&self.log_lines);
+        self.log_lines.clear();
+        let limit = |ward: &Ward| self.last.services.get(&ward.service.name).map(|found| found.limit);
+        let known: Vec<Known> = self.wards.values().filter_map(|ward| ward.known(limit(ward))).collect();
+        let now = Self::now();
+        for kill in kills {
+            let killed = attribute(&kill, &known);
+            let ward = killed.service.as_ref().and_then(|name| self.wards.get_mut(name));
+            let Some(ward) = ward else {
+                self.counts.host_kills += 1;
+                self.event(None, What::Killed { killed, documents: Vec::new() });
+                continue;
+            };
+            ward.kills += 1;
+            if killed.whole {
+                ward.oom_at = Some(now);
+            }
+            // What read a document died, and the worker goes on: it will say in a moment which document that was.
+            let answers = ward.service.role == Role::Worker && !killed.whole;
+            if answers {
+                ward.kills_to_explain.push((now, killed));
+                let _ = self.eyes.send(Look::Now);
+            } else {
+                let documents = in_work(ward);
+                let name = ward.service.name.clone();
+                self.event(Some(&name), What::Killed { killed, documents });
+            }
+        }
+    }
+
+    /// Tells of the kills of which the worker has said by now which document they hit, or has had the time to.
+    pub(super) fn explain_kills(&mut self, name: &str) {
+        let now = Self::now();
+        let Some(ward) = self.wards.get_mut(name) else { return };
+        let mut told = Vec::new();
+        let (kills, state) = (std::mem::take(&mut ward.kills_to_explain), ward.state.as_ref());
+        for (at, killed) in kills {
+            // The worker learns of it after the kernel has said so; a moment more for two clocks.
+            let since = now.saturating_sub(at) + 200;
+            let crashed =
+                state.into_iter().flat_map(|state| &state.crashed).filter(|one| one.ago_ms <= since);
+            let documents: Vec<InWork> =
+                crashed.map(|one| InWork { document: one.document, stage: one.stage.clone() }).collect();
+            if documents.is_empty() && since < SOON_MS / 2 {
+                ward.kills_to_explain.push((at, killed));
+            } else {
+                told.push(What::Killed { killed, documents });
+            }
+        }
+        if !ward.kills_to_explain.is_empty() {
+            let _ = self.eyes.send(Look::Now);
+        }
+        for what in told {
+            self.event(Some(name), what);
+        }
+    }
+}
+
+fn in_work(ward: &Ward) -> Vec<InWork> {
+    let all = ward.state.iter().flat_map(|state| &state.in_work);
+    all.map(|one| InWork { document: one.document, stage: one.stage.clone() }).collect()
+}

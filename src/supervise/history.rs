@@ -1,0 +1,116 @@
+//! The supervisor's own history: lines of JSON on disk, of bounded size. The engine forgets all but its last 256 events.
+
+use super::event::Event;
+use crate::host::{Host, HostError, Result};
+
+/// Where it is.
+pub const FOLDER: &str = "/var/lib/civicum-tune/events";
+/// The newest file; older ones have a number behind their name.
+const NEWEST: &str = "/var/lib/civicum-tune/events/events.jsonl";
+/// A file of this size is put aside, bytes.
+const FULL: u64 = 1 << 20;
+/// So many files are kept beside the newest.
+const KEPT: u32 = 3;
+
+/// Writes it.
+#[derive(Debug, Default)]
+pub struct History {
+    waiting: String,
+    /// The first line of ours was begun: a power cut may have left half a line before it.
+    begun: bool,
+}
+
+impl History {
+    /// Takes an event in; it is on disk after the next [`Self::flush`].
+    pub fn add(&mut self, event: &Event) {
+        // It has only texts, numbers and lists: nothing in it can't be written as JSON.
+        if let Ok(line) = serde_json::to_string(event) {
+            if !std::mem::replace(&mut self.begun, true) {
+                self.waiting.push('\n');
+            }
+            self.waiting.push_str(&line);
+            self.waiting.push('\n');
+        }
+    }
+
+    /// Writes what waits, all of it with one fsync.
+    pub fn flush(&mut self, host: &Host) -> Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        host.make_folders(NEWEST)?;
+        if host.size(NEWEST).is_some_and(|size| size >= FULL) {
+            for number in (0..KEPT).rev() {
+                let from = aside(number);
+                if host.exists(&from) {
+                    host.rename(&from, &aside(number + 1))?;
+                }
+            }
+        }
+        host.append(NEWEST, self.waiting.as_bytes())?;
+        self.waiting.clear();
+        Ok(())
+    }
+}
+
+fn aside(number: u32) -> String {
+    if number == 0 { NEWEST.to_owned() } else { format!("{FOLDER}/events.{number}.jsonl") }
+}
+
+/// Reads it: the last `most` events, the newest last. A line that a power cut left half is passed over.
+pub fn read(host: &Host, most: usize) -> std::result::Result<Vec<Event>, HostError> {
+    let mut found = Vec::new();
+    for number in 0..=KEPT {
+        let Some(text) = host.read_text(&aside(number))? else { continue };
+        found.extend(text.lines().rev().filter_map(|line| serde_json::from_str::<Event>(line).ok()));
+        if found.len() >= most {
+            break;
+        }
+    }
+    found.truncate(most);
+    found.reverse();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::What;
+    use super::*;
+
+    fn event(number: usize) -> Event {
+        Event { at: format!("{number:08}"), service: None, what: What::NotDone { why: "x".repeat(1000) } }
+    }
+
+    #[test]
+    fn it_is_bounded_and_keeps_the_newest() {
+        let tree = tempfile::tempdir().expect("a folder");
+        let host = Host::at(tree.path()).expect("the tree");
+        let mut history = History::default();
+        for number in 0..8000 {
+            history.add(&event(number));
+            if number % 100 == 99 {
+                history.flush(&host).expect("written");
+            }
+        }
+        let sizes: Vec<u64> = (0..=KEPT + 1).filter_map(|n| host.size(&aside(n))).collect();
+        assert_eq!(sizes.len(), 4);
+        assert!(sizes.iter().sum::<u64>() < 5 << 20, "{sizes:?}");
+        let found = read(&host, 1500).expect("read");
+        assert_eq!(found.len(), 1500);
+        assert_eq!((found[0].at.as_str(), found[1499].at.as_str()), ("00006500", "00007999"));
+    }
+
+    #[test]
+    fn a_half_line_harms_nothing() {
+        let tree = tempfile::tempdir().expect("a folder");
+        let host = Host::at(tree.path()).expect("the tree");
+        let mut history = History::default();
+        history.add(&event(1));
+        history.flush(&host).expect("written");
+        host.append(NEWEST, b"{\"at\":\"2026").expect("written");
+        let mut history = History::default();
+        history.add(&event(2));
+        history.flush(&host).expect("written");
+        assert_eq!(read(&host, 10).expect("read").len(), 2);
+    }
+}

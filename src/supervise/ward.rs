@@ -1,0 +1,121 @@
+//! What is known of one service's container.
+
+use crate::container::desired::Service;
+use crate::container::observed::Container;
+use crate::facts::cgroup;
+use crate::host::{Host, PressureTrigger};
+use crate::worker::State;
+
+use super::attribute::{Killed, Known};
+use super::keeper::Keeper;
+use super::sample::Group;
+
+/// A service and its container.
+pub(super) struct Ward {
+    /// The service.
+    pub service: Service,
+    /// The container, as the engine last described it.
+    pub container: Option<Container>,
+    /// Where its figures are.
+    pub group: Option<Group>,
+    /// The process that does the work: the first one, or what the engine's `docker-init` started.
+    pub main: u32,
+    /// The kernel tells when it waits for memory.
+    pub trigger: Option<PressureTrigger>,
+    /// When it is started again.
+    pub keeper: Keeper,
+    /// What we did to it ends it until then, ms.
+    pub ours_until: u64,
+    /// Somebody asked the engine to end it; when, ms.
+    pub asked_to_end: Option<u64>,
+    /// The kernel killed the whole of it; when, ms.
+    pub oom_at: Option<u64>,
+    /// Its health, as last told.
+    pub health: String,
+    /// A worker: what it says of itself.
+    pub state: Option<State>,
+    /// Kills in it of which the worker has not yet said which document they hit: when, ms, and what.
+    pub kills_to_explain: Vec<(u64, Killed)>,
+    /// A model: connections to it.
+    pub callers: Option<usize>,
+    /// Restarts since we began.
+    pub restarts: u64,
+    /// Tasks that the kernel killed in it since we began.
+    pub kills: u64,
+}
+
+impl Ward {
+    /// Nothing known yet.
+    pub(super) fn new(service: Service) -> Self {
+        Self {
+            service,
+            container: None,
+            group: None,
+            main: 0,
+            trigger: None,
+            keeper: Keeper::default(),
+            ours_until: 0,
+            asked_to_end: None,
+            oom_at: None,
+            health: String::new(),
+            state: None,
+            kills_to_explain: Vec::new(),
+            callers: None,
+            restarts: 0,
+            kills: 0,
+        }
+    }
+
+    /// Its first process, where it runs.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.container.as_ref().filter(|found| found.is_there()).map(|found| found.pid)
+    }
+
+    /// Takes in what the engine says of it now. True: it is another run than before.
+    pub(super) fn see(&mut self, host: &Host, is_v2: bool, found: Option<Container>) -> bool {
+        let run = |container: &Option<Container>| {
+            container.as_ref().filter(|found| found.is_there()).map(|found| (found.id.clone(), found.pid))
+        };
+        let changed = run(&self.container) != run(&found);
+        self.container = found;
+        if !changed {
+            return false;
+        }
+        (self.group, self.main, self.trigger, self.state, self.callers) = (None, 0, None, None, None);
+        if let Some(found) = self.container.as_ref().filter(|found| found.is_there()) {
+            self.main = main_of(host, found.pid);
+            self.group = group_of(host, is_v2, found);
+        }
+        true
+    }
+
+    /// For telling whose a kill was; `limit` is its limit as last read.
+    pub(super) fn known(&self, limit: Option<u64>) -> Option<Known> {
+        let found = self.container.as_ref()?;
+        let limit = limit.or_else(|| found.limits.as_ref().map(|limits| limits.memory)).unwrap_or(0);
+        Some(Known { service: self.service.name.clone(), id: found.id.clone(), pid: self.main, limit })
+    }
+}
+
+fn group_of(host: &Host, is_v2: bool, found: &Container) -> Option<Group> {
+    let memory = cgroup::of_container(host, is_v2, found.pid, &found.id)?;
+    // A process that is gone may have left its number to another one.
+    if !memory.contains(&found.id) {
+        return None;
+    }
+    if is_v2 {
+        return Some(Group::V2(memory));
+    }
+    let cpu = memory.replacen("/memory/", "/cpuacct/", 1);
+    Some(Group::V1 { cpu: host.exists(&cpu).then_some(cpu), memory })
+}
+
+/// The engine puts its own first process before the program: that one's child is the program.
+fn main_of(host: &Host, pid: u32) -> u32 {
+    let comm = host.value(&format!("/proc/{pid}/comm")).unwrap_or_default();
+    if !matches!(comm.as_str(), "docker-init" | "tini" | "catatonit") {
+        return pid;
+    }
+    let children = host.value(&format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().next().and_then(|child| child.parse().ok()).unwrap_or(pid)
+}

@@ -1,0 +1,36 @@
+//! What the supervisor leaves for other commands of the program to find.
+
+use serde::{Deserialize, Serialize};
+
+use super::ladder::Rung;
+use crate::container::mode::Mode;
+use crate::host::Host;
+
+/// Where it is left.
+pub const STATE_FOLDER: &str = "/run/civicum-tune";
+
+/// The file of one deployment.
+pub fn state_file(deployment: &str) -> String {
+    format!("{STATE_FOLDER}/supervise.{deployment}.json")
+}
+
+/// What is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// Its process.
+    pub pid: u32,
+    /// The ladder.
+    pub rung: Rung,
+    /// How memory is shared out.
+    pub mode: Option<Mode>,
+}
+
+impl Word {
+    /// What the supervisor of this deployment left, if it runs.
+    pub fn read(host: &Host, deployment: &str) -> Option<Self> {
+        let word: Self = serde_json::from_str(&host.value(&state_file(deployment))?).ok()?;
+        // What a killed one left is not true any more.
+        let comm = host.value(&format!("/proc/{}/comm", word.pid))?;
+        (comm == "civicum-tune").then_some(word)
+    }
+}
