@@ -314,6 +314,7 @@ fn written(key: &Key) -> (String, &'static str) {
         "memory_reservation" => "services.a.memory = '1TiB'\n",
         "memory_swap" => "services.a.memory = '6MiB'\n",
         "needs" => "services.postgres.memory = '6MiB'\n",
+        _ if path == "services.a.reading.memory" => "services.a.memory = '4GiB'\n",
         _ if path.starts_with("services.a.settings.") => "services.a.role = 'postgres'\n",
         "reason" => "waivers.CT-ZRAM-001.until = 2027-03-31\n",
         "until" => "waivers.CT-ZRAM-001.reason = 'x'\n",

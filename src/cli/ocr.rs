@@ -30,28 +30,28 @@ pub(super) struct OcrCommand {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Who reads what has no text of its own
-    #[arg(long, value_enum, default_value_t = Policy::Auto)]
+    #[arg(long, env = "CIVICUM_TUNE_OCR_POLICY", value_enum, default_value_t = Policy::Auto)]
     policy: Policy,
     /// Pixels per inch at which a PDF's pages are drawn
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(72..=1200))]
+    #[arg(long, env = "CIVICUM_TUNE_OCR_DPI", default_value_t = 200, value_parser = clap::value_parser!(u32).range(72..=1200))]
     dpi: u32,
     /// The document's languages, as Tesseract names them
-    #[arg(long, default_value = "spa", value_name = "LANGUAGE", value_parser = language)]
+    #[arg(long, env = "CIVICUM_TUNE_OCR_LANGUAGE", default_value = "spa", value_name = "LANGUAGE", value_parser = language)]
     language: String,
     /// A document with more pages is not read
-    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    #[arg(long, env = "CIVICUM_TUNE_OCR_MAX_PAGES", default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     max_pages: u64,
     /// The most pixels of a page; a larger one is drawn smaller
-    #[arg(long, default_value_t = 20_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(10_000..=400_000_000))]
+    #[arg(long, env = "CIVICUM_TUNE_OCR_MAX_PIXELS", default_value_t = 20_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(10_000..=400_000_000))]
     max_pixels: u64,
     /// How long a page may take
-    #[arg(long, default_value = "60s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "CIVICUM_TUNE_OCR_PAGE_TIMEOUT", default_value = "60s", value_name = "TIME", value_parser = humantime::parse_duration)]
     page_timeout: Duration,
     /// The most memory of this process and of each of its tools
-    #[arg(long, default_value = "1GiB", value_name = "SIZE")]
+    #[arg(long, env = "CIVICUM_TUNE_OCR_MEMORY", default_value = "1GiB", value_name = "SIZE")]
     memory: Bytes,
     /// Threads of PP-OCR [default: the processors, at most 4]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, env = "CIVICUM_TUNE_OCR_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: Option<u16>,
     /// The folder with PP-OCR's models [env: `CIVICUM_TUNE_OCR_MODELS`] [default: /usr/lib/civicum-tune/ocr]
     #[arg(long, value_name = "DIR")]
@@ -60,7 +60,7 @@ pub(super) struct OcrCommand {
     #[arg(long, value_name = "LIB")]
     onnxruntime: Option<PathBuf>,
     /// Take a PDF's own text where it is good
-    #[arg(long, value_enum, default_value_t = TextLayer::Auto)]
+    #[arg(long, env = "CIVICUM_TUNE_OCR_TEXT_LAYER", value_enum, default_value_t = TextLayer::Auto)]
     text_layer: TextLayer,
     /// Tell every page that is done on standard error, as a line of JSON
     #[arg(long)]

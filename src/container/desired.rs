@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::mode::Mode;
 use super::role::{DATABASE_USER, Role};
+use super::work;
 use crate::profile::container::Publish;
 use crate::profile::mount::{self, Tmpfs, Volume};
 use crate::profile::settings::{Service as Written, Settings};
@@ -324,8 +325,12 @@ fn fixed(
         environment.extend(number("OLLAMA_CONTEXT_LENGTH", written.context));
         environment.extend(number("OLLAMA_NUM_PARALLEL", written.parallel));
     }
+    environment.extend(work::environment(role, written));
     environment.extend(written.environment.clone());
     let mut volumes = written.volumes.clone().unwrap_or_else(|| role.volumes(written));
+    volumes.extend(
+        work::schemas(role, written).filter(|own| volumes.iter().all(|volume| volume.target != own.target)),
+    );
     for volume in volumes.iter_mut().filter(|volume| volume.is_named()) {
         volume.source = format!("{deployment}-{}", volume.source);
     }

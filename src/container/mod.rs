@@ -16,6 +16,7 @@ pub mod role;
 pub mod settings;
 pub mod swarm;
 pub mod weight;
+pub mod work;
 
 /// Labels on all that we make: whose it is, and by which description it was made.
 pub mod label {

@@ -27,6 +27,7 @@ mod model;
 pub mod mount;
 mod numbers;
 mod parser_words;
+mod path;
 pub mod rule;
 pub mod saved_host;
 pub mod schema;
@@ -42,6 +43,8 @@ pub mod sysctl;
 pub mod target;
 pub mod validate;
 pub mod value;
+mod work;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -250,6 +250,7 @@ mod tests {
             // Some keys are nothing by themselves.
             let beside = match path.rsplit('.').next().unwrap() {
                 "needs" => "services.postgres.memory = '1GiB'\n",
+                _ if path == "services.a.reading.memory" => "services.a.memory = '4GiB'\n",
                 _ if path.starts_with("services.a.settings.") => "services.a.role = 'postgres'\n",
                 "memory_reservation" | "memory_swap" => "services.a.memory = '4GiB'\n",
                 "reason" => "waivers.CT-ZRAM-001.until = 2027-03-31\n",

@@ -3,7 +3,7 @@
 use super::finding::{Code, Finding, part};
 use super::settings::{Service, Settings};
 use super::suggest::nearest;
-use super::{Place, Profile};
+use super::{Place, Profile, worker};
 use crate::container::role::{MODEL, Role};
 use crate::t;
 
@@ -18,6 +18,7 @@ pub(super) fn check(profile: &Profile, settings: &Settings, findings: &mut Vec<F
         let role = Role::of(name, service.role.as_deref());
         without_effect(profile, name, service, role, findings);
         hardening(profile, name, service, findings);
+        worker::check(profile, (name, service), settings, findings);
     }
 }
 

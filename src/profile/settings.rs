@@ -215,6 +215,69 @@ pub struct Service {
     /// Settings of the PostgreSQL server.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
+    /// The host's folder of schemas, for a worker and an API.
+    #[serde(default)]
+    pub schemas: Option<String>,
+    /// How a worker reads.
+    #[serde(default)]
+    pub reading: Reading,
+    /// How a worker extracts.
+    #[serde(default)]
+    pub extraction: Extraction,
+    /// How long a worker keeps.
+    #[serde(default)]
+    pub retention: Retention,
+}
+
+/// `[services.NAME.reading]`; what is not written is the worker's to choose.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// `auto`, `pp-ocr` or `tesseract`.
+    pub policy: Option<String>,
+    /// Documents at a time, 0 to 64.
+    pub jobs: Option<u64>,
+    /// Of a document's process, and of each of its tools, bytes.
+    pub memory: Option<Bytes>,
+    /// Of PP-OCR, 1 to 64.
+    pub threads: Option<u64>,
+    /// Tesseract's names.
+    pub language: Option<String>,
+    /// Pixels per inch.
+    pub dpi: Option<u64>,
+    /// Of a document.
+    pub max_pages: Option<u64>,
+    /// Of a page.
+    pub max_pixels: Option<u64>,
+    /// Of a page, ms.
+    pub page_timeout_ms: Option<u64>,
+    /// Of a document, ms.
+    pub deadline_ms: Option<u64>,
+    /// `auto` or `never`.
+    pub text_layer: Option<String>,
+}
+
+/// `[services.NAME.extraction]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extraction {
+    /// Documents at a time, 0 to 64.
+    pub jobs: Option<u64>,
+    /// Of a document, ms.
+    pub deadline_ms: Option<u64>,
+    /// Tokens of an answer.
+    pub predict: Option<u64>,
+    /// What to look for, in words.
+    pub instruction: Option<String>,
+}
+
+/// `[services.NAME.retention]`, in days; `None`: for ever, and 365 for the archive.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retention {
+    /// Documents that were reviewed, or cancelled.
+    pub reviewed: Option<u64>,
+    /// Documents that nobody reviewed.
+    pub unreviewed: Option<u64>,
+    /// Finished jobs.
+    pub archive: Option<u64>,
 }
 
 impl Service {

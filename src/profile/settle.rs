@@ -64,7 +64,7 @@ impl Profile {
     ) -> Option<Result<Quantity, RuleError>> {
         let rule = leaf.value.rule()?;
         let mut vars = numbers.vars();
-        if let [section, name, _] = path.0.as_slice() {
+        if let [section, name, _, ..] = path.0.as_slice() {
             if section == "services" {
                 let memory = self.leaf(&["services", name, "memory"]).and_then(|leaf| leaf.value.rule());
                 vars.memory = memory.and_then(|rule| rule.size(&vars).ok()).map(|bytes| bytes.0);
@@ -115,7 +115,7 @@ impl Profile {
     }
 }
 
-struct Settler<'p> {
+pub(super) struct Settler<'p> {
     profile: &'p Profile,
     numbers: &'p Numbers,
     findings: Vec<Finding>,
@@ -238,6 +238,10 @@ impl Settler<'_> {
             memlock: self.flag(&at("memlock")).unwrap_or(false),
             secrets: self.written(&at("secrets")),
             settings: self.texts_below(&["services", name, "settings"]),
+            schemas: self.text(&at("schemas")),
+            reading: self.reading(name),
+            extraction: self.extraction(name),
+            retention: self.retention(name),
         }
     }
 
@@ -252,7 +256,7 @@ impl Settler<'_> {
         Some(entries.iter().filter_map(|text| parse(text).ok()).collect())
     }
 
-    fn duration(&self, path: &[&str]) -> Option<u64> {
+    pub(super) fn duration(&self, path: &[&str]) -> Option<u64> {
         match self.value(path)? {
             Value::Duration(span) => Some(span.0),
             _ => None,
@@ -310,11 +314,11 @@ impl Settler<'_> {
         }
     }
 
-    fn whole(&self, path: &[&str]) -> Option<u64> {
+    pub(super) fn whole(&self, path: &[&str]) -> Option<u64> {
         self.integer(path).and_then(|n| u64::try_from(n).ok())
     }
 
-    fn text(&self, path: &[&str]) -> Option<String> {
+    pub(super) fn text(&self, path: &[&str]) -> Option<String> {
         match self.value(path)? {
             Value::Text(value) => Some(value.clone()),
             _ => None,
@@ -328,14 +332,14 @@ impl Settler<'_> {
         }
     }
 
-    fn size(&mut self, path: &[&str]) -> Option<Bytes> {
+    pub(super) fn size(&mut self, path: &[&str]) -> Option<Bytes> {
         match self.quantity(path)? {
             Quantity::Size(bytes) => Some(bytes),
             Quantity::Number(_) => None,
         }
     }
 
-    fn number(&mut self, path: &[&str]) -> Option<f64> {
+    pub(super) fn number(&mut self, path: &[&str]) -> Option<f64> {
         match self.quantity(path)? {
             Quantity::Number(number) => Some(number),
             Quantity::Size(_) => None,
@@ -415,7 +419,7 @@ fn too_few_bytes(path: &KeyPath, leaf: &Leaf, rule: &Rule) -> Option<Finding> {
 }
 
 /// A number from 1 to 1024 without what stands behind its point.
-fn floor(number: f64) -> Option<u64> {
+pub(super) fn floor(number: f64) -> Option<u64> {
     (1..=1024).rev().find(|whole| f64::from(*whole) <= number).map(|whole: u32| u64::from(whole))
 }
 

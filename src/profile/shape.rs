@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::{container, mount};
+use super::{container, mount, path};
 use crate::lang::say;
 use crate::t;
 
@@ -55,12 +55,16 @@ pub enum Shape {
     SettingName,
     /// A model's file on the host.
     ModelPath,
+    /// A folder of the host.
+    Folder,
+    /// Tesseract's names of languages.
+    Languages,
     /// The id of a check of `doctor`.
     CheckId,
 }
 
 /// What is wrong, and what to do.
-type Objection = (String, Option<Cow<'static, str>>);
+pub(super) type Objection = (String, Option<Cow<'static, str>>);
 
 impl Shape {
     /// As an ECMA 262 regular expression that covers the whole text, for the JSON Schema. Where a rule can't be
@@ -91,6 +95,8 @@ impl Shape {
             }
             Self::Tmpfs => r"^/[^:\u0000-\u001f\u007f]+(:[0-9]+(\.[0-9]+)? ?([KMGT]i?B?|B)?)?$",
             Self::ModelPath => r"^/[^:\u0000-\u001f\u007f]+\.gguf$",
+            Self::Folder => r"^/[^:\u0000-\u001f\u007f]+$",
+            Self::Languages => r"^[A-Za-z0-9][A-Za-z0-9_]{1,39}([+][A-Za-z0-9][A-Za-z0-9_]{1,39})*$",
             Self::Capability => "^[A-Z][A-Z_]{2,30}$",
             Self::SettingName => "^[a-z][a-z0-9_]*([.][a-z][a-z0-9_]*)?$",
         }
@@ -125,8 +131,8 @@ impl Shape {
             ),
             Self::KernelArgument => kernel_argument(text),
             Self::SysctlKey => sysctl_key(text),
-            Self::SwapPath => swap_path(text),
-            Self::Extends => extends(text),
+            Self::SwapPath => path::swap_path(text),
+            Self::Extends => path::extends(text),
             Self::Address => match text.parse::<IpAddr>() {
                 Ok(_) => Ok(()),
                 Err(_) => Err((
@@ -164,19 +170,20 @@ impl Shape {
                     t!("`{text}` does not end in .gguf", text = shortened(text)),
                     Some(say("as in \"/srv/models/model.gguf\"")),
                 )),
-                Some(_) => mount::Volume::parse(&format!("{text}:/models/model.gguf:ro"))
-                    .map_err(|why| (why, Some(say("as in \"/srv/models/model.gguf\""))))
-                    .and_then(|volume| {
-                        if volume.is_named() {
-                            let why = t!("`{text}` is no absolute path", text = shortened(text));
-                            return Err((why, Some(say("as in \"/srv/models/model.gguf\""))));
-                        }
-                        Ok(())
-                    }),
+                Some(_) => path::mounted(text, || say("as in \"/srv/models/model.gguf\"")),
             },
             Self::Tmpfs => mount::Tmpfs::parse(text)
                 .map(|_| ())
                 .map_err(|why| (why, Some(say("as in \"/tmp\" or \"/tmp:64MiB\"")))),
+            Self::Folder => path::mounted(text, || say("as in \"/srv/schemas\"")),
+            Self::Languages => text.split('+').try_for_each(|name| {
+                made_of(
+                    name,
+                    40,
+                    |c, first| c.is_ascii_alphanumeric() || (!first && c == '_'),
+                    || say("as Tesseract names them, joined by `+`: spa, spa+eng"),
+                )
+            }),
             Self::Capability => made_of(
                 text,
                 31,
@@ -193,11 +200,11 @@ impl Shape {
     }
 }
 
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     text.chars().take(70).collect()
 }
 
-fn one_line(text: &str) -> Result<(), Objection> {
+pub(super) fn one_line(text: &str) -> Result<(), Objection> {
     match text.chars().find(|c| c.is_control()) {
         None if text.len() <= 4096 => Ok(()),
         None => Err((t!("the text has more than 4096 bytes"), None)),
@@ -258,64 +265,6 @@ fn sysctl_key(text: &str) -> Result<(), Objection> {
     let parts: Vec<&str> = text.split(['.', '/']).collect();
     if parts.len() < 2 || parts.iter().any(|part| part.is_empty()) {
         return Err((t!("`{text}` is not the name of a sysctl", text = text), Some(rule())));
-    }
-    Ok(())
-}
-
-fn swap_path(text: &str) -> Result<(), Objection> {
-    const NOT_BELOW: [&str; 5] = ["/proc", "/sys", "/dev", "/run", "/tmp"];
-    const OF_THE_SYSTEM: [&str; 7] = ["/etc", "/usr", "/boot", "/bin", "/sbin", "/lib", "/lib64"];
-    one_line(text)?;
-    let Some(inside) = text.strip_prefix('/') else {
-        return Err((t!("the path is not absolute"), Some(say("for example /civicum.swap"))));
-    };
-    if text.chars().any(|c| c.is_whitespace() || super::finding::is_harmful(c)) {
-        return Err((
-            t!("the path contains a blank"),
-            Some(say("fstab and unit files part words at blanks")),
-        ));
-    }
-    if let Some(c) = text.chars().find(|c| "\"'`$\\;&|<>*?[]{}()!#~%".contains(*c)) {
-        return Err((
-            t!("the path contains `{c}`", c = c),
-            Some(say("use letters, digits, `-`, `_` and `.`")),
-        ));
-    }
-    if inside.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
-        return Err((
-            t!("the path has an empty, `.` or `..` part"),
-            Some(say("write the shortest form, as in /var/swap/civicum.swap")),
-        ));
-    }
-    if text.len() > 200 || inside.split('/').any(|part| part.len() > 100) {
-        return Err((t!("the path is too long"), None));
-    }
-    let below = |folder: &&&str| text == **folder || text.starts_with(&format!("{folder}/"));
-    if let Some(folder) = NOT_BELOW.iter().find(below) {
-        return Err((
-            t!("a swap file can't live below {folder}", folder = folder),
-            Some(say("it must be on a disk's file system, as /civicum.swap is")),
-        ));
-    }
-    if let Some(folder) = OF_THE_SYSTEM.iter().find(below) {
-        return Err((
-            t!("{folder} belongs to the system's packages and settings, not to swap", folder = folder),
-            Some(say("for example /civicum.swap or /var/swap/civicum.swap")),
-        ));
-    }
-    Ok(())
-}
-
-fn extends(text: &str) -> Result<(), Objection> {
-    if !is_file(text) {
-        return Shape::ProfileName.check(text);
-    }
-    one_line(text)?;
-    if !text.starts_with('/') && text.split('/').any(|part| part == "..") {
-        return Err((
-            t!("a profile can't extend a file outside its own folder by `..`"),
-            Some(say("put the file beside or below this one, or write its absolute path")),
-        ));
     }
     Ok(())
 }
