@@ -18,7 +18,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
@@ -63,6 +63,20 @@ const LONGEST: Duration = Duration::from_secs(600);
 
 /// Whoever does not say in this time what he wants is cut off.
 const HEAD: Duration = Duration::from_secs(10);
+
+/// How long whoever was answered in the middle of his words may go on before he is cut off.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Closes a connection whose peer may still be sending: with bytes left unread the kernel would reset it, and the peer, a
+/// proxy for one, may lose the answer that he was given.
+async fn linger(mut stream: TcpStream) {
+    let _ = timeout(LINGER, async {
+        let _ = stream.shutdown().await;
+        let mut part = vec![0; 16 << 10];
+        while matches!(stream.read(&mut part).await, Ok(1..)) {}
+    })
+    .await;
+}
 
 /// tokio's clock as hyper wants it.
 #[derive(Clone)]
@@ -119,7 +133,9 @@ where
                 .keep_alive(true)
                 .max_buf_size(32 << 10)
                 .serve_connection(Tcp(stream), service);
-            let _ = timeout(LONGEST, connection).await;
+            if let Ok(Ok(parts)) = timeout(LONGEST, connection.without_shutdown()).await {
+                linger(parts.io.0).await;
+            }
             drop(place);
         });
     }

@@ -166,6 +166,18 @@ fn what_is_wrong_is_refused_with_its_reason() {
                 "{path}: {found} {told}"
             );
         }
+        // Refused in the middle of a body: the answer arrives all the same, and the connection is not reset.
+        for _ in 0..20 {
+            let head = "POST /v1/documents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer no\r\nContent-Length: 8388608\r\n\r\n";
+            let mut stream = TcpStream::connect(&served.address).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            for _ in 0..128 {
+                stream.write_all(&[b'x'; 65_536]).unwrap();
+            }
+            let mut text = String::new();
+            stream.read_to_string(&mut text).unwrap();
+            assert!(text.starts_with("HTTP/1.1 401"), "{text}");
+        }
         // A body whose size nobody told is cut off at the same place.
         let head = format!(
             "POST /v1/documents HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -198,6 +210,92 @@ fn what_is_wrong_is_refused_with_its_reason() {
 fn walk(folder: &std::path::Path) -> usize {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| if path.is_dir() { walk(&path) } else { 1 }).sum()
+}
+
+/// As if a worker had read it.
+async fn done(place: &Place, id: i64) {
+    let sql = "with gone as (delete from civicum.job where document_id = $1 returning *) insert into civicum.job_archive \
+               (id, queue, state, document_id, priority, attempt, max_attempts, crashes, max_crashes, created_at) \
+               select id, queue, 'done', document_id, priority, 1, 5, 0, 2, created_at from gone";
+    assert_eq!(place.session().await.client.execute(sql, &[&id]).await.unwrap(), 1);
+}
+
+#[test]
+fn a_result_waits_for_its_review_and_every_review_stays() {
+    api_test("review", async |place, served| {
+        for _ in 0..2 {
+            assert_eq!(served.ask("POST", "/v1/documents?name=a.pdf", PDF).0, 202);
+        }
+        let yes = br#"{"verdict": "accepted", "reviewer": "Ana", "note": "bien"}"#;
+        let (status, told) = served.ask("POST", "/v1/documents/1/review", yes);
+        assert!(status == 409 && told["detail"].as_str().unwrap().contains("is queued"), "{told}");
+        done(place, 1).await;
+        let (status, told) = served.ask("POST", "/v1/documents/1/review", yes);
+        assert_eq!(
+            (status, &told["state"], &told["review"]["reviewer"]),
+            (200, &"accepted".into(), &"Ana".into()),
+            "{told}"
+        );
+        let no = br#"{"verdict": "rejected", "reviewer": "Luis '); drop table civicum.review; --"}"#;
+        let (status, told) = served.ask("POST", "/v1/documents/1/review", no);
+        assert_eq!(
+            (status, &told["state"], &told["review"]["note"]),
+            (200, &"rejected".into(), &Value::Null),
+            "{told}"
+        );
+        assert_eq!(place.one("select count(*) from civicum.review").await, 2);
+        let (_, told) = served.ask("GET", "/v1/documents?state=rejected", b"");
+        assert_eq!(told["documents"].as_array().unwrap().len(), 1, "{told}");
+        let (status, told) = served.ask("GET", "/v1/documents?state=gone", b"");
+        assert!(status == 400 && told["detail"].as_str().unwrap().contains("accepted"), "{told}");
+        let long = format!(r#"{{"verdict": "accepted", "reviewer": "A", "note": "{}"}}"#, "x".repeat(2001));
+        let huge = vec![b' '; 17 << 10];
+        for (body, status) in [
+            (&b""[..], 400),
+            (b"[]", 400),
+            (br#"{"verdict": "done", "reviewer": "A"}"#, 400),
+            (br#"{"verdict": "accepted"}"#, 400),
+            (br#"{"verdict": "accepted", "reviewer": " "}"#, 400),
+            (br#"{"verdict": "accepted", "reviewer": "a\u0000"}"#, 400),
+            (br#"{"verdict": "accepted", "reviewer": "a", "id": 2}"#, 400),
+            (long.as_bytes(), 400),
+            (&huge, 413),
+        ] {
+            let (found, told) = served.ask("POST", "/v1/documents/1/review", body);
+            assert_eq!(found, status, "{told}");
+        }
+        assert_eq!(served.ask("POST", "/v1/documents/99/review", yes).0, 404);
+        assert_eq!(served.ask("GET", "/v1/documents/1/review", b"").0, 405);
+        assert_eq!(place.one("select count(*) from civicum.review").await, 2);
+    });
+}
+
+#[test]
+fn a_slow_list_holds_up_nobody() {
+    api_test("slow", async |place, served| {
+        assert_eq!(served.ask("POST", "/v1/documents", PDF).0, 202);
+        std::thread::scope(|scope| {
+            // Lists need it, a document that comes in does not.
+            let lock =
+                "begin; lock table civicum.review in access exclusive mode; select pg_sleep(4); commit";
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async { place.session().await.client.batch_execute(lock).await.unwrap() });
+            });
+            std::thread::sleep(Duration::from_millis(700));
+            let lists: Vec<_> =
+                (0..6).map(|_| scope.spawn(|| served.ask("GET", "/v1/documents", b"").0)).collect();
+            std::thread::sleep(Duration::from_millis(300));
+            let begun = std::time::Instant::now();
+            assert_eq!(served.ask("POST", "/v1/documents", PDF).0, 202);
+            assert_eq!(served.ask("GET", "/health", b"").0, 200);
+            assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+            assert!(lists.iter().all(|list| !list.is_finished()));
+            for list in lists {
+                assert_eq!(list.join().unwrap(), 200);
+            }
+        });
+    });
 }
 
 #[test]

@@ -111,6 +111,34 @@ fn ruts(said: &Said) -> Vec<(&str, bool)> {
 
 const RUTS: [(&str, bool); 3] = [("12345678-5", true), ("76543210-3", true), ("9876543-3", true)];
 
+/// A page that lies on its side, or stands on its head, says what it says upright, with boxes on the page as it came.
+#[test]
+fn a_turned_page_is_turned() {
+    let of = |name: &str| read(&["--policy", "tesseract", name]).document;
+    let upright = of("letter.png");
+    let first = |document: &Value| -> Vec<i64> {
+        document["pages"][0]["lines"][0]["box"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|n| n.as_i64().unwrap())
+            .collect()
+    };
+    let [left, top, width, height] = first(&upright)[..] else { panic!("a box has four numbers") };
+    let (across, down) =
+        (upright["pages"][0]["width"].as_i64().unwrap(), upright["pages"][0]["height"].as_i64().unwrap());
+    for (name, place) in [
+        ("turned-90.png", [top, across - left - width, height, width]),
+        ("turned-180.png", [across - left - width, down - top - height, width, height]),
+        ("turned-270.png", [down - top - height, left, height, width]),
+    ] {
+        let found = of(name);
+        assert_eq!((&found["text"], &found["ruts"]), (&upright["text"], &upright["ruts"]), "{name}");
+        let near = first(&found).iter().zip(place).all(|(a, b)| (a - b).abs() <= 2);
+        assert!(near, "{name}: {:?}, and not {place:?}", first(&found));
+    }
+}
+
 #[test]
 fn a_text_layer_is_taken_as_it_is() {
     let said = read(&["text-layer.pdf"]);

@@ -10,8 +10,8 @@ mod database;
 use database::Place;
 
 use civicum_tune::queue::{
-    Became, Claim, Enqueued, Held, Made, NewDocument, Queue, Queued, Session, Stored, listen, migrate,
-    register,
+    Became, Claim, Enqueued, Held, Made, NEWEST, NewDocument, Queue, Queued, Session, Stored, listen,
+    migrate, register,
 };
 
 impl Place {
@@ -256,7 +256,7 @@ queue_test!(the_archive_has_its_months_and_drops_old_ones, place, {
     assert_eq!(place.one(parts).await, 3);
     assert_eq!(
         migrate(&mut place.session().await.client).await.unwrap(),
-        1,
+        NEWEST,
         "a second migration changes nothing"
     );
     session.client.batch_execute("insert into civicum.migration (version) values (99)").await.unwrap();

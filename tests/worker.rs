@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use civicum_tune::queue::{Document, NewDocument, Queued, Store};
+use civicum_tune::queue::{Document, NewDocument, Queued, Reviewed, Store, Verdict};
 use database::Place;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -41,7 +41,9 @@ impl Stage<'_> {
         command.args(["worker", "--ocr-policy", "tesseract"]).args(args);
         command
             .env("CIVICUM_TUNE_DATABASE", &self.place.url)
-            .env("CIVICUM_TUNE_DOCUMENTS", self.folder.path());
+            .env("CIVICUM_TUNE_DOCUMENTS", self.folder.path())
+            .env("TMPDIR", self.folder.path().join("tmp"));
+        let _ = std::fs::create_dir(self.folder.path().join("tmp"));
         let log =
             std::fs::File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
         Worker(command.stdin(Stdio::null()).stderr(log).spawn().unwrap())
@@ -192,6 +194,17 @@ fn a_worker_that_is_killed_loses_nothing_and_one_that_is_asked_to_stop_gives_bac
         let second = stage.worker(&[&slow[..], &["--grace", "0s"]].concat());
         tokio::time::sleep(Duration::from_secs(2)).await;
         let reader = children(first.0.id());
+        // Its tools, too: they would read on for minutes.
+        let begun = Instant::now();
+        let tools = loop {
+            let tools: Vec<u32> = reader.iter().flat_map(|reader| children(*reader)).collect();
+            if !tools.is_empty() || begun.elapsed() > Duration::from_secs(10) {
+                break tools;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        assert!(!tools.is_empty(), "the reader ran no tool");
+        let reader = [reader, tools].concat();
         first.signal(Signal::SIGKILL);
         let begun = Instant::now();
         loop {
@@ -253,6 +266,9 @@ fn cancel_pause_and_a_database_that_goes_away() {
         Queued(&stage.place.session().await.client).cancel(id).await.unwrap();
         stage.until(id, &["cancelled"]).await;
         assert!(begun.elapsed() < Duration::from_secs(3), "it took {:?}", begun.elapsed());
+        // A reader that is killed tidies up nothing: its worker does.
+        let left = std::fs::read_dir(stage.folder.path().join("tmp")).unwrap().count();
+        assert_eq!(left, 0, "scratch files were left");
         worker.signal(Signal::SIGUSR1);
         tokio::time::sleep(Duration::from_millis(300)).await;
         let small = stage.enqueue("corto.pdf", &long(2)).await;
@@ -266,6 +282,119 @@ fn cancel_pause_and_a_database_that_goes_away() {
         let document = stage.until(small, &["done"]).await;
         assert_eq!(document.crashes, Some(0), "{}", stage.log());
         assert_eq!(stage.place.one("select count(*) from civicum.result").await, 1);
+    });
+}
+
+#[test]
+fn what_was_kept_long_enough_goes_and_nothing_else() {
+    worker_test("retention", async |stage| {
+        let pdf = |text: &str| [&long(1)[..], format!("%{text}").as_bytes()].concat();
+        // Accepted and old; accepted lately; the same file as the first, not reviewed; old, failed and not looked at.
+        let first = pdf("first");
+        let ids = [
+            stage.enqueue("uno.pdf", &first).await,
+            stage.enqueue("dos.pdf", &pdf("second")).await,
+            stage.enqueue("tres.pdf", &first).await,
+            stage.enqueue("cuatro.pdf", b"%PDF-1.4 nothing").await,
+            stage.enqueue("cinco.pdf", &pdf("fifth")).await,
+        ];
+        let mut worker = stage.worker(&["--until-empty"]);
+        assert!(worker.0.wait().unwrap().success(), "{}", stage.log());
+        let session = stage.place.session().await;
+        let queued = Queued(&session.client);
+        for id in [ids[0], ids[1], ids[4]] {
+            assert_eq!(
+                queued.review(id, Verdict::Accepted, "Ana", Some("visto")).await.unwrap(),
+                Reviewed::Taken
+            );
+        }
+        assert_eq!(
+            queued.review(ids[3], Verdict::Accepted, "Ana", None).await.unwrap(),
+            Reviewed::Not("failed".to_owned())
+        );
+        let older = |days: i32, ids: Vec<i64>| {
+            let client = &session.client;
+            async move {
+                let days = f64::from(days);
+                for sql in [
+                    "update civicum.document set submitted_at = submitted_at - $1 * interval '1 day' where id = any($2)",
+                    "update civicum.job_archive set finished_at = finished_at - $1 * interval '1 day' where document_id = any($2)",
+                    "update civicum.review set made_at = made_at - $1 * interval '1 day' where document_id = any($2)",
+                ] {
+                    client.execute(sql, &[&days, &ids]).await.unwrap();
+                }
+            }
+        };
+        older(40, vec![ids[0], ids[2], ids[3], ids[4]]).await;
+        let files = |folder: &Path| -> usize {
+            let folders = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            folders.filter(|path| path.is_dir()).map(|path| std::fs::read_dir(path).unwrap().count()).sum()
+        };
+        // Four files came in, four results out.
+        assert_eq!(files(stage.folder.path()), 8);
+        let round = async |keep: &[&str]| {
+            let worker = stage.worker(keep);
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            worker.signal(Signal::SIGTERM);
+            let mut worker = worker;
+            assert!(worker.0.wait().unwrap().success());
+        };
+        // Without a word nothing goes, and by itself nothing unreviewed does.
+        round(&[]).await;
+        assert_eq!(
+            stage.place.one("select count(*) from civicum.document where deleted_at is not null").await,
+            0
+        );
+        round(&["--keep-reviewed", "30"]).await;
+        for (id, state) in ids.iter().zip(["deleted", "accepted", "done", "failed", "deleted"]) {
+            let document = stage.document(*id).await;
+            assert_eq!(document.state, state, "{document:?}");
+            assert_eq!(document.name.is_empty(), state == "deleted");
+        }
+        // The files are young yet.
+        assert_eq!(files(stage.folder.path()), 8);
+        let folders = std::fs::read_dir(stage.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        for folder in folders.filter(|path| path.is_dir()) {
+            for file in std::fs::read_dir(folder).unwrap() {
+                let file = std::fs::File::options().write(true).open(file.unwrap().path()).unwrap();
+                file.set_modified(std::time::SystemTime::now() - Duration::from_secs(7200)).unwrap();
+            }
+        }
+        session.client.execute("update civicum.trash set since = now()", &[]).await.unwrap();
+        // Somebody sends the fifth again: it stays, whatever was decided of the one before.
+        let again = stage.enqueue("otra.pdf", &pdf("fifth")).await;
+        session
+            .client
+            .execute("update civicum.job set run_at = now() + interval '1 hour'", &[])
+            .await
+            .unwrap();
+        round(&["--keep-reviewed", "30"]).await;
+        // The first file is the third document's too; of the fifth the result alone goes.
+        assert_eq!(files(stage.folder.path()), 6, "{}", stage.log());
+        stage.result(ids[2]).await;
+        // Who wants what nobody looked at gone is told so, before and after.
+        round(&["--keep-reviewed", "30", "--keep-unreviewed", "45"]).await;
+        // The worker has ended; as long as one lives it counts.
+        session.client.execute("update civicum.worker set lost_at = null", &[]).await.unwrap();
+        let stats = queued.review_stats().await.unwrap();
+        assert_eq!(
+            (stats.soon_deleted, stats.deleted, stats.deleted_unreviewed, stats.waiting),
+            (2, 2, 0, 1),
+            "{stats:?}"
+        );
+        round(&["--keep-unreviewed", "35"]).await;
+        let stats = queued.review_stats().await.unwrap();
+        assert_eq!((stats.deleted, stats.deleted_unreviewed, stats.failed), (4, 2, 0), "{stats:?}");
+        assert_eq!(stage.log().matches("nobody reviewed").count(), 2, "{}", stage.log());
+        assert_eq!(queued.retry(Some(ids[3])).await.unwrap(), 0, "what is deleted is not read again");
+        // What is not there any more ends as that.
+        session.client.execute("update civicum.job set run_at = now()", &[]).await.unwrap();
+        let sum = stage.document(again).await.sha256;
+        std::fs::remove_file(stage.folder.path().join(&sum[..2]).join(&sum)).unwrap();
+        let worker = stage.worker(&[]);
+        let document = stage.until(again, &["failed"]).await;
+        assert!(document.last_error.as_deref().unwrap().starts_with("gone:"), "{document:?}");
+        drop(worker);
     });
 }
 

@@ -1,7 +1,9 @@
 //! The documents' HTTP API, behind the proxy: hand a document in, ask how far it is, fetch what came out.
 
 mod door;
+mod review;
 mod routes;
+mod sessions;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -16,6 +18,7 @@ use crate::queue::{Database, Store};
 use crate::t;
 
 use door::Door;
+use sessions::Sessions;
 
 /// What is described of it, in the words of OpenAPI 3.1.
 const DESCRIPTION: &str = include_str!("openapi.json");
@@ -40,7 +43,7 @@ pub struct Api {
 struct Shared {
     api: Api,
     door: Door,
-    session: routes::Link,
+    sessions: Sessions,
 }
 
 impl Api {
@@ -61,7 +64,7 @@ impl Api {
                 listener.with_context(|| t!("{address} can't be listened on", address = address))?;
             let shared = Rc::new(Shared {
                 door: Door::new(self.token.as_deref()),
-                session: routes::Link::new(self.database.clone()),
+                sessions: Sessions::new(self.database.clone()),
                 api: self,
             });
             let serving = http::serve(listener, move |request| routes::answer(Rc::clone(&shared), request));

@@ -1,7 +1,6 @@
 //! The paths, and what each does.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,44 +10,22 @@ use hyper::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use hyper::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::timeout;
-use tokio_postgres::Client;
 
-use super::{DESCRIPTION, Shared};
+use super::{DESCRIPTION, Shared, review};
 use crate::document::Kind;
 use crate::http::{self, Answer};
-use crate::queue::{Database, Document, NewDocument, QueueError, Queued, Stored, schemas};
+use crate::queue::{Document, NewDocument, QueueError, Queued, STATES, Stored, schemas};
 
 /// A sender that says nothing for so long has gone.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The session with the database, opened anew when it has ended.
-pub(super) struct Link {
-    database: Database,
-    client: RefCell<Option<Rc<Client>>>,
-}
-
-impl Link {
-    pub(super) const fn new(database: Database) -> Self {
-        Self { database, client: RefCell::new(None) }
-    }
-
-    async fn client(&self) -> Result<Rc<Client>, QueueError> {
-        if let Some(client) = self.client.borrow().as_ref().filter(|client| !client.is_closed()) {
-            return Ok(Rc::clone(client));
-        }
-        let client = Rc::new(self.database.connect().await?.client);
-        *self.client.borrow_mut() = Some(Rc::clone(&client));
-        Ok(client)
-    }
-}
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What was refused, and why, as RFC 9457 has it.
-struct Problem {
+pub(super) struct Problem {
     status: StatusCode,
     detail: Cow<'static, str>,
 }
 
-fn problem(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Problem {
+pub(super) fn problem(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Problem {
     Problem { status, detail: detail.into() }
 }
 
@@ -87,7 +64,7 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Pr
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     match (&method, parts.as_slice()) {
         (&Method::GET, ["health"]) => {
-            shared.session.client().await?;
+            shared.sessions.read().await?;
             return Ok(http::text(StatusCode::OK, "text/plain", "ok\n"));
         }
         (&Method::GET, ["openapi.json"]) => {
@@ -105,10 +82,20 @@ async fn route(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Pr
             Ok(as_json(StatusCode::OK, &shown(&document(shared, number(id)?).await?)))
         }
         (&Method::GET, ["v1", "documents", id, "result", stage]) => result(shared, number(id)?, stage).await,
+        (&Method::POST, ["v1", "documents", id, "review"]) => {
+            review::take(shared, number(id)?, request).await
+        }
         (&Method::DELETE, ["v1", "documents", id]) => cancel(shared, number(id)?).await,
-        (_, ["v1", "documents"] | ["v1", "documents", _] | ["v1", "documents", _, "result", _]) => Err(
-            problem(StatusCode::METHOD_NOT_ALLOWED, "this path does not know that method; see /openapi.json"),
-        ),
+        (
+            _,
+            ["v1", "documents"]
+            | ["v1", "documents", _]
+            | ["v1", "documents", _, "result", _]
+            | ["v1", "documents", _, "review"],
+        ) => Err(problem(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this path does not know that method; see /openapi.json",
+        )),
         _ => Err(problem(StatusCode::NOT_FOUND, "there is no such path; see /openapi.json")),
     }
 }
@@ -118,12 +105,12 @@ fn number(text: &str) -> Result<i64, Problem> {
     number.ok_or_else(|| problem(StatusCode::NOT_FOUND, "a document's number is a whole number above 0"))
 }
 
-fn as_json(status: StatusCode, value: &Value) -> Answer {
+pub(super) fn as_json(status: StatusCode, value: &Value) -> Answer {
     http::text(status, "application/json", format!("{value}\n"))
 }
 
 /// What callers see of a document.
-fn shown(of: &Document) -> Value {
+pub(super) fn shown(of: &Document) -> Value {
     json!({
         "id": of.id,
         "state": of.state,
@@ -137,11 +124,13 @@ fn shown(of: &Document) -> Value {
         "submitted_at": of.submitted_at,
         "started_at": of.started_at,
         "finished_at": of.finished_at,
+        "review": of.review,
+        "deleted_at": of.deleted_at,
     })
 }
 
-async fn document(shared: &Shared, id: i64) -> Result<Document, Problem> {
-    let client = shared.session.client().await?;
+pub(super) async fn document(shared: &Shared, id: i64) -> Result<Document, Problem> {
+    let client = shared.sessions.read().await?;
     let found = Queued(&client).documents(Some(id), None, 1).await?;
     found
         .into_iter()
@@ -179,7 +168,12 @@ fn asked(query: Option<&str>, known: &[&str]) -> Result<Asked, Problem> {
             "name" => asked.name = Some(text(255)?),
             "schema" => asked.schema = Some(text(64)?),
             "key" => asked.key = Some(text(200)?),
-            "state" => asked.state = Some(text(20)?),
+            "state" => {
+                if !STATES.contains(&value.as_ref()) {
+                    return Err(bad(format!("there is no such state; there are: {}", STATES.join(", "))));
+                }
+                asked.state = Some(value.into_owned());
+            }
             "priority" => {
                 let number = value.parse().ok().filter(|n| (-100..=100).contains(n));
                 asked.priority =
@@ -244,7 +238,7 @@ async fn submit(shared: &Shared, request: Request<Incoming>) -> Result<Answer, P
 }
 
 async fn enqueue(shared: &Shared, asked: &Asked, file: &Stored) -> Result<Answer, Problem> {
-    let client = shared.session.client().await?;
+    let client = shared.sessions.write().await?;
     let name = asked.name.as_deref().unwrap_or("document");
     let new = NewDocument {
         file,
@@ -273,7 +267,7 @@ async fn enqueue(shared: &Shared, asked: &Asked, file: &Stored) -> Result<Answer
 
 async fn list(shared: &Shared, query: Option<&str>) -> Result<Answer, Problem> {
     let asked = asked(query, &["state", "most"])?;
-    let client = shared.session.client().await?;
+    let (client, _turn) = shared.sessions.list().await?;
     let documents = Queued(&client).documents(None, asked.state.as_deref(), asked.most).await?;
     let documents: Vec<Value> = documents.iter().map(shown).collect();
     Ok(as_json(StatusCode::OK, &json!({ "documents": documents })))
@@ -281,14 +275,15 @@ async fn list(shared: &Shared, query: Option<&str>) -> Result<Answer, Problem> {
 
 async fn result(shared: &Shared, id: i64, stage: &str) -> Result<Answer, Problem> {
     let document = document(shared, id).await?;
-    let client = shared.session.client().await?;
+    let client = shared.sessions.read().await?;
     let results = Queued(&client).results(id).await?;
     let Some((_, sha256)) = results.iter().find(|(name, _)| name == stage) else {
         if !matches!(stage, "ocr" | "extract") {
             return Err(problem(StatusCode::NOT_FOUND, "a result is of the stage ocr or extract"));
         }
         let detail = format!("document {id} has no result of that stage; it is {}", document.state);
-        return Err(problem(StatusCode::CONFLICT, detail));
+        let gone = document.deleted_at.is_some();
+        return Err(problem(if gone { StatusCode::GONE } else { StatusCode::CONFLICT }, detail));
     };
     let file = shared.api.store.open_file(sha256).map_err(|error| {
         eprintln!(
@@ -302,7 +297,7 @@ async fn result(shared: &Shared, id: i64, stage: &str) -> Result<Answer, Problem
 
 async fn cancel(shared: &Shared, id: i64) -> Result<Answer, Problem> {
     document(shared, id).await?;
-    let client = shared.session.client().await?;
+    let client = shared.sessions.write().await?;
     let (cancelled, asked) = Queued(&client).cancel(id).await?;
     if cancelled + asked == 0 {
         let state = document(shared, id).await?.state;

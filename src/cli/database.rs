@@ -14,14 +14,9 @@ use crate::t;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The queue")]
 pub(super) struct Where {
-    /// The database: postgresql://USER@HOST:PORT/DATABASE; only one of this host's own networks
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "CIVICUM_TUNE_DATABASE",
-        default_value = "postgresql://civicum@127.0.0.1/civicum"
-    )]
-    database: String,
+    /// The database: <postgresql://USER@HOST:PORT/DATABASE>; only one of this host's own networks [default: civicum on 127.0.0.1]
+    #[arg(long, value_name = "URL", env = "CIVICUM_TUNE_DATABASE")]
+    database: Option<String>,
     /// The file that holds the database's password
     #[arg(long, value_name = "FILE", env = "CIVICUM_TUNE_PASSWORD_FILE")]
     password_file: Option<PathBuf>,
@@ -30,17 +25,21 @@ pub(super) struct Where {
 /// Where the documents are.
 #[derive(Debug, Args)]
 pub(super) struct Documents {
-    /// The folder that holds documents and results
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "CIVICUM_TUNE_DOCUMENTS",
-        default_value = "/var/lib/civicum/documents"
-    )]
-    documents: String,
+    /// The folder that holds documents and results [default: /var/lib/civicum/documents]
+    #[arg(long, value_name = "DIR", env = "CIVICUM_TUNE_DOCUMENTS")]
+    documents: Option<String>,
 }
 
+/// Where nobody says which.
+const DATABASE: &str = "postgresql://civicum@127.0.0.1/civicum";
+const DOCUMENTS: &str = "/var/lib/civicum/documents";
+
 impl Where {
+    /// Did somebody say which database, or how to get in?
+    pub(super) const fn is_named(&self) -> bool {
+        self.database.is_some() || self.password_file.is_some()
+    }
+
     pub(super) fn database(&self) -> anyhow::Result<Database> {
         let password = match &self.password_file {
             None => None,
@@ -49,13 +48,18 @@ impl Where {
                     .with_context(|| t!("{path} is no text", path = path.display()))?,
             ),
         };
-        Ok(Database::parse(&self.database, password.as_deref())?)
+        Ok(Database::parse(self.database.as_deref().unwrap_or(DATABASE), password.as_deref())?)
     }
 }
 
 impl Documents {
+    /// Did somebody say which folder?
+    pub(super) const fn is_named(&self) -> bool {
+        self.documents.is_some()
+    }
+
     pub(super) fn store(&self) -> anyhow::Result<Store> {
-        let absolute = std::path::absolute(&self.documents)?;
+        let absolute = std::path::absolute(self.documents.as_deref().unwrap_or(DOCUMENTS))?;
         Store::open(&absolute.to_string_lossy())
             .with_context(|| t!("--documents names the folder that holds the documents"))
     }

@@ -261,6 +261,15 @@ fn misused(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
+/// Would this command line be understood? No word of it is carried out.
+fn understood(words: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    let error = Cli::try_parse_from(words).err();
+    error.map_or(Ok(()), |error| {
+        let plain = error.to_string();
+        anyhow::bail!(plain.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned())
+    })
+}
+
 /// As gettext looks for it: the first of these that is set.
 fn locale() -> Language {
     let set = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(terminal::environment);

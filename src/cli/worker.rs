@@ -11,6 +11,7 @@ use super::{Answer, Outcome};
 use crate::host::terminal;
 use crate::llm::{Limits, Server};
 use crate::profile::outside;
+use crate::queue::Keep;
 use crate::render::style::printable;
 use crate::t;
 use crate::worker::{Extract, Ocr, Worker};
@@ -59,8 +60,14 @@ pub(super) struct WorkerCommand {
     #[arg(long, value_name = "TIME", default_value = "25s", env = "CIVICUM_TUNE_GRACE")]
     grace: humantime::Duration,
     /// How long finished jobs stay in the archive, days
-    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(i32).range(1..=36_500))]
+    #[arg(long, value_name = "DAYS", default_value_t = 365, env = "CIVICUM_TUNE_KEEP_DAYS", value_parser = clap::value_parser!(i32).range(1..=36_500))]
     keep_days: i32,
+    /// How long documents are kept after their review or their cancelling, days [default: for ever]
+    #[arg(long, value_name = "DAYS", env = "CIVICUM_TUNE_KEEP_REVIEWED", value_parser = clap::value_parser!(i32).range(1..=36_500))]
+    keep_reviewed: Option<i32>,
+    /// How long documents are kept that nobody reviewed, days [default: for ever]
+    #[arg(long, value_name = "DAYS", env = "CIVICUM_TUNE_KEEP_UNREVIEWED", value_parser = clap::value_parser!(i32).range(1..=36_500))]
+    keep_unreviewed: Option<i32>,
     /// End when nothing waits any more
     #[arg(long)]
     until_empty: bool,
@@ -142,11 +149,14 @@ impl WorkerCommand {
         if let Some(memory) = &self.ocr_memory {
             options.extend(["--memory".to_owned(), memory.clone()]);
         }
+        options.extend(self.ocr_options.iter().cloned());
+        // Told now, and not by each document; the variables of `ocr` are the child's too.
+        let whole = ["civicum-tune", "ocr"].map(str::to_owned).into_iter().chain(options.iter().cloned());
+        super::understood(whole.chain(["--".to_owned(), "document".to_owned()]))?;
         let database = self.place.database()?;
         if self.migrate {
             migrated(&database)?;
         }
-        options.extend(self.ocr_options.iter().cloned());
         let worker = Worker {
             database,
             store: self.documents.store()?,
@@ -161,6 +171,7 @@ impl WorkerCommand {
             listen: self.listen,
             grace: within(self.grace),
             keep_days: self.keep_days,
+            keep: Keep { reviewed: self.keep_reviewed, unreviewed: self.keep_unreviewed },
             until_empty: self.until_empty,
         };
         worker.run()?;

@@ -32,8 +32,11 @@ pub struct Picture {
     pub fault: Option<Fault>,
 }
 
+/// The longest side of a picture that is decoded: a line of millions of pixels is no page, and costs more than its pixels.
+const LONGEST: usize = 65_535;
+
 fn count(width: usize, height: usize, most: u64) -> Result<usize, Fault> {
-    let pixels = width.checked_mul(height).filter(|pixels| *pixels > 0);
+    let pixels = width.checked_mul(height).filter(|pixels| *pixels > 0 && width.max(height) <= LONGEST);
     let fits = |pixels: &usize| u64::try_from(*pixels).is_ok_and(|pixels| pixels <= most);
     pixels.filter(fits).ok_or(if width == 0 || height == 0 { Fault::Damaged } else { Fault::TooManyPixels })
 }
@@ -109,9 +112,23 @@ fn orientation(exif: &[u8]) -> Option<u16> {
 
 /// The picture as it was seen: the eight orientations of EXIF.
 fn turned(from: Raster, orientation: u16) -> Raster {
-    if orientation == 1 {
-        return from;
-    }
+    if orientation == 1 { from } else { oriented(&from, orientation) }
+}
+
+/// The picture turned clockwise by so many quarters.
+pub fn quarters(from: &Raster, quarters: u8) -> Raster {
+    oriented(
+        from,
+        match quarters % 4 {
+            0 => 1,
+            1 => 6,
+            2 => 3,
+            _ => 8,
+        },
+    )
+}
+
+fn oriented(from: &Raster, orientation: u16) -> Raster {
     let swaps = orientation >= 5;
     let (width, height) = if swaps { (from.height, from.width) } else { (from.width, from.height) };
     let mut out = Raster::white(width, height);
@@ -119,6 +136,7 @@ fn turned(from: Raster, orientation: u16) -> Raster {
         for x in 0..width {
             let (mirrored, upended) = (width - 1 - x, height - 1 - y);
             let (sx, sy) = match orientation {
+                1 => (x, y),
                 2 => (mirrored, y),
                 3 => (mirrored, upended),
                 4 => (x, upended),
@@ -311,6 +329,8 @@ mod tests {
         let picture = png(&bytes, 10).unwrap();
         assert_eq!((picture.raster.pixels, picture.fault), (vec![76, 255], None));
         assert_eq!(png(&bytes, 1).unwrap_err(), Fault::TooManyPixels);
+        let strip = a_png(70_000, 1, &[0; 70_000], png::ColorType::Grayscale);
+        assert_eq!(png(&strip, 1 << 30).unwrap_err(), Fault::TooManyPixels);
     }
 
     #[test]

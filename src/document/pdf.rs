@@ -42,13 +42,19 @@ fn size(text: &str) -> Option<(f64, f64)> {
     (width.is_finite() && height.is_finite() && width > 0.0 && height > 0.0).then_some((width, height))
 }
 
-/// The resolution at which a page is drawn: the one asked for, or the highest that keeps it within so many pixels.
+/// The longest side of a page, in pixels: no engine takes a longer one.
+const LONGEST: f64 = 32_000.0;
+
+/// The resolution at which a page is drawn: the one asked for, or the highest that keeps it within so many pixels, and each side
+/// within 32 000.
 pub fn bounded_dpi((width, height): (f64, f64), dpi: f64, most: u64) -> f64 {
     #[allow(clippy::cast_precision_loss)] // far below 2^52
     let most = most as f64;
     let pixels = width * height * dpi * dpi / (72.0 * 72.0);
     // A little less, since both sides are rounded up.
-    if pixels > most * 0.998 { dpi * (most * 0.998 / pixels).sqrt() } else { dpi }
+    let dpi = if pixels > most * 0.998 { dpi * (most * 0.998 / pixels).sqrt() } else { dpi };
+    // A strip has few pixels however long it is.
+    dpi.min(LONGEST * 72.0 / width.max(height))
 }
 
 /// How much of a page its largest picture covers, from 0 to 1: `pdfimages -list` of that page alone.
@@ -88,6 +94,8 @@ mod tests {
         let dpi = bounded_dpi((14400.0, 14400.0), 200.0, 20_000_000);
         assert!((20.0..22.5).contains(&dpi), "{dpi}");
         assert!(bounded_dpi((1e9, 1e9), 200.0, 1000) < 0.01);
+        let dpi = bounded_dpi((1e9, 1e-3), 200.0, 20_000_000);
+        assert!(dpi > 0.0 && 1e9 * dpi / 72.0 < 32_001.0, "{dpi}");
     }
 
     #[test]

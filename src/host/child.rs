@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 
+use super::sandbox::Scratch;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
@@ -23,13 +24,22 @@ pub struct OwnChild {
     child: Child,
     group: Option<Pid>,
     words: Option<BufReader<ChildStderr>>,
+    /// Last: it goes when nobody writes into it any more.
+    _scratch: Scratch,
 }
 
-/// Starts this program with these arguments, its output into `output`.
-pub fn start_own(args: &[String], output: File) -> io::Result<OwnChild> {
+/// Starts this program with these arguments, its output into `output`. What it needs no name for, it is not told: `without` are
+/// variables that it does not get. Its scratch files are in a folder that goes with the child, however it ends.
+pub fn start_own(args: &[String], output: File, without: &[&str]) -> io::Result<OwnChild> {
+    let scratch = Scratch::new().map_err(io::Error::other)?;
     // Not by its path: that may be another program by now.
-    let mut child = Command::new("/proc/self/exe")
+    let mut command = Command::new("/proc/self/exe");
+    without.iter().for_each(|name| {
+        command.env_remove(name);
+    });
+    let mut child = command
         .args(args)
+        .env("TMPDIR", scratch.path())
         .stdin(Stdio::null())
         .stdout(output)
         .stderr(Stdio::piped())
@@ -38,7 +48,7 @@ pub fn start_own(args: &[String], output: File) -> io::Result<OwnChild> {
         .spawn()?;
     let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
     let words = child.stderr.take().map(BufReader::new);
-    Ok(OwnChild { child, group, words })
+    Ok(OwnChild { child, group, words, _scratch: scratch })
 }
 
 impl OwnChild {

@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
-use nix::sys::stat::{Mode, fchmod};
-use nix::unistd::linkat;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, RenameFlags, ResolveFlag, openat2, renameat, renameat2};
+use nix::sys::stat::{Mode, fchmod, fstatat};
+use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 use std::os::fd::AsFd as _;
 
 use super::{Host, Result, file_of};
@@ -26,7 +27,7 @@ impl Host {
         made().map_err(|e| self.error("begin a file in", folder, e))
     }
 
-    /// Puts the file on the disk, then gives it its name. Where the name is taken, the file there stays.
+    /// Puts the file on the disk, then gives it its name, in the place of a file that has it.
     pub fn keep_nameless(&self, file: &File, path: &str) -> Result<()> {
         let kept = || -> io::Result<()> {
             fchmod(file, Mode::from_bits_truncate(0o640))?;
@@ -35,10 +36,57 @@ impl Host {
             // The kernel has no other way without a privilege (open(2), O_TMPFILE).
             let own = format!("/proc/self/fd/{}", file.as_raw_fd());
             match linkat(AT_FDCWD, own.as_str(), &folder, name, AtFlags::AT_SYMLINK_FOLLOW) {
-                Ok(()) | Err(Errno::EEXIST) => self.sync_folder(&folder, path),
-                Err(e) => Err(e.into()),
+                Ok(()) => {}
+                // A file that is the same as far as the name tells, but may be on its way out: see `discard`.
+                Err(Errno::EEXIST) => {
+                    let new = format!(".{name}.{}-{}", std::process::id(), file.as_raw_fd());
+                    let _ = unlinkat(&folder, new.as_str(), UnlinkatFlags::NoRemoveDir);
+                    linkat(AT_FDCWD, own.as_str(), &folder, new.as_str(), AtFlags::AT_SYMLINK_FOLLOW)?;
+                    renameat(&folder, new.as_str(), &folder, name)?;
+                }
+                Err(e) => return Err(e.into()),
             }
+            self.sync_folder(&folder, path)
         };
         kept().map_err(|e| self.error("keep a file as", path, e))
+    }
+
+    /// Deletes a file that nobody put there within `young`; `false`: it was put there within it. It is taken away before its age is
+    /// looked at, so that it can't be replaced in between: a young one gets its name back, unless the name is taken by then.
+    pub fn discard(&self, path: &str, young: Duration) -> Result<bool> {
+        let gone = || -> io::Result<bool> {
+            let (folder, name) = match self.folder_of(path) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(true),
+                found => found?,
+            };
+            let age = |name: &str| -> io::Result<Option<Duration>> {
+                match fstatat(&folder, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+                    Ok(stat) => {
+                        let put = UNIX_EPOCH + Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or(0));
+                        Ok(Some(SystemTime::now().duration_since(put).unwrap_or_default()))
+                    }
+                    Err(Errno::ENOENT) => Ok(None),
+                    Err(e) => Err(e.into()),
+                }
+            };
+            match age(name)? {
+                None => return Ok(true),
+                Some(age) if age < young => return Ok(false),
+                Some(_) => {}
+            }
+            let aside = format!(".{name}.goes");
+            renameat(&folder, name, &folder, aside.as_str())?;
+            let came_lately = age(&aside)?.is_some_and(|age| age < young);
+            if came_lately {
+                let back = RenameFlags::RENAME_NOREPLACE;
+                if renameat2(&folder, aside.as_str(), &folder, name, back).is_ok() {
+                    return Ok(false);
+                }
+            }
+            unlinkat(&folder, aside.as_str(), UnlinkatFlags::NoRemoveDir)?;
+            self.sync_folder(&folder, path)?;
+            Ok(!came_lately)
+        };
+        gone().map_err(|e| self.error("delete", path, e))
     }
 }

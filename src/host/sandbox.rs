@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -36,6 +37,9 @@ pub fn confine(limits: Limits) -> Result<()> {
         (Resource::RLIMIT_NOFILE, limits.files),
         (Resource::RLIMIT_CORE, 0),
     ];
+    // No program that is started has more rights than we, whatever its file says.
+    nix::sys::prctl::set_no_new_privs()
+        .map_err(|e| HostError::new("set the limits of", Path::new("/proc/self/status"), e.into()))?;
     for (resource, most) in wanted {
         // A tighter limit that we came with stays.
         let (_, hard) = getrlimit(resource).unwrap_or((most, most));
@@ -73,12 +77,18 @@ impl Scratch {
             .map_err(|e| HostError::new("make a scratch folder in", Path::new(&parent), e.into()))?;
         Ok(Self { path })
     }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        // What was killed a moment ago may still end its last write: then it is not empty the first time.
         #[allow(clippy::disallowed_methods)] // this is the door
-        let _ = std::fs::remove_dir_all(&self.path);
+        let _ = (0..3).find(|_| std::fs::remove_dir_all(&self.path).is_ok());
     }
 }
 
@@ -164,6 +174,16 @@ impl Scratch {
             .stderr(Stdio::piped());
         if let Some(folder) = terminal::environment("TESSDATA_PREFIX") {
             command.env("TESSDATA_PREFIX", folder);
+        }
+        let parent = nix::unistd::getpid();
+        // SAFETY: between fork and exec only two system calls are made, both async-signal-safe, and nothing is allocated.
+        #[allow(unsafe_code)]
+        unsafe {
+            command.pre_exec(move || {
+                // Whatever kills us, a limit of our own for one, kills the tool too.
+                nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
+                if nix::unistd::getppid() == parent { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+            });
         }
         command.spawn()
     }

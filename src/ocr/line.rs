@@ -9,7 +9,16 @@ pub(crate) struct Area {
     pub height: i32,
 }
 
+/// Farther out is nothing: sums of a few of these are far from the ends of an `i32`.
+const FAR: i32 = 10_000_000;
+
 impl Area {
+    /// With numbers that somebody else wrote.
+    pub(crate) fn within([left, top, width, height]: [i32; 4]) -> Self {
+        let near = |at: i32| at.clamp(-FAR, FAR);
+        Self { left: near(left), top: near(top), width: near(width).max(0), height: near(height).max(0) }
+    }
+
     pub(crate) fn right(self) -> i32 {
         self.left.saturating_add(self.width)
     }
@@ -34,7 +43,8 @@ impl Area {
         let most =
             |of: fn((f64, f64)) -> f64| corners.map(of).into_iter().fold(f64::MIN, f64::max).round() as i32;
         let (left, top) = (least(|at| at.0), least(|at| at.1));
-        Self { left, top, width: most(|at| at.0) - left, height: most(|at| at.1) - top }
+        let (right, bottom) = (most(|at| at.0), most(|at| at.1));
+        Self::within([left, top, right.saturating_sub(left), bottom.saturating_sub(top)])
     }
 
     /// The smallest one around both.
@@ -190,6 +200,16 @@ mod tests {
             line("next", 0, 74, 400),
         ]);
         assert_eq!(found.iter().map(Line::text).collect::<Vec<_>>(), ["prose", "b c d", "next"]);
+    }
+
+    #[test]
+    fn numbers_of_others_do_not_overflow() {
+        let far = Area::within([i32::MIN, i32::MAX, i32::MAX, -5]);
+        let lines = [far, far.scaled(1e30), far.moved(|x, y| (-x, y * 1e300)), Area::within([0, 0, 9, 9])]
+            .map(|place| Line { words: vec![Word { place, ..line("a", 0, 0, 1).words.remove(0) }] });
+        assert!(far.around(lines[2].place()).width > 0 && apart(far, far) == apart(far, far));
+        assert_eq!(rows(lines.to_vec()).iter().map(|row| row.words.len()).sum::<usize>(), 4);
+        assert_eq!(chained(lines.to_vec()).iter().map(|row| row.words.len()).sum::<usize>(), 4);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! One page at a time and one after the other, so that the memory is that of one page. The document is hostile until shown
 //! otherwise: tools read it from standard input, in time and in bounds; what they say about it is never passed on.
 
+mod facts;
 mod line;
 mod pages;
 mod policy;
@@ -10,6 +11,7 @@ pub mod ppocr;
 mod read;
 mod result;
 mod tesseract;
+mod turned;
 
 use std::path::Path;
 use std::time::Duration;

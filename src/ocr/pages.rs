@@ -199,7 +199,8 @@ impl<'d> Document<'d> {
                     .into_iter()
                     .map(|line| {
                         let [left, top, right, bottom] = line.place.map(|at| pixels(at) as i32);
-                        let place = Area { left, top, width: right - left, height: bottom - top };
+                        let place =
+                            Area::within([left, top, right.saturating_sub(left), bottom.saturating_sub(top)]);
                         Line {
                             words: vec![Word {
                                 text: line.text,

@@ -1,20 +1,19 @@
 //! One document from its file to its report.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _};
 use std::time::Instant;
 
 use anyhow::Context as _;
-use sha2::{Digest as _, Sha256};
 
+use super::facts::facts;
 use super::line::{Line, Source, Word};
 use super::pages::{Document, Sheet, bytes, note, out_of_memory, tool_note};
 use super::policy::{self, Need, Part};
 use super::ppocr::{Engine, Fault};
-use super::result::{FileFacts, Note, Page, PageLine, Report, rounded};
-use super::{Options, Policy, is_latin, tesseract};
+use super::result::{Note, Page, PageLine, Report, rounded};
+use super::{Options, Policy, is_latin, tesseract, turned};
 use crate::document::skew::{self, Straight};
-use crate::document::{HEAD, Kind, Raster};
+use crate::document::{Kind, Raster};
 use crate::host::sandbox::{Input, Scratch, peak_memory};
 use crate::host::{Host, terminal};
 use crate::t;
@@ -22,6 +21,10 @@ use crate::units::Bytes;
 
 /// The most that Tesseract may print, in bytes.
 const TABLE: usize = 32 << 20;
+
+/// The most text of a document, in bytes, where each line counts as 64 more: a book of 1000 pages has 3 MiB. Results are read
+/// as a whole by those who want them.
+const TEXT: usize = 16 << 20;
 
 /// Pages that are less slanted than this are read as they are: both engines forgive so much. In degrees.
 const SLANT: f64 = 0.6;
@@ -57,29 +60,6 @@ pub fn read(
     Ok(report)
 }
 
-fn facts(mut file: &File) -> std::io::Result<(FileFacts, Vec<u8>)> {
-    use std::fmt::Write as _;
-    file.rewind()?;
-    let (mut hash, mut bytes, mut head) = (Sha256::new(), 0, Vec::new());
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            break;
-        }
-        if head.len() < HEAD {
-            head.extend_from_slice(&buffer[..count.min(HEAD)]);
-        }
-        hash.update(&buffer[..count]);
-        bytes += count as u64;
-    }
-    let sha256 = hash.finalize().iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
-    Ok((FileFacts { sha256, bytes, kind: "unknown" }, head))
-}
-
 struct Reader<'r> {
     host: &'r Host,
     scratch: Scratch,
@@ -106,7 +86,7 @@ impl Reader<'_> {
             Ok(document) => document,
             Err(note) => return Ok(Err(note)),
         };
-        let mut first_fault = None;
+        let (mut first_fault, mut said) = (None, 0_usize);
         for number in 1..=document.pages {
             if terminal::interrupted() {
                 return Ok(Err(note("stopped", t!("somebody asked to stop"))));
@@ -118,6 +98,17 @@ impl Reader<'_> {
                 Err(note) => unread(number, note),
             };
             page.seconds = rounded(begin.elapsed().as_secs_f64());
+            said = said.saturating_add(weight(&page));
+            if said > TEXT {
+                let most = TEXT >> 20;
+                page = unread(
+                    number,
+                    note(
+                        "too_much_text",
+                        t!("the document has more than {most} MiB of text up to here", most = most),
+                    ),
+                );
+            }
             let (fault, lines) = (page.finding.clone(), page.lines.len());
             if let Some(stop) = fault.as_ref().filter(|note| ["stopped", "tool_missing"].contains(&note.code))
             {
@@ -223,6 +214,45 @@ impl Reader<'_> {
             Ok(lines) => lines,
             Err(note) => return Ok(Err((Vec::new(), note))),
         };
+        if let Some((page, quarter, found)) = self.upright(raster, dpi, &lines, until) {
+            let back = |lines| turned::as_before(lines, raster, quarter);
+            let read = self.doubted(&page, found, until, report)?;
+            return Ok(read.map(back).map_err(|(lines, note)| (back(lines), note)));
+        }
+        self.doubted(raster, lines, until, report)
+    }
+
+    /// The page turned, and what Tesseract reads then, where it lies on its side or stands on its head.
+    fn upright(
+        &self,
+        raster: &Raster,
+        dpi: Option<f64>,
+        lines: &[Line],
+        until: Instant,
+    ) -> Option<(Raster, u8, Vec<Line>)> {
+        if !turned::is_suspect(lines, has_ink(raster)) {
+            return None;
+        }
+        let (shown, pgm) = self.seen(raster, dpi);
+        let args = turned::arguments(&shown);
+        let said = self.scratch.run(self.host, ("tesseract", &args), Input::Bytes(&pgm), TABLE, until);
+        drop(pgm);
+        // A detector that fails, or is not installed, knows nothing.
+        let quarter = turned::wanted(&String::from_utf8_lossy(&said.ok()?))?;
+        let page = turned::turned(raster, quarter);
+        let found = self.tesseract(&page, dpi, until).ok()?;
+        (turned::confidence(&found) > turned::confidence(lines)).then_some((page, quarter, found))
+    }
+
+    /// What Tesseract read, and of it again what gives reason to doubt.
+    #[allow(clippy::type_complexity)] // told above
+    fn doubted(
+        &mut self,
+        raster: &Raster,
+        lines: Vec<Line>,
+        until: Instant,
+        report: &mut Report,
+    ) -> anyhow::Result<Result<Vec<Line>, (Vec<Line>, Note)>> {
         if self.options.policy == Policy::Tesseract {
             return Ok(Ok(lines));
         }
@@ -269,17 +299,22 @@ impl Reader<'_> {
         Ok(self.engine.as_mut())
     }
 
-    fn tesseract(&self, raster: &Raster, dpi: Option<f64>, until: Instant) -> Result<Vec<Line>, Note> {
-        // Under `auto` PP-OCR looks at the page in full where that matters.
-        let scale = match dpi {
-            Some(dpi) if self.options.policy == Policy::Auto && dpi > TESSERACT_DPI * 1.1 => {
-                TESSERACT_DPI / dpi
-            }
-            _ => 1.0,
-        };
-        let dpi = format!("{:.0}", (dpi.unwrap_or(200.0) * scale).clamp(70.0, 2400.0));
-        let args = tesseract::arguments(&self.options.language, &dpi);
+    /// How Tesseract sees a page. Under `auto` PP-OCR looks at it in full where that matters.
+    fn scale(&self, dpi: Option<f64>) -> f64 {
+        let finer = dpi.filter(|dpi| self.options.policy == Policy::Auto && *dpi > TESSERACT_DPI * 1.1);
+        finer.map_or(1.0, |dpi| TESSERACT_DPI / dpi)
+    }
+
+    /// The resolution that it is told, and the page.
+    fn seen(&self, raster: &Raster, dpi: Option<f64>) -> (String, Vec<u8>) {
+        let scale = self.scale(dpi);
         let pgm = if scale < 1.0 { smaller(raster, scale).to_pgm() } else { raster.to_pgm() };
+        (format!("{:.0}", (dpi.unwrap_or(200.0) * scale).clamp(70.0, 2400.0)), pgm)
+    }
+
+    fn tesseract(&self, raster: &Raster, dpi: Option<f64>, until: Instant) -> Result<Vec<Line>, Note> {
+        let (scale, (shown, pgm)) = (self.scale(dpi), self.seen(raster, dpi));
+        let args = tesseract::arguments(&self.options.language, &shown);
         let table = self.scratch.run(self.host, ("tesseract", &args), Input::Bytes(&pgm), TABLE, until);
         let table = table.map_err(|error| tool_note("tesseract", &error))?;
         let mut lines = tesseract::lines(&String::from_utf8_lossy(&table));
@@ -362,6 +397,10 @@ fn with_margin(place: super::line::Area) -> super::line::Area {
 /// Is there anything dark on the page? One pixel in ten thousand.
 fn has_ink(raster: &Raster) -> bool {
     raster.pixels.iter().filter(|pixel| **pixel < 128).count() * 10_000 > raster.pixels.len()
+}
+
+fn weight(page: &Page) -> usize {
+    page.lines.iter().map(|line| line.text.len() + 64).sum()
 }
 
 fn unread(number: u64, note: Note) -> Page {

@@ -29,7 +29,7 @@ pub(crate) fn lines(table: &str) -> Vec<Line> {
         };
         let word = Word {
             text: text.to_owned(),
-            place: Area { left, top, width, height },
+            place: Area::within([left, top, width, height]),
             confidence: (confidence / 100.0).clamp(0.0, 1.0),
             source: Source::Tesseract,
         };

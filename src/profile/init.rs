@@ -8,6 +8,7 @@ use super::numbers::Numbers;
 use super::show::{Shown, ShownValue};
 use super::value::{toml_key, toml_string};
 use super::{Profile, best_for};
+use crate::container::role::Role;
 use crate::facts::Facts;
 use crate::units::{Bytes, GIB};
 
@@ -92,13 +93,21 @@ fn sections(out: &mut String, profile: &Profile, numbers: &Numbers) {
         // Containers come before what they may send: the order of the format.
         if *section == "sovereignty" {
             for name in profile.names_in("services") {
+                // A worker's own keys stand where there is one.
+                let fits = |key: &&&Key| Role::of(name, None) == Role::Worker || !is_workers(key.path);
                 for (section, keys) in &services {
-                    writer.section(out, &section.replace('*', name), keys);
+                    let keys: Vec<&Key> = keys.iter().filter(fits).copied().collect();
+                    writer.section(out, &section.replace('*', name), &keys);
                 }
             }
         }
         writer.section(out, section, keys);
     }
+}
+
+fn is_workers(path: &str) -> bool {
+    let of = ["services.*.reading.", "services.*.extraction.", "services.*.retention.", "services.*.schemas"];
+    of.iter().any(|start| path.starts_with(start))
 }
 
 struct Writer<'p> {

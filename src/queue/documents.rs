@@ -4,6 +4,7 @@ use serde::Serialize;
 use tokio_postgres::{Client, Row};
 
 use super::error::QueueError;
+use super::review::Review;
 use super::store::Stored;
 use crate::t;
 
@@ -33,12 +34,27 @@ pub struct Enqueued {
     pub is_other: bool,
 }
 
+/// All states of a document: those before its end, its ends, and what comes after.
+pub const STATES: [&str; 11] = [
+    "queued",
+    "reading",
+    "read",
+    "extracting",
+    "done",
+    "failed",
+    "quarantined",
+    "cancelled",
+    "accepted",
+    "rejected",
+    "deleted",
+];
+
 /// A document, and how far it is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Document {
     /// Its number.
     pub id: i64,
-    /// `queued`, `reading`, `read` (waits for its extraction), `extracting`, `done`, `failed`, `quarantined` or `cancelled`.
+    /// One of [`STATES`].
     pub state: String,
     /// `ocr` or `extract`.
     pub stage: Option<String>,
@@ -68,6 +84,10 @@ pub struct Document {
     pub started_at: Option<String>,
     /// When its last stage ended.
     pub finished_at: Option<String>,
+    /// What a person said of it.
+    pub review: Option<Review>,
+    /// When its file, its results and its name were deleted.
+    pub deleted_at: Option<String>,
 }
 
 /// One queue in numbers.
@@ -181,6 +201,13 @@ fn document(row: &Row) -> Document {
         due_at: row.get("run_at"),
         started_at: row.get("started_at"),
         finished_at: row.get("finished_at"),
+        review: row.get::<_, Option<String>>("verdict").map(|verdict| Review {
+            verdict,
+            reviewer: row.get("reviewer"),
+            note: row.get("note"),
+            at: row.get("reviewed_at"),
+        }),
+        deleted_at: row.get("deleted_at"),
     }
 }
 

@@ -20,13 +20,13 @@ const LEASE: Duration = Duration::from_secs(60);
 /// job again. What finishes, fails or gives back commits on the other, and is on the disk when it is told.
 pub struct Queue {
     claims: Client,
-    work: Client,
+    pub(super) work: Client,
     /// By how many it takes at most.
     claim: RefCell<HashMap<i64, Statement>>,
     finish: Statement,
     beat: Statement,
     reap: Statement,
-    worker: i32,
+    pub(super) worker: i32,
 }
 
 /// A job that is ours, until its lease ends or somebody takes it.

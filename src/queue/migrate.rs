@@ -6,10 +6,10 @@ use super::database::LOCKS;
 use super::error::QueueError;
 use crate::t;
 
-const MIGRATIONS: [&str; 1] = [include_str!("sql/0001_queue.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("sql/0001_queue.sql"), include_str!("sql/0002_review.sql")];
 
 /// The version that this program needs.
-pub const NEWEST: i32 = 1;
+pub const NEWEST: i32 = 2;
 
 /// The version that the database has; 0 where it has none.
 pub async fn version(client: &Client) -> Result<i32, QueueError> {

@@ -6,12 +6,16 @@ mod documents;
 mod error;
 mod jobs;
 mod migrate;
+mod retention;
+mod review;
 pub mod schemas;
 mod store;
 
 pub use database::{Database, LOCKS, Session};
-pub use documents::{Document, Enqueued, NewDocument, QueueStats, Queued};
+pub use documents::{Document, Enqueued, NewDocument, QueueStats, Queued, STATES};
 pub use error::QueueError;
 pub use jobs::{Became, Claim, Held, Made, Queue, Waiting, listen, register};
 pub use migrate::{NEWEST, migrate, version};
+pub use retention::{Expired, Keep};
+pub use review::{Review, ReviewStats, Reviewed, Verdict};
 pub use store::{Growing, Store, Stored};

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+use std::time::Duration;
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -39,6 +40,19 @@ impl Growing {
         self.file.write_all(part)
     }
 
+    /// Adds all that a reader has.
+    pub fn fill(&mut self, mut from: impl Read) -> io::Result<()> {
+        let mut part = vec![0; 64 << 10];
+        loop {
+            match from.read(&mut part) {
+                Ok(0) => return Ok(()),
+                Ok(read) => self.add(&part[..read])?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Bytes so far.
     pub const fn bytes(&self) -> u64 {
         self.bytes
@@ -66,7 +80,7 @@ impl Store {
         Ok(Growing { file: self.host.nameless("/")?, sum: Sha256::new(), bytes: 0 })
     }
 
-    /// Ends a file: it is on the disk under its name. One that is there already is the same.
+    /// Ends a file: it is on the disk under its name. One that is there already is the same, and makes room for it.
     pub fn keep(&self, growing: Growing) -> Result<Stored, HostError> {
         use std::fmt::Write as _;
         let digest = growing.sum.finalize();
@@ -98,15 +112,16 @@ impl Store {
     }
 
     /// Takes in all that a reader has.
-    pub fn put(&self, mut from: impl Read) -> anyhow::Result<Stored> {
+    pub fn put(&self, from: impl Read) -> anyhow::Result<Stored> {
         let mut growing = self.begin()?;
-        let mut part = vec![0; 64 << 10];
-        loop {
-            match from.read(&mut part)? {
-                0 => return Ok(self.keep(growing)?),
-                read => growing.add(&part[..read])?,
-            }
-        }
+        growing.fill(from)?;
+        Ok(self.keep(growing)?)
+    }
+
+    /// Deletes a file of it, unless it came within `young`. `false`: it is still there. Whoever keeps the same bytes at this moment
+    /// has a file afterwards, whoever is first.
+    pub fn discard(&self, sha256: &str, young: Duration) -> Result<bool, HostError> {
+        self.host.discard(&place(sha256), young)
     }
 
     /// Opens a file of it.

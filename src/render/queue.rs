@@ -3,7 +3,7 @@
 use super::style::{Style, printable};
 use super::table::aligned;
 use crate::lang::say;
-use crate::queue::{Document, QueueStats};
+use crate::queue::{Document, QueueStats, ReviewStats};
 use crate::t;
 use crate::units::Bytes;
 
@@ -44,6 +44,11 @@ pub fn one(of: &Document, results: &[(String, String)], style: Style) -> String 
     more(t!("next attempt"), of.due_at.clone());
     more(t!("ended"), of.finished_at.clone());
     more(t!("why"), of.last_error.as_deref().map(printable));
+    if let Some(review) = &of.review {
+        more(t!("reviewed by"), Some(format!("{}, {}", printable(&review.reviewer), review.at)));
+        more(t!("note"), review.note.as_deref().map(printable));
+    }
+    more(t!("deleted"), of.deleted_at.clone());
     for (stage, sha256) in results {
         more(t!("result of {stage}", stage = stage), Some(sha256.clone()));
     }
@@ -85,6 +90,31 @@ pub fn stats(stats: &[QueueStats], style: Style) -> String {
     aligned(&lines, style, |_, column, word| if column == 0 { style.bold(word) } else { word.to_owned() })
 }
 
+/// What waits for people, and what was and will be deleted, in lines.
+pub fn reviews(of: &ReviewStats, style: Style) -> String {
+    let mut lines = vec![t!(
+        "Reviews: {waiting} done and waiting (the oldest for {days} days), {failed} failed, {accepted} accepted, {rejected} rejected",
+        waiting = of.waiting,
+        days = format!("{:.0}", (of.oldest_wait_seconds / 86_400.0).floor()),
+        failed = of.failed,
+        accepted = of.accepted,
+        rejected = of.rejected
+    )];
+    if of.soon_deleted > 0 {
+        let text = t!("{count} that nobody reviewed are deleted within a week", count = of.soon_deleted);
+        lines.push(style.yellow(&text));
+    }
+    if of.deleted + of.files_to_delete > 0 {
+        lines.push(t!(
+            "Deleted after their time: {deleted}, of these without a review {unreviewed}; files still to go: {files}",
+            deleted = of.deleted,
+            unreviewed = of.deleted_unreviewed,
+            files = of.files_to_delete
+        ));
+    }
+    lines.join("\n") + "\n"
+}
+
 fn state(word: &str) -> String {
     match word {
         "queued" => t!("queued"),
@@ -95,15 +125,18 @@ fn state(word: &str) -> String {
         "failed" => t!("failed"),
         "quarantined" => t!("quarantined"),
         "cancelled" => t!("cancelled"),
+        "accepted" => t!("accepted"),
+        "rejected" => t!("rejected"),
+        "deleted" => t!("deleted"),
         other => other.to_owned(),
     }
 }
 
 fn paint(style: Style, state: &str, word: &str) -> String {
     match state {
-        "done" => style.green(word),
-        "failed" | "quarantined" => style.red(word),
-        "cancelled" => style.dim(word),
+        "done" | "accepted" => style.green(word),
+        "failed" | "quarantined" | "rejected" => style.red(word),
+        "cancelled" | "deleted" => style.dim(word),
         "reading" | "extracting" => style.cyan(word),
         _ => word.to_owned(),
     }

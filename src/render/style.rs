@@ -78,6 +78,21 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
+/// The same for text that is painted already: colours and nothing else is obeyed.
+pub fn tamed(text: &str) -> String {
+    let mut parts = text.split('\x1b');
+    let mut out = parts.next().map_or_else(String::new, printable);
+    for part in parts {
+        let digits = |c: char| c.is_ascii_digit() || c == ';';
+        let painted = part.strip_prefix('[').and_then(|rest| rest.split_once('m'));
+        match painted.filter(|(code, _)| code.len() < 12 && code.chars().all(digits)) {
+            Some((code, rest)) => out += &format!("\x1b[{code}m{}", printable(rest)),
+            None => out += &printable(&format!("\x1b{part}")),
+        }
+    }
+    out
+}
+
 /// How many columns a painted text takes: what paints takes none.
 fn columns(text: &str) -> usize {
     let mut parts = text.split('\x1b');

@@ -17,6 +17,12 @@ pub(super) struct Counts {
     pub stale: Cell<u64>,
     /// Jobs of others that were found lost.
     pub reaped: Cell<u64>,
+    /// Documents that were deleted after their time.
+    pub deleted: Cell<u64>,
+    /// Of these, without a review.
+    pub deleted_unreviewed: Cell<u64>,
+    /// Files that were deleted.
+    pub files_deleted: Cell<u64>,
     /// Pages that were read.
     pub pages: Cell<u64>,
     /// Time that jobs were in work, ms.

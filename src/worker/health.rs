@@ -65,7 +65,7 @@ async fn answer(shared: &Shared, path: &str) -> Answer {
 fn metrics(shared: &Shared) -> String {
     let counts = &shared.counts;
     let yes = |yes: bool| u64::from(yes);
-    let all: [(&str, &str, &str, u64); 11] = [
+    let all: [(&str, &str, &str, u64); 14] = [
         ("jobs_claimed_total", "counter", "Jobs claimed.", counts.claimed.get()),
         ("jobs_done_total", "counter", "Jobs whose result was stored.", counts.done.get()),
         ("jobs_failed_total", "counter", "Attempts that failed.", counts.failed.get()),
@@ -82,6 +82,14 @@ fn metrics(shared: &Shared) -> String {
             "Lost jobs of other workers that were given back.",
             counts.reaped.get(),
         ),
+        ("documents_deleted_total", "counter", "Documents deleted after their time.", counts.deleted.get()),
+        (
+            "documents_deleted_unreviewed_total",
+            "counter",
+            "Documents deleted after their time that nobody reviewed.",
+            counts.deleted_unreviewed.get(),
+        ),
+        ("files_deleted_total", "counter", "Files deleted.", counts.files_deleted.get()),
         ("pages_read_total", "counter", "Pages read.", counts.pages.get()),
         ("busy_milliseconds_total", "counter", "Time that jobs were in work.", counts.busy_ms.get()),
         ("jobs_running", "gauge", "Jobs in work.", shared.running.len() as u64),

@@ -9,6 +9,7 @@ mod job;
 mod link;
 mod log;
 mod read;
+mod retention;
 mod running;
 mod state;
 
@@ -26,7 +27,7 @@ use tokio::time::sleep;
 use crate::facts::cgroup;
 use crate::host::Host;
 use crate::llm::{Limits, Server};
-use crate::queue::{Database, QueueError, Store};
+use crate::queue::{Database, Keep, QueueError, Store};
 
 use counts::Counts;
 use link::Link;
@@ -53,6 +54,8 @@ pub struct Worker {
     pub grace: Duration,
     /// How long the archive is kept, days.
     pub keep_days: i32,
+    /// How long documents are kept.
+    pub keep: Keep,
     /// End when the queue is empty.
     pub until_empty: bool,
 }
@@ -180,6 +183,7 @@ impl Worker {
         tokio::task::spawn_local(keep_link(Rc::clone(&shared)));
         tokio::task::spawn_local(beats(Rc::clone(&shared)));
         tokio::task::spawn_local(reaps(Rc::clone(&shared)));
+        tokio::task::spawn_local(retention::run(Rc::clone(&shared)));
         let ocr = tokio::task::spawn_local(claims::run(Rc::clone(&shared), Stage::Ocr));
         let extract = tokio::task::spawn_local(claims::run(Rc::clone(&shared), Stage::Extract));
         let claims = async { tokio::join!(ocr, extract) };

@@ -1,6 +1,6 @@
 //! The first stage: a child reads the document, and what it wrote is the result.
 
-use std::io::BufReader;
+use std::io::{BufReader, Seek as _, SeekFrom};
 
 use serde::Deserialize;
 
@@ -9,6 +9,9 @@ use super::counts::add;
 use super::job::End;
 use crate::host::child::{killed_by, start_own};
 use crate::queue::{Claim, Made};
+
+/// What a reader of hostile documents has no use for.
+const SECRETS: [&str; 2] = ["CIVICUM_TUNE_DATABASE", "CIVICUM_TUNE_PASSWORD_FILE"];
 
 /// What of a result is looked at here: never its text.
 #[derive(Deserialize)]
@@ -37,6 +40,15 @@ struct Progress {
 /// Reads one document.
 pub(super) async fn document(shared: &Shared, claim: &Claim, sha256: &str, extract: bool) -> End {
     let store = &shared.worker.store;
+    if let Err(error) = store.open_file(sha256) {
+        // Nobody can bring it back; a folder that is away comes back.
+        let is_there = shared.worker.store.begin().is_ok();
+        return if error.is_absent() && is_there {
+            End::failed("gone: the document's file is not there any more", false)
+        } else {
+            End::postponed(format!("no file: {error}"))
+        };
+    }
     let growing = match store.begin() {
         Ok(growing) => growing,
         Err(error) => return End::postponed(format!("no room: {error}")),
@@ -44,7 +56,7 @@ pub(super) async fn document(shared: &Shared, claim: &Claim, sha256: &str, extra
     let mut args = ["ocr", "--format", "json", "--progress"].map(str::to_owned).to_vec();
     args.extend(shared.worker.ocr.options.iter().cloned());
     args.extend(["--".to_owned(), store.path(sha256)]);
-    let started = growing.file.try_clone().and_then(|output| start_own(&args, output));
+    let started = growing.file.try_clone().and_then(|output| start_own(&args, output, &SECRETS));
     let mut child = match started {
         Ok(child) => child,
         Err(error) => return End::postponed(format!("the reader can't be started: {error}")),
@@ -62,15 +74,18 @@ pub(super) async fn document(shared: &Shared, claim: &Claim, sha256: &str, extra
         add(&shared.counts.crashed, 1);
         return End::Failed { why: format!("the reader was killed by {signal}"), again: true, crash: true };
     }
-    let file = match store.seal(growing) {
-        Ok(file) => file,
-        Err(error) => return End::postponed(format!("no room: {error:#}")),
-    };
-    let open = store.open_file(&file.sha256).ok();
-    let told: Option<Told> = open.and_then(|file| serde_json::from_reader(BufReader::new(file)).ok());
+    let told: Option<Told> = (&growing.file)
+        .seek(SeekFrom::Start(0))
+        .ok()
+        .and_then(|_| serde_json::from_reader(BufReader::new(&growing.file)).ok());
     match (status.code(), told) {
         (Some(0), Some(told)) => {
             let findings = i32::try_from(told.findings.len()).unwrap_or(i32::MAX);
+            // Only what is a result is kept: what a document failed with stands in its row.
+            let file = match store.seal(growing) {
+                Ok(file) => file,
+                Err(error) => return End::postponed(format!("no room: {error:#}")),
+            };
             End::Made(Made { file, findings, next: extract.then_some("extract") }, told.pages.len())
         }
         // It said why: the document is at fault, and will be the next time too, but for a host that was too busy.

@@ -200,6 +200,9 @@ def documents(folder):
     jpeg = (folder / "skewed.jpg").read_bytes()
     (folder / "truncated.jpg").write_bytes(jpeg[: len(jpeg) * 6 // 10])
     png = (folder / "letter.png").read_bytes()
+    with Image.open(folder / "letter.png") as upright:
+        for degrees in (90, 180, 270):
+            upright.rotate(degrees, expand=True).save(folder / f"turned-{degrees}.png", dpi=(200, 200))
     (folder / "truncated.png").write_bytes(png[: len(png) * 6 // 10])
     subprocess.run(["qpdf", "--encrypt", "secreto", "dueño", "256", "--", folder / "text-layer.pdf", folder / "encrypted.pdf"], check=True)
     bomb(folder / "large-page.pdf", 1, 14_000_000)

@@ -6,6 +6,7 @@ DOCKER_HOST names, under a deployment name of its own, and takes it all down at 
 DOCUMENTS is the folder that tests/ocr/documents.py writes."""
 
 import atexit
+import hashlib
 import json
 import os
 import pathlib
@@ -86,17 +87,16 @@ volumes = ["{model}:/models/model.gguf:ro"]
 [services.worker]
 memory = "1100MiB"
 pids = 128
-volumes = ["documents:/var/lib/civicum/documents", "{schemas}:/schemas:ro"]
-[services.worker.environment]
-CIVICUM_TUNE_SCHEMAS = "/schemas"
-CIVICUM_TUNE_PREDICT = "256"
-CIVICUM_TUNE_EXTRACT_DEADLINE = "5min"
+schemas = "{schemas}"
+[services.worker.extraction]
+predict = 256
+deadline = "5min"
+[services.worker.retention]
+reviewed = 30
 [services.api]
 memory = "64MiB"
 pids = 64
-volumes = ["documents:/var/lib/civicum/documents", "{schemas}:/schemas:ro"]
-[services.api.environment]
-CIVICUM_TUNE_SCHEMAS = "/schemas"
+schemas = "{schemas}"
 [services.proxy]
 memory = "64MiB"
 pids = 64
@@ -194,7 +194,45 @@ for path in ("letter.png", "text-layer.pdf"):
 status = json.loads(tune("status", "--format", "json"))
 check("nothing was killed or started anew", not any(s["restarts"] or s["oom_kills"] for s in status["services"]))
 check("the worker left no file behind", docker("exec", f"{name}-worker", "ls", "-A", "/tmp") == "", docker("exec", f"{name}-worker", "ls", "-A", "/tmp"))
-check("its queue can be asked from inside", "done" in docker("exec", f"{name}-worker", "civicum-tune", "queue", "list"))
+# The same questions from the host, which reaches no database: they are asked through the engine.
+inside = json.loads(docker("exec", f"{name}-worker", "civicum-tune", "--format", "json", "queue", "list", "--most", "3"))
+check("the host's own queue list is the worker's", json.loads(tune("--format", "json", "queue", "list", "--most", "3")) == inside, inside)
+check("and in the language that is asked for", "DOCUMENTO" in tune("--lang", "es", "queue", "list", "--state", "failed"))
+odd = pathlib.Path(folder.name, "$(touch x) -ñ; 'a\".png")
+shutil.copy(documents / "letter.png", odd)
+shutil.copy(documents / "text-layer.pdf", f"{folder.name}/segundo.pdf")
+found = json.loads(tune("--format", "json", "queue", "enqueue", "--priority", "3", str(odd), f"{folder.name}/segundo.pdf"))["documents"]
+sums = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (documents / "letter.png", documents / "text-layer.pdf")]
+check("two files go in from the host, whatever they are called", [d["sha256"] for d in found] == sums and found[0]["name"] == odd.name, found)
+large = pathlib.Path(folder.name, "large.pdf")
+large.write_bytes(b"%PDF-1.4\n" + os.urandom(40 << 20))
+number = int(tune("queue", "enqueue", "--key", "grande", str(large)))
+known = json.loads(tune("--format", "json", "queue", "show", str(number)))["document"]
+check("and one of 40 MiB, whole", known["bytes"] == large.stat().st_size and known["sha256"] == hashlib.sha256(large.read_bytes()).hexdigest(), known)
+check("the same key is the same document", int(tune("queue", "enqueue", "--key", "grande", str(large))) == number)
+tune("queue", "enqueue", "--most", "1", str(large), status=2)
+tune("queue", "enqueue", "--schema", "--help", str(odd), status=2)
+before = json.loads(tune("--format", "json", "queue", "list", "--most", "1"))["documents"][0]["id"]
+cut = docker("exec", "-i", f"{name}-worker", "civicum-tune", "queue", "enqueue", "--bytes", "999", "-")
+check("what breaks off on its way is no document", json.loads(tune("--format", "json", "queue", "list", "--most", "1"))["documents"][0]["id"] == before)
+typed = subprocess.run([binary, "--profile", str(profile), "queue", "enqueue", "--name", "typed", "-"], input=large.read_bytes()[:1000], capture_output=True)
+check("one from standard input", typed.returncode == 0 and typed.stdout.strip().isdigit(), typed)
+gone = subprocess.run([binary, "--profile", str(profile), "queue", "show", "999999"], capture_output=True, text=True)
+check("its complaints and its status come through", gone.returncode == 2 and "999999" in gone.stderr and gone.stdout == "", gone)
+tune("queue", "cancel", str(number))
+check("stats, through the engine", "ocr" in tune("queue", "stats"))
+tune("queue", "review", "--accept", "--by", "Ana", "--note", "$(touch x) \"visto\"", str(sent["scan.pdf"]))
+review = ask("GET", f"/v1/documents/{sent['scan.pdf']}")[1]
+check("a review from the host", review["state"] == "accepted" and review["review"]["note"] == "$(touch x) \"visto\"", review)
+code, review = ask("POST", f"/v1/documents/{sent['twenty.pdf']}/review", b'{"verdict": "rejected", "reviewer": "Luis"}')
+check("and one through the proxy", code == 200 and review["state"] == "rejected", review)
+tune("queue", "review", "--accept", str(sent["broken.pdf"]), status=1)
+docker("stop", f"{name}-worker")
+check("without a worker the API's container is asked", "DOCUMENT" in tune("queue", "list"))
+docker("stop", f"{name}-api")
+gone = subprocess.run([binary, "--profile", str(profile), "queue", "list"], capture_output=True, text=True)
+check("without both it says how to go on", gone.returncode == 2 and "deploy" in gone.stderr and "--database" in gone.stderr, gone)
+docker("start", f"{name}-worker", f"{name}-api")
 def log_of(service):
     return subprocess.run(["docker", "logs", f"{name}-{service}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
 

@@ -8,6 +8,7 @@ with last as (
   where a.id = last.id and a.finished_at = last.finished_at and last.state <> 'done'
     and ($1 is not null or last.state in ('dead', 'quarantined'))
     and not exists (select from civicum.job j where j.document_id = a.document_id)
+    and exists (select from civicum.document d where d.id = a.document_id and d.deleted_at is null)
   returning a.*
 ), again as (
   insert into civicum.job (id, queue, document_id, priority, max_attempts, max_crashes, created_at) overriding system value

@@ -1,24 +1,25 @@
 //! `queue`: documents handed in, looked at, tried again, cancelled.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+mod enqueue;
+mod inside;
+mod review;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::database::{Documents, Where, wait};
 use super::output::Out;
 use super::{Answer, Global, Outcome};
-use crate::host::Host;
-use crate::queue::{Document, NEWEST, NewDocument, Queued, Session, migrate, schemas};
+use crate::queue::{Document, NEWEST, Queued, STATES, Session, migrate};
 use crate::render::queue as show;
 use crate::render::style::printable;
 use crate::t;
 
 /// Hand documents in, see how far they are, try them again or cancel them
 ///
-/// The queue is a PostgreSQL database. Beside the containers it is asked from inside: docker exec civicum-worker civicum-tune queue list
+/// The queue is a PostgreSQL database. Where none is named (--database, --password-file or their variables), the deployed one of the
+/// profile is meant: the command is run in its worker's container, through the engine.
 #[derive(Debug, Args)]
 pub(super) struct QueueCommand {
     #[command(subcommand)]
@@ -30,7 +31,7 @@ enum What {
     /// Make the queue's tables, or bring them up to date
     Migrate(Where),
     /// Hand documents in
-    Enqueue(Enqueue),
+    Enqueue(enqueue::Enqueue),
     /// List documents, the newest first
     List(List),
     /// Show one document, and what its stages made
@@ -39,31 +40,10 @@ enum What {
     Retry(Retry),
     /// Cancel documents that wait or are in work
     Cancel(Cancel),
+    /// Say whether the results of documents are right
+    Review(review::Review),
     /// Show the queue in numbers
     Stats(Where),
-}
-
-#[derive(Debug, Args)]
-struct Enqueue {
-    #[command(flatten)]
-    place: Where,
-    #[command(flatten)]
-    documents: Documents,
-    /// PDFs and images
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// What is to be extracted from the text, by a schema's name
-    #[arg(long, value_name = "NAME")]
-    schema: Option<String>,
-    /// The same key again is the same document (for one file)
-    #[arg(long, value_name = "KEY")]
-    key: Option<String>,
-    /// The folder that holds schemas of your own, NAME.json each
-    #[arg(long, value_name = "DIR", env = "CIVICUM_TUNE_SCHEMAS")]
-    schemas: Option<String>,
-    /// Higher comes first
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(i16).range(-100..=100))]
-    priority: i16,
 }
 
 #[derive(Debug, Args)]
@@ -77,9 +57,6 @@ struct List {
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     most: i64,
 }
-
-const STATES: [&str; 8] =
-    ["queued", "reading", "read", "extracting", "done", "failed", "quarantined", "cancelled"];
 
 #[derive(Debug, Args)]
 struct Show {
@@ -117,7 +94,14 @@ struct Cancel {
 }
 
 impl QueueCommand {
-    pub(super) fn run(&self, _: &Global, out: &Out) -> Outcome {
+    pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
+        if !self.what.is_named() {
+            let container = inside::Container::find(global, out)?;
+            return match &self.what {
+                What::Enqueue(command) => command.hand_in(&container, out),
+                what => container.run(&what.words(), out),
+            };
+        }
         match &self.what {
             What::Migrate(place) => wait(migrated(place, out)),
             What::Enqueue(command) => wait(command.run(out)),
@@ -125,8 +109,54 @@ impl QueueCommand {
             What::Show(command) => wait(command.run(out)),
             What::Retry(command) => wait(command.run(out)),
             What::Cancel(command) => wait(command.run(out)),
+            What::Review(command) => wait(command.run(out)),
             What::Stats(place) => wait(stats(place, out)),
         }
+    }
+}
+
+impl What {
+    /// Did somebody say where the queue is?
+    fn is_named(&self) -> bool {
+        match self {
+            Self::Migrate(place) | Self::Stats(place) => place.is_named(),
+            Self::Enqueue(command) => command.is_named(),
+            Self::List(command) => command.place.is_named(),
+            Self::Show(command) => command.place.is_named() || command.documents.is_named(),
+            Self::Retry(command) => command.place.is_named(),
+            Self::Cancel(command) => command.place.is_named(),
+            Self::Review(command) => command.is_named(),
+        }
+    }
+
+    /// The same command for another process, a word each.
+    fn words(&self) -> Vec<String> {
+        let mut words = vec!["queue".to_owned()];
+        let mut add = |more: &[&str]| words.extend(more.iter().map(|word| (*word).to_owned()));
+        match self {
+            Self::Migrate(_) => add(&["migrate"]),
+            Self::Stats(_) => add(&["stats"]),
+            // Its files are here: see there.
+            Self::Enqueue(_) => add(&["enqueue"]),
+            Self::List(list) => {
+                add(&["list", "--most", &list.most.to_string()]);
+                list.state.iter().for_each(|state| add(&["--state", state]));
+            }
+            Self::Show(show) => {
+                add(&["show", &show.id.to_string()]);
+                add(if show.text { &["--text"] } else { &[] });
+            }
+            Self::Review(review) => return review.words(),
+            Self::Retry(retry) => {
+                add(if retry.all { &["retry", "--all"] } else { &["retry"] });
+                retry.ids.iter().for_each(|id| add(&[&id.to_string()]));
+            }
+            Self::Cancel(cancel) => {
+                add(&["cancel"]);
+                cancel.ids.iter().for_each(|id| add(&[&id.to_string()]));
+            }
+        }
+        words
     }
 }
 
@@ -145,68 +175,6 @@ async fn migrated(place: &Where, out: &Out) -> Outcome {
         out.say(&t!("The queue's tables are of version {newest} now.", newest = NEWEST));
     }
     Ok(Answer::Yes)
-}
-
-impl Enqueue {
-    async fn run(&self, out: &Out) -> Outcome {
-        if self.key.is_some() && self.files.len() > 1 {
-            bail!(t!("--key is for one file: it stands for one document"));
-        }
-        let schemas = self.schemas.as_deref();
-        if let Some(name) = self.schema.as_deref().filter(|name| schemas::named(name, schemas).is_none()) {
-            bail!(t!(
-                "there is no schema {name}; there are: {names}",
-                name = printable(name),
-                names = schemas::names(schemas).join(", ")
-            ));
-        }
-        let store = self.documents.store()?;
-        // All of them are looked at before the first one goes in.
-        let mut opened = Vec::new();
-        for path in &self.files {
-            opened.push((name_of(path)?, open_file(path)?));
-        }
-        let session = open(&self.place).await?;
-        let mut made = Vec::new();
-        for (name, file) in opened {
-            let file = store.put(file)?;
-            let new = NewDocument {
-                file: &file,
-                name: &name,
-                schema: self.schema.as_deref(),
-                key: self.key.as_deref(),
-                priority: self.priority,
-            };
-            let enqueued = Queued(&session.client).enqueue(&new).await?;
-            if enqueued.is_other {
-                bail!(t!(
-                    "this key stands for document {id} already, which is another file or has another schema",
-                    id = enqueued.id
-                ));
-            }
-            if !out.json {
-                out.data(&format!("{}\n", enqueued.id));
-            }
-            if !enqueued.is_new {
-                out.say(&t!("Document {id} came with this key before.", id = enqueued.id));
-            }
-            made.push(json!({ "id": enqueued.id, "new": enqueued.is_new, "name": name, "sha256": file.sha256, "bytes": file.bytes }));
-        }
-        if out.json {
-            out.document(&json!({ "schema": "civicum-tune/queue-enqueue/1", "documents": made }));
-        }
-        Ok(Answer::Yes)
-    }
-}
-
-fn name_of(path: &Path) -> anyhow::Result<String> {
-    let name = path.file_name().with_context(|| t!("{path} does not name a file", path = path.display()))?;
-    Ok(name.to_string_lossy().chars().filter(|c| !c.is_control()).take(255).collect())
-}
-
-fn open_file(path: &Path) -> anyhow::Result<File> {
-    let absolute = std::path::absolute(path)?;
-    Ok(Host::live()?.open_large(&absolute.to_string_lossy())?)
 }
 
 impl List {
@@ -327,10 +295,12 @@ impl Cancel {
 async fn stats(place: &Where, out: &Out) -> Outcome {
     let session = open(place).await?;
     let stats = Queued(&session.client).stats().await?;
+    let reviews = Queued(&session.client).review_stats().await?;
     if out.json {
-        out.document(&json!({ "schema": "civicum-tune/queue-stats/1", "queues": stats }));
+        out.document(&json!({ "schema": "civicum-tune/queue-stats/1", "queues": stats, "reviews": reviews }));
     } else {
         out.data(&show::stats(&stats, out.style));
+        out.data(&show::reviews(&reviews, out.style));
     }
     Ok(Answer::Yes)
 }

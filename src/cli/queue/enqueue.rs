@@ -1,0 +1,227 @@
+//! `queue enqueue`: documents handed in, from files or from standard input.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::inside::Container;
+use super::open;
+use crate::cli::database::{Documents, Where};
+use crate::cli::output::Out;
+use crate::cli::{Answer, Outcome};
+use crate::host::Host;
+use crate::queue::{NewDocument, Queued, Store, Stored, schemas};
+use crate::render::style::printable;
+use crate::t;
+
+#[derive(Debug, Args)]
+pub(super) struct Enqueue {
+    #[command(flatten)]
+    place: Where,
+    #[command(flatten)]
+    documents: Documents,
+    /// PDFs and images; - is one from standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// What is to be extracted from the text, by a schema's name
+    #[arg(long, value_name = "NAME")]
+    schema: Option<String>,
+    /// The same key again is the same document (for one file)
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// What the document is called (for one file); default: the file's name
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// The folder that holds schemas of your own, NAME.json each
+    #[arg(long, value_name = "DIR", env = "CIVICUM_TUNE_SCHEMAS")]
+    schemas: Option<String>,
+    /// Higher comes first
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(i16).range(-100..=100))]
+    priority: i16,
+    /// The largest document, MiB
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    most: u64,
+    /// Only all of so many bytes are a document; what breaks off before is none
+    #[arg(long, value_name = "N", hide = true)]
+    bytes: Option<u64>,
+}
+
+/// A document before it is taken in.
+enum Source {
+    File(File),
+    Input,
+}
+
+impl Enqueue {
+    pub(super) const fn is_named(&self) -> bool {
+        self.place.is_named() || self.documents.is_named() || self.schemas.is_some()
+    }
+
+    pub(super) async fn run(&self, out: &Out) -> Outcome {
+        self.check()?;
+        let schemas = self.schemas.as_deref();
+        if let Some(name) = self.schema.as_deref().filter(|name| schemas::named(name, schemas).is_none()) {
+            bail!(t!(
+                "there is no schema {name}; there are: {names}",
+                name = printable(name),
+                names = schemas::names(schemas).join(", ")
+            ));
+        }
+        let store = self.documents.store()?;
+        let sources = self.sources()?;
+        let session = open(&self.place).await?;
+        let mut made = Vec::new();
+        for (name, source) in sources {
+            let file = match source {
+                Source::File(file) => self.kept(&store, &name, file)?,
+                Source::Input => self.kept(&store, &name, std::io::stdin().lock())?,
+            };
+            let new = NewDocument {
+                file: &file,
+                name: &name,
+                schema: self.schema.as_deref(),
+                key: self.key.as_deref(),
+                priority: self.priority,
+            };
+            let enqueued = Queued(&session.client).enqueue(&new).await?;
+            if enqueued.is_other {
+                bail!(t!(
+                    "this key stands for document {id} already, which is another file or has another schema",
+                    id = enqueued.id
+                ));
+            }
+            if !out.json {
+                out.data(&format!("{}\n", enqueued.id));
+            }
+            if !enqueued.is_new {
+                out.say(&t!("Document {id} came with this key before.", id = enqueued.id));
+            }
+            made.push(json!({ "id": enqueued.id, "new": enqueued.is_new, "name": name, "sha256": file.sha256, "bytes": file.bytes }));
+        }
+        if out.json {
+            out.document(&documents(made));
+        }
+        Ok(Answer::Yes)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        if self.key.is_some() && self.files.len() > 1 {
+            bail!(t!("--key is for one file: it stands for one document"));
+        }
+        if self.name.is_some() && self.files.len() > 1 {
+            bail!(t!("--name is for one file: it names one document"));
+        }
+        if self.files.iter().filter(|path| is_input(path)).count() > 1 {
+            bail!(t!("standard input (-) is one document"));
+        }
+        Ok(())
+    }
+
+    /// All of them are looked at before the first one goes in.
+    fn sources(&self) -> anyhow::Result<Vec<(String, Source)>> {
+        let mut found = Vec::new();
+        for path in &self.files {
+            let name = match &self.name {
+                Some(name) => plain(name),
+                None if is_input(path) => "document".to_owned(),
+                None => name_of(path)?,
+            };
+            if is_input(path) {
+                found.push((name, Source::Input));
+                continue;
+            }
+            let file = open_file(path)?;
+            if file.metadata()?.len() > self.most << 20 {
+                bail!(self.too_large(&name));
+            }
+            found.push((name, Source::File(file)));
+        }
+        Ok(found)
+    }
+
+    fn too_large(&self, name: &str) -> String {
+        t!("{name} has more than {most} MiB (--most)", name = printable(name), most = self.most)
+    }
+
+    fn kept(&self, store: &Store, name: &str, from: impl Read) -> anyhow::Result<Stored> {
+        let most = self.most << 20;
+        let mut growing = store.begin()?;
+        growing.fill(from.take(most + 1))?;
+        if growing.bytes() > most {
+            bail!(self.too_large(name));
+        }
+        if self.bytes.is_some_and(|bytes| bytes != growing.bytes()) {
+            bail!(t!("{name} broke off on its way: it is not taken in", name = printable(name)));
+        }
+        Ok(store.keep(growing)?)
+    }
+
+    /// From here through the container's standard input.
+    pub(super) fn hand_in(&self, container: &Container, out: &Out) -> Outcome {
+        self.check()?;
+        let mut made = Vec::new();
+        for (name, source) in self.sources()? {
+            let mut words = self.words(&name);
+            let mut input: Box<dyn Read> = match source {
+                Source::File(file) => {
+                    words.push(format!("--bytes={}", file.metadata()?.len()));
+                    Box::new(file)
+                }
+                Source::Input => Box::new(std::io::stdin().lock()),
+            };
+            words.push("-".to_owned());
+            let (answer, said) = container.hand_in(&words, &mut input, out)?;
+            if answer != Answer::Yes || !out.json {
+                out.data(&said);
+            }
+            if answer != Answer::Yes {
+                return Ok(answer);
+            }
+            if out.json {
+                let told: Value = serde_json::from_str(&said)?;
+                made.extend(told["documents"].as_array().into_iter().flatten().cloned());
+            }
+        }
+        if out.json {
+            out.document(&documents(made));
+        }
+        Ok(Answer::Yes)
+    }
+
+    /// The command for one document from standard input. No value can be taken for an option.
+    fn words(&self, name: &str) -> Vec<String> {
+        let mut words = ["queue".to_owned(), "enqueue".to_owned()].to_vec();
+        words.push(format!("--name={name}"));
+        words.push(format!("--priority={}", self.priority));
+        words.push(format!("--most={}", self.most));
+        words.extend(self.schema.iter().map(|schema| format!("--schema={schema}")));
+        words.extend(self.key.iter().map(|key| format!("--key={key}")));
+        words
+    }
+}
+
+fn documents(made: Vec<Value>) -> Value {
+    json!({ "schema": "civicum-tune/queue-enqueue/1", "documents": made })
+}
+
+fn is_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+fn name_of(path: &Path) -> anyhow::Result<String> {
+    let name = path.file_name().with_context(|| t!("{path} does not name a file", path = path.display()))?;
+    Ok(plain(&name.to_string_lossy()))
+}
+
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(255).collect()
+}
+
+fn open_file(path: &Path) -> anyhow::Result<File> {
+    let absolute = std::path::absolute(path)?;
+    Ok(Host::live()?.open_large(&absolute.to_string_lossy())?)
+}
