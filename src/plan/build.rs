@@ -73,8 +73,10 @@ pub fn describe(facts: &Facts) -> String {
     if facts.memory.total_bytes > 0 {
         parts.push(t!("{mib} MiB RAM", mib = facts.memory.total_bytes >> 20));
     }
-    if facts.cpu.threads > 0 {
-        parts.push(format!("{} CPUs", facts.cpu.threads));
+    match facts.cpu.threads {
+        0 => {}
+        1 => parts.push("1 CPU".to_owned()),
+        threads => parts.push(format!("{threads} CPUs")),
     }
     let boot = match (facts.boot.loader, facts.boot.initramfs) {
         (Loader::Grub, Initramfs::InitramfsTools) => "GRUB, initramfs-tools".to_owned(),

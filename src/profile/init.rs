@@ -36,8 +36,11 @@ pub fn init(facts: &Facts) -> String {
         ),
     );
     out.push('\n');
-    let ram = gib(facts.memory.total_bytes);
-    let description = format!("{base}, on a host with {cores} CPUs and {ram} of RAM");
+    let description = match (cores, facts.memory.total_bytes) {
+        (0, _) | (_, 0) => format!("{base}, on a host that does not tell its size"),
+        (1, bytes) => format!("{base}, on a host with 1 CPU and {} of RAM", gib(bytes)),
+        (cores, bytes) => format!("{base}, on a host with {cores} CPUs and {} of RAM", gib(bytes)),
+    };
     let _ = writeln!(
         out,
         "name = \"this-host\"\ndescription = {}\nextends = {}",
@@ -58,13 +61,29 @@ fn gib(bytes: u64) -> String {
     format!("{}.{} GiB", tenths / 10, tenths % 10)
 }
 
-/// What one should know of the host while reading on.
+/// What one should know of the host while reading on. An image tells little of it.
 fn figures(facts: &Facts) -> Vec<(&'static str, String)> {
-    let list = |items: Vec<String>| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
-    let system = [facts.os.name.as_str(), &format!("Linux {}", facts.kernel.release)].join(", ");
-    let vector = if facts.cpu.avx512_usable { "AVX-512" } else { "no AVX-512" };
+    const NOT_TOLD: &str = "not told";
     let memory = &facts.memory;
+    let told = memory.total_bytes > 0;
+    let list = |items: Vec<String>| match (items.is_empty(), told) {
+        (false, _) => items.join(", "),
+        (true, true) => "none".to_owned(),
+        (true, false) => NOT_TOLD.to_owned(),
+    };
+    let or_not_told = |text: String| if text.is_empty() { NOT_TOLD.to_owned() } else { text };
+    let linux = Some(&facts.kernel.release).filter(|release| !release.is_empty());
+    let system = Some(facts.os.name.clone()).filter(|name| !name.is_empty());
+    let system: Vec<String> =
+        system.into_iter().chain(linux.map(|release| format!("Linux {release}"))).collect();
+    let vector = if facts.cpu.avx512_usable { "AVX-512" } else { "no AVX-512" };
+    let processor = match facts.cpu.threads {
+        0 => NOT_TOLD.to_owned(),
+        1 => format!("{}, 1 CPU, {vector}", facts.cpu.name),
+        threads => format!("{}, {threads} CPUs, {vector}", facts.cpu.name),
+    };
     let zswap = match (facts.zswap.available, facts.zswap.enabled) {
+        (false, _) if !told => NOT_TOLD.to_owned(),
         (false, _) => "not in this kernel".to_owned(),
         (true, false) => "off".to_owned(),
         (true, true) => {
@@ -72,12 +91,16 @@ fn figures(facts: &Facts) -> Vec<(&'static str, String)> {
             std::iter::once("on".to_owned()).chain(parts.into_iter().flatten()).collect::<Vec<_>>().join(", ")
         }
     };
+    let ram = match memory.total_bytes {
+        0 => NOT_TOLD.to_owned(),
+        bytes => format!("{} ({} MiB)", gib(bytes), Bytes(bytes).as_mib()),
+    };
     let swap = facts.swap.iter().map(|s| format!("{} ({}, {})", s.path, s.kind, Bytes(s.size_bytes)));
     let disks = facts.disks.iter().map(|d| format!("{} ({}, {})", d.name, d.kind, Bytes(d.size_bytes)));
     vec![
-        ("system", system.trim_start_matches(", ").to_owned()),
-        ("processor", format!("{}, {} CPUs, {vector}", facts.cpu.name, facts.cpu.threads)),
-        ("memory", format!("{} ({} MiB)", gib(memory.total_bytes), Bytes(memory.total_bytes).as_mib())),
+        ("system", or_not_told(system.join(", "))),
+        ("processor", processor),
+        ("memory", ram),
         ("swap", list(swap.collect())),
         ("zswap", zswap),
         ("disks", list(disks.collect())),
@@ -230,6 +253,16 @@ mod tests {
             assert_eq!(own, base);
             assert!(text.lines().all(|line| line.chars().count() <= 140), "{text}");
         }
+    }
+
+    #[test]
+    fn of_an_image_it_claims_nothing() {
+        let text = init(&Facts::default());
+        let told =
+            text.lines().skip(2).take(6).map(|line| line.split_whitespace().skip(2).collect::<Vec<_>>());
+        assert!(told.clone().all(|words| words == ["not", "told"]), "{text}");
+        assert!(text.contains("on a host that does not tell its size"), "{text}");
+        assert!(!text.contains("no AVX-512") && !text.contains(" 0 CPUs"), "{text}");
     }
 
     #[test]

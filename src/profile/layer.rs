@@ -10,7 +10,9 @@ use toml::de::{DeTable, DeValue};
 use super::broken::Broken;
 use super::decode::{decode, names_for, type_of};
 use super::finding::{Code, Finding, Severity, cap, part};
-use super::keys::{KEYS, Lookup, lookup, name_shape, siblings};
+use super::hints::{elsewhere, otherwise};
+use super::keys::{Lookup, lookup, name_shape, siblings};
+use super::nesting::{MAX_NESTING, too_deep};
 use super::parser_words::in_words;
 use super::source::{Place, Source};
 use super::value::{KeyPath, Leaf, Value, toml_key};
@@ -20,8 +22,6 @@ use crate::t;
 
 /// The largest profile, in bytes. A real one has a few KiB.
 pub(super) const MAX_SIZE: usize = 1 << 20;
-/// The deepest nesting of brackets; the format needs four.
-const MAX_NESTING: usize = 32;
 /// After so many findings nobody reads on; a binary file would give a million.
 pub(super) const MAX_FINDINGS: usize = 100;
 
@@ -101,48 +101,6 @@ pub(super) fn read(source: &Arc<Source>) -> (Layer, Vec<Finding>) {
     });
     cap(&mut reader.findings, MAX_FINDINGS);
     (reader.layer, reader.findings)
-}
-
-/// Where brackets or braces are nested deeper than any profile has them. The parser refuses that too, but takes its time:
-/// it tells of every single one.
-fn too_deep(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let (mut at, mut depth) = (0, 0_usize);
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'[' | b'{' => {
-                depth += 1;
-                if depth > MAX_NESTING {
-                    return Some(at);
-                }
-            }
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            b'#' => at += bytes[at..].iter().position(|b| *b == b'\n').unwrap_or(bytes.len() - at),
-            b'"' | b'\'' => at = end_of_text(bytes, at),
-            _ => {}
-        }
-        at += 1;
-    }
-    None
-}
-
-/// The last byte of the text whose quotes begin at `start`; an open one ends with its line, or with the file.
-fn end_of_text(bytes: &[u8], start: usize) -> usize {
-    let quote = bytes[start];
-    let three = [quote; 3];
-    let long = bytes[start..].starts_with(&three);
-    let mut at = start + if long { 3 } else { 1 };
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'\\' if quote == b'"' => at += 1,
-            b'\n' if !long => return at,
-            byte if *byte == quote && !long => return at,
-            byte if *byte == quote && bytes[at..].starts_with(&three) => return at + 2,
-            _ => {}
-        }
-        at += 1;
-    }
-    at
 }
 
 struct Reader<'s> {
@@ -392,73 +350,5 @@ impl Reader<'_> {
             .or_else(|| elsewhere(name))
             .unwrap_or_else(|| t!("possible here: {known}", known = known.join(", ")));
         self.findings.push(Finding::error(Code::UnknownKey, place, message).help(help));
-    }
-}
-
-/// Our word for what Compose, the engine or a person calls otherwise.
-fn otherwise(name: &str) -> Option<&'static str> {
-    const WORDS: [(&str, &str); 24] = [
-        ("ports", "publish"),
-        ("port", "publish"),
-        ("expose", "publish"),
-        ("mem_limit", "memory"),
-        ("memory_limit", "memory"),
-        ("limit", "memory"),
-        ("mem_reservation", "memory_reservation"),
-        ("memswap_limit", "memory_swap"),
-        ("swap", "memory_swap"),
-        ("cpu_shares", "cpu_weight"),
-        ("cpu_count", "cpus"),
-        ("nano_cpus", "cpus"),
-        ("pids_limit", "pids"),
-        ("depends_on", "needs"),
-        ("requires", "needs"),
-        ("env", "environment"),
-        ("healthcheck", "health"),
-        ("cap_add", "capabilities"),
-        ("args", "command"),
-        ("entrypoint", "command"),
-        ("mounts", "volumes"),
-        ("stop_grace_period", "stop_timeout"),
-        ("num_ctx", "context"),
-        ("timeout", "deadline"),
-    ];
-    WORDS.iter().find(|(theirs, _)| *theirs == name).map(|(_, ours)| *ours)
-}
-
-/// Where a key of this name does belong.
-fn elsewhere(name: &str) -> Option<String> {
-    let plain = crate::sysctl_name::dotted(name);
-    let known = sysctl::KNOWN.iter().find(|k| k.name == plain || k.name.rsplit('.').next() == Some(name));
-    if let Some(known) = known {
-        return Some(t!("kernel parameters belong to [sysctl]: \"{name}\" = …", name = known.name));
-    }
-    let key = KEYS.iter().find(|key| key.path.rsplit('.').next() == Some(name))?;
-    let (section, _) = key.path.rsplit_once('.')?;
-    Some(t!("`{name}` belongs to [{section}]", name = name, section = section.replace('*', "NAME")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_brackets_that_nest_are_counted() {
-        let deep = "[".repeat(MAX_NESTING + 1);
-        for text in [
-            format!(
-                "# {deep}\na = '{deep}'\nb = \"\\\"{deep}\"\nc = '''\n'{deep}'''\nd = \"\"\"\"{deep}\\\"\"\"\"\n"
-            ),
-            "[[a]]\n".repeat(1000),
-            format!("a = {}{}", "[".repeat(MAX_NESTING), "]".repeat(MAX_NESTING)),
-            "a = 'open\n".repeat(10),
-            "\"".to_owned(),
-            "'''".to_owned(),
-            "\"\\".to_owned(),
-        ] {
-            assert_eq!(too_deep(&text), None, "{text}");
-        }
-        assert_eq!(too_deep(&format!("a = {deep}")), Some(4 + MAX_NESTING));
-        assert_eq!(too_deep(&format!("a = 'x'\n{}", "{a=".repeat(40))), Some(8 + 3 * MAX_NESTING));
     }
 }

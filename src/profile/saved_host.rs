@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::finding::printable;
 use super::kernels::Version;
@@ -17,6 +17,11 @@ pub const MAX_SIZE: usize = 4 << 20;
 /// The only schema that is understood.
 const SCHEMA: &str = "civicum-tune/detect/1";
 
+/// What is not told is null, and as good as missing.
+fn or_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<T, D::Error> {
+    Option::deserialize(value).map(Option::unwrap_or_default)
+}
+
 /// What is read of the document.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
@@ -25,6 +30,7 @@ pub struct SavedHost {
     kernel: Kernel,
     cpu: Cpu,
     memory: Memory,
+    #[serde(deserialize_with = "or_default")]
     swap: Vec<Swap>,
     zswap: Zswap,
     mounts: Vec<Mount>,
@@ -39,13 +45,16 @@ pub struct SavedHost {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct Os {
+    #[serde(deserialize_with = "or_default")]
     name: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct Kernel {
+    #[serde(deserialize_with = "or_default")]
     release: String,
+    #[serde(deserialize_with = "or_default")]
     version: Version,
     has_zswap: Option<bool>,
     modules: BTreeMap<String, String>,
@@ -54,13 +63,16 @@ struct Kernel {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct Cpu {
+    #[serde(deserialize_with = "or_default")]
     threads: u64,
+    #[serde(deserialize_with = "or_default")]
     avx512_usable: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct Memory {
+    #[serde(deserialize_with = "or_default")]
     total_bytes: u64,
 }
 
@@ -75,6 +87,7 @@ struct Swap {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct Zswap {
+    #[serde(deserialize_with = "or_default")]
     available: bool,
     compressor: Option<String>,
     zpool: Option<String>,
@@ -194,6 +207,7 @@ impl SavedHost {
         }
         parts.push(match self.cpu.threads {
             0 => t!("number of CPUs not told"),
+            1 => t!("1 CPU"),
             threads => t!("{threads} CPUs", threads = threads),
         });
         if self.cpu.avx512_usable {
@@ -255,6 +269,20 @@ fn lies_in(path: &str, folder: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What `detect` says of an image, with the memory written in by hand.
+    #[test]
+    fn what_is_null_is_not_told() {
+        let text = r#"{"schema":"civicum-tune/detect/1","os":{"name":null},"kernel":{"release":null,"version":null},
+            "cpu":{"threads":null,"avx512_usable":null},"memory":{"total_bytes":12540968960},"swap":null,
+            "zswap":{"available":null}}"#;
+        let host = SavedHost::parse(text.as_bytes()).unwrap();
+        assert_eq!(host.line(), "number of CPUs not told");
+        assert_eq!((host.release().as_str(), host.version(), host.disk_swap()), ("", None, 0));
+        assert_eq!(host.has_zswap(), None);
+        let error = SavedHost::parse(&text.replace("12540968960", "null").into_bytes()).unwrap_err();
+        assert!(error.starts_with("`memory.total_bytes` is missing or 0"), "{error}");
+    }
 
     const LEAST: &str = r#"{"schema":"civicum-tune/detect/1","memory":{"total_bytes":12540968960}"#;
 

@@ -10,18 +10,50 @@ use crate::lang::say;
 use crate::t;
 use crate::units::{Bytes, MIB};
 
-/// `civicum-tune/detect/1`.
+/// `civicum-tune/detect/1`. What the host does not tell (an image has no /proc) is null, never a 0 or a `false` that somebody
+/// could believe.
 pub fn json(facts: &Facts, survey: Option<&Survey>) -> Value {
     let mut document = json!({ "schema": "civicum-tune/detect/1" });
     if let (Value::Object(all), Ok(Value::Object(fields))) = (&mut document, serde_json::to_value(facts)) {
         all.extend(fields);
     }
+    not_told(facts, &mut document);
     if let Some(survey) = survey {
         document["docker"]["version"] = json!(survey.docker_version);
         document["file_systems"] = json!(survey.file_systems);
         document["largest_processes"] = json!(survey.largest_processes);
     }
     document
+}
+
+/// Puts null where nothing was told.
+fn not_told(facts: &Facts, document: &mut Value) {
+    let mut clear = |section: &str, keys: &[&str]| {
+        for key in keys {
+            document[section][*key] = Value::Null;
+        }
+    };
+    if facts.os.name.is_empty() {
+        clear("os", &["name"]);
+    }
+    if facts.kernel.release.is_empty() {
+        clear("kernel", &["release", "version"]);
+    }
+    if facts.cpu.threads == 0 {
+        clear("cpu", &["vendor", "family", "model", "name", "threads", "cores", "sockets", "numa_nodes"]);
+        clear("cpu", &["avx512", "avx512_usable", "simd"]);
+    }
+    if facts.boot.cmdline.is_empty() {
+        clear("boot", &["cmdline"]);
+    }
+    if facts.memory.total_bytes == 0 {
+        let sizes = ["total_bytes", "available_bytes", "swap_total_bytes", "swap_free_bytes", "page_bytes"];
+        clear("memory", &sizes);
+        clear("zswap", &["available", "enabled"]);
+        if facts.swap.is_empty() {
+            document["swap"] = Value::Null;
+        }
+    }
 }
 
 /// One label and its words.
