@@ -86,6 +86,15 @@ fn an_error_is_told_once_and_says_where_to_go_on() {
         said.err
     );
     assert_eq!(said.err.matches("No such file").count(), 1, "{}", said.err);
+    // The folder above the one that was meant.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("tree")).unwrap();
+    for command in ["plan", "apply", "doctor", "detect"] {
+        let said = run(&[command, "--root", folder.path().to_str().unwrap()]);
+        assert_eq!(said.status, 2, "{}", said.out);
+        assert!(said.err.contains("holds no host's files: neither etc nor usr"), "{}", said.err);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
     let tree = Tree::base();
     let said = at(&tree, &["plan", "--profile", "minimal", "--out", "/nowhere/plan.json"]);
     assert!(said.err.contains("/nowhere/plan.json can't be written"), "{}", said.err);

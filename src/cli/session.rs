@@ -3,7 +3,7 @@
 use crate::t;
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 
 use super::Global;
 use crate::facts::Facts;
@@ -139,6 +139,13 @@ pub(super) fn open_host(global: &Global) -> anyhow::Result<Host> {
     let live = Host::live()?;
     let Some(root) = &global.root else { return Ok(live) };
     let tree = Host::at(root).with_context(|| t!("--root names a folder that holds a host's files"))?;
+    // A mistyped folder would be planned for as an empty host, and filled.
+    if !["/etc", "/usr", "/proc", "/sys"].iter().any(|folder| tree.exists(folder)) {
+        bail!(t!(
+            "{root} holds no host's files: neither etc nor usr, proc or sys; --root names the folder that they are in",
+            root = root.display()
+        ));
+    }
     // `--root /`, however it is spelled, is the running machine's own files, and it is the machine that is meant.
     Ok(if tree.is_same_as(&live) { live } else { tree })
 }

@@ -1,7 +1,7 @@
 //! What a profile tells a worker of its work.
 
 use super::settings::{Extraction, Reading, Retention};
-use super::settle::{Settler, floor};
+use super::settler::{Settler, floor};
 
 impl Settler<'_> {
     pub(super) fn reading(&mut self, service: &str) -> Reading {

@@ -250,12 +250,22 @@ fn zpool(cx: &Context<'_>) -> Choice {
             return Choice { name: Some(name.clone()), because };
         }
     }
-    let because = Some(t!(
-        "none of the allocators {wish} suits this kernel; it keeps {running}",
-        wish = wish.join(", "),
-        running = running.unwrap_or("its own")
-    ));
-    Choice { name: None, because }
+    let wish = wish.join(", ");
+    let because = match running {
+        // An image need not have a kernel.
+        None if kernel.modules.is_empty() => {
+            t!("it is not told which of the allocators {wish} the kernel has; it keeps its own", wish = wish)
+        }
+        None => t!("none of the allocators {wish} suits this kernel; it keeps its own", wish = wish),
+        Some(running) => {
+            t!(
+                "none of the allocators {wish} suits this kernel; it keeps {running}",
+                wish = wish,
+                running = running
+            )
+        }
+    };
+    Choice { name: None, because: Some(because) }
 }
 
 fn unit(wanted: &[(&str, String)]) -> String {
