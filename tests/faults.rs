@@ -139,6 +139,13 @@ fn links_lead_nowhere_outside() {
         program(&["apply", "--yes", "--root", tree.path().to_str().unwrap(), "--profile", "minimal"]);
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1, "nothing was written outside");
+    // So is one to nothing, which no folder can be made on.
+    let tree = Tree::base();
+    symlink("/nowhere", tree.at("etc/civicum-tune")).unwrap();
+    let output =
+        program(&["apply", "--yes", "--root", tree.path().to_str().unwrap(), "--profile", "minimal"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("a symbolic link that leads nowhere"), "{}", said(&output));
 }
 
 #[test]

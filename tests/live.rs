@@ -61,6 +61,43 @@ fn applied_at_once_proved_and_taken_back() {
 }
 
 #[test]
+fn what_several_generations_make_is_made_once() {
+    let Some(live) = Live::new() else { return };
+    let stock = live.snapshot();
+    live.expect(0, APPLY);
+    let other = live.tree.text("root/live.toml").replace("= 25", "= 30");
+    live.tree.put("root/other.toml", &other);
+    live.expect(0, &["apply", "--yes", "--profile", "/root/other.toml"]);
+    assert!(live.tree.text("boot/grub/grub.cfg").contains("zswap.max_pool_percent=30"));
+    live.calls();
+    let said = live.expect(0, &["rollback", "1", "--yes"]);
+    assert!(said.contains("Generation 2: everything") && said.contains("Generation 1: everything"), "{said}");
+    let calls = live.calls();
+    for once in ["systemctl daemon-reload", "update-initramfs -u -k all", "grub-mkconfig"] {
+        assert_eq!(calls.iter().filter(|call| *call == once).count(), 1, "{calls:?}");
+    }
+    assert!(!live.tree.text("boot/grub/grub.cfg").contains("zswap"));
+    let (mut before, mut after) = (stock.clone(), live.snapshot());
+    for file in ["boot/grub/grub.cfg", "root/other.toml"] {
+        before.remove(file);
+        after.remove(file);
+    }
+    assert_same(&after, &before, "taken back");
+
+    // A rollback that stops at the newer one makes it all there: nobody comes after it.
+    let Some(live) = Live::new() else { return };
+    live.expect(0, APPLY);
+    live.tree.put("root/other.toml", &other);
+    live.expect(0, &["apply", "--yes", "--profile", "/root/other.toml"]);
+    let unit = "etc/systemd/system/civicum-tune-zswap.service";
+    live.tree.put(unit, &(live.tree.text(unit) + "# mine\n"));
+    live.calls();
+    live.expect(2, &["rollback", "1", "--yes"]);
+    assert!(live.calls().contains(&"grub-mkconfig".to_owned()));
+    assert!(live.tree.text("boot/grub/grub.cfg").contains("zswap.max_pool_percent=25"));
+}
+
+#[test]
 fn a_command_that_fails_takes_everything_back() {
     let grub_without = "#!/bin/sh\necho 'linux /boot/vmlinuz quiet'\n";
     for (program, script, word) in [

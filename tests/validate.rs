@@ -297,6 +297,11 @@ fn waivers_that_accept_nothing() {
     };
     // The last day still counts.
     assert_eq!(["2024-02-29", "2024-03-01", "2024-03-02", "2999-01-02"].map(count), [0, 1, 2, 3]);
+    // What has not the form of an id is told once.
+    let text = "[waivers.ct-zswap-001]\nreason = 'x'\nuntil = 2999-01-01\n";
+    let (_, out, _) = said(&["validate", &files.put("m.toml", text)]);
+    assert_eq!(out.matches("[profile/").count(), 1, "{out}");
+    assert!(out.contains("is not the id of a check") && out.contains("did you mean CT-ZSWAP-001?"), "{out}");
 }
 
 // --- Every key at its boundaries ------------------------------------------------------------------------------

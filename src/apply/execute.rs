@@ -96,8 +96,8 @@ pub(super) fn carry_out(
             generation.note(host, &event).map_err(cut)?;
             progress.say("taking back what was done");
             let why = t!("step {step} failed", step = step + 1);
-            let rollback =
-                undo_steps(host, generation, &why, &RollbackOptions::default(), progress).map_err(cut)?;
+            let rollback = undo_steps(host, generation, &why, &RollbackOptions::default(), &[], progress)
+                .map_err(cut)?;
             return Err(ApplyError::TakenBack { step: change.id.clone(), error, rollback });
         }
         progress.done(change);

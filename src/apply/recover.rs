@@ -43,7 +43,7 @@ pub fn recover(host: &Host, progress: &mut dyn Progress) -> Result<Option<Recove
             id = generation.id,
             because = because
         ));
-        let rollback = undo_steps(host, generation, &because, &RollbackOptions::default(), progress)?;
+        let rollback = undo_steps(host, generation, &because, &RollbackOptions::default(), &[], progress)?;
         return Ok(Some(Recovered::Undone { rollback, because }));
     }
     progress.say(&t!("generation {id} was cut off; finishing it", id = generation.id));

@@ -132,9 +132,11 @@ pub fn rollback(
     progress: &mut dyn Progress,
 ) -> Result<Vec<Rollback>> {
     let generations = Generations::read(host)?;
+    let targets = targets(&generations, id);
     let mut done = Vec::new();
-    for generation in targets(&generations, id) {
-        let outcome = undo_steps(host, generation, "rollback", options, progress)?;
+    for (at, generation) in targets.iter().enumerate() {
+        let left = made_later(host, &targets[at + 1..])?;
+        let outcome = undo_steps(host, generation, "rollback", options, &left, progress)?;
         let stop = !outcome.is_complete();
         done.push(outcome);
         if stop {
@@ -154,12 +156,34 @@ pub fn targets(generations: &Generations, id: Option<u32>) -> Vec<&Generation> {
     }
 }
 
-/// Undoes the steps of one generation: backwards, and then what is made from files (grub.cfg, the initramfs) anew.
+/// What the generations that are taken back next make anew out of files: an initramfs for each kernel takes minutes on a small
+/// server, and only the last one is ever booted.
+fn made_later(host: &Host, next: &[&Generation]) -> Result<Vec<Thing>> {
+    let mut made = Vec::new();
+    for generation in next {
+        let events = generation.events(host)?;
+        let order = order(&generation.changes, &events, retry(&events).as_deref());
+        let acts = order.into_iter().map(|step| &generation.changes[step].act);
+        made.extend(acts.filter(|act| act.settles()).map(thing));
+    }
+    Ok(made)
+}
+
+/// What an act is about.
+type Thing = (Discriminant<Act>, String);
+
+fn thing(act: &Act) -> Thing {
+    (discriminant(act), act.target().to_owned())
+}
+
+/// Undoes the steps of one generation: backwards, and then what is made from files (grub.cfg, the initramfs) anew, but for what
+/// is made later (`left`) anyway. A rollback that stops here makes all of it.
 pub(super) fn undo_steps(
     host: &Host,
     generation: &Generation,
     why: &str,
     options: &RollbackOptions,
+    left: &[Thing],
     progress: &mut dyn Progress,
 ) -> Result<Rollback> {
     let events = generation.events(host)?;
@@ -177,10 +201,20 @@ pub(super) fn undo_steps(
     generation.note(host, &Event::Undoing { why: why.to_owned() })?;
     let rebooted = generation.rebooted_since(host) == Some(true);
     let order = order(&generation.changes, &events, retry.as_deref());
-    let total = order.len();
-    for (number, step) in order.into_iter().enumerate() {
+    let is_left = |step: &usize| {
+        let act = &generation.changes[*step].act;
+        act.settles() && left.contains(&thing(act))
+    };
+    let (all, fewer) = (order.len(), order.iter().filter(|step| !is_left(step)).count());
+    let mut number = 0;
+    for step in order {
+        let stops_here = !outcome.kept.is_empty();
+        if is_left(&step) && !stops_here {
+            continue;
+        }
         let change = &generation.changes[step];
-        progress.begin(number + 1, total, change);
+        number += 1;
+        progress.begin(number, if stops_here { all } else { fewer }, change);
         let aside = options.force.then(|| generation.kept_path(step));
         // A step that can't be undone must not keep the others from it.
         let undone = match acts::undo(host, &change.act, rebooted, aside.as_deref(), progress) {

@@ -122,7 +122,10 @@ impl Host {
             let made =
                 self.act("mkdir", path, || match mkdirat(&folder, name, Mode::from_bits_truncate(mode)) {
                     Ok(()) => Ok(true),
-                    Err(Errno::EEXIST) => Ok(false),
+                    Err(Errno::EEXIST) if self.exists(path) => Ok(false),
+                    Err(Errno::EEXIST) => {
+                        Err(io::Error::other(t!("there is a symbolic link that leads nowhere; remove it")))
+                    }
                     Err(e) => Err(e.into()),
                 })?;
             if made {

@@ -75,8 +75,8 @@ pub fn describe(facts: &Facts) -> String {
     }
     match facts.cpu.threads {
         0 => {}
-        1 => parts.push("1 CPU".to_owned()),
-        threads => parts.push(format!("{threads} CPUs")),
+        1 => parts.push(t!("1 CPU")),
+        threads => parts.push(t!("{threads} CPUs", threads = threads)),
     }
     let boot = match (facts.boot.loader, facts.boot.initramfs) {
         (Loader::Grub, Initramfs::InitramfsTools) => "GRUB, initramfs-tools".to_owned(),

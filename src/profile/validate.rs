@@ -117,7 +117,12 @@ fn target<'a>(profile: &Profile, about: &About<'a>) -> (Target<'a>, bool) {
 fn waivers(profile: &Profile, settings: &Settings, about: &About<'_>, findings: &mut Vec<Finding>) {
     for (id, waiver) in &settings.waivers {
         if let (Some(checks), Some(place)) = (about.checks, profile.name_place(&["waivers", id])) {
-            if !checks.iter().any(|check| check == id) {
+            let malformed = |f: &&mut Finding| f.code == Code::Value && f.span == Some(place.span());
+            if let Some(told) = findings.iter_mut().find(malformed) {
+                if let Some(near) = nearest(&id.to_ascii_uppercase(), checks.iter().copied()) {
+                    told.help = Some(t!("did you mean {near}?", near = near));
+                }
+            } else if !checks.iter().any(|check| check == id) {
                 let message = t!("there is no check {id}, so the waiver accepts nothing", id = id);
                 let help = match nearest(id, checks.iter().copied()) {
                     Some(near) => t!("did you mean {near}?", near = near),
