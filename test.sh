@@ -183,24 +183,31 @@ else
   suite "editor" tests/editor/run.sh "${CARGO_TARGET_DIR:-$top/target}/debug/civicum-tune"
 fi
 
+release=${CARGO_TARGET_DIR:-$top/target}/tested/civicum-tune
+rm -f "$release"
 if ! $clean; then
   left_out "install on a clean Debian" "--quick"
 elif [ "$(id -u)" -ne 0 ]; then
   left_out "install on a clean Debian" "it needs root (a chroot in a mount namespace)"
 else
-  suite "install on a clean Debian" tests/install/clean-host.sh
+  suite "install on a clean Debian" tests/install/clean-host.sh --keep "$release"
 fi
 
-# Not optimised to the last: what is tested is what it does.
-export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+# The program that the rest is tested with: the one that was built and installed on the clean Debian, where there was one and
+# it runs here; else one of this system's. Not optimised to the last: what is tested is what it does.
+need_release() {
+  if "$release" --version >/dev/null 2>&1; then return; fi
+  CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 "$CARGO" build --locked --release --quiet
+  install -D -m 755 "${CARGO_TARGET_DIR:-$top/target}/release/civicum-tune" "$release"
+}
 
 whole() {
   local tool
   for tool in dockerd:docker.io mmdebstrap:mmdebstrap ip:iproute2; do
     command -v "${tool%%:*}" >/dev/null || packages "${tool#*:}"
   done
-  "$CARGO" build --locked --release --quiet
-  tests/whole/run.sh "${CARGO_TARGET_DIR:-$top/target}/release/civicum-tune"
+  need_release
+  tests/whole/run.sh "$release"
 }
 if ! $clean; then
   left_out "the whole on an engine" "--quick"
@@ -215,8 +222,8 @@ if ! $vm; then
 elif [ "$(id -u)" -ne 0 ]; then
   left_out "virtual machine" "its image is built as root"
 else
-  "$CARGO" build --locked --release --quiet
-  suite "virtual machine" tests/vm/run.sh "${CARGO_TARGET_DIR:-$top/target}/release/civicum-tune"
+  need_release
+  suite "virtual machine" tests/vm/run.sh "$release"
 fi
 
 printf '\n'

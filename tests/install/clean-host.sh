@@ -1,11 +1,14 @@
 #!/bin/bash
-# Carries out the two commands of the README on a clean Debian made for the purpose: a minimal root file system, in a
-# mount, process and host name namespace of its own. /proc and /sys are read-only there, so that nothing in it can
-# change the machine below. Mirror, certificates and name servers are the system's own.
+# clean-host.sh [--keep FILE] [SUITE]: carries out the two commands of the README on a clean Debian made for the purpose: a
+# minimal root file system, in a mount, process and host name namespace of its own. /proc and /sys are read-only there, so that
+# nothing in it can change the machine below. Mirror, certificates and name servers are the system's own. --keep copies the
+# program that was installed there.
 # shellcheck disable=SC2016  # what stands in single quotes is for other programs
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+keep=
+if [ "${1:-}" = --keep ]; then keep=$2; shift 2; fi
 suite=${1:-bookworm}
 cache=${CIVICUM_TUNE_CACHE:-$HOME/.cache/civicum-tune}/clean-$suite
 
@@ -61,8 +64,10 @@ unshare --mount --pid --uts --fork --kill-child bash -euc '
   if [ -e "$root/run/outside/ca.crt" ]; then
     certificates=(SSL_CERT_FILE=/run/outside/ca.crt CARGO_HTTP_CAINFO=/run/outside/ca.crt CURL_CA_BUNDLE=/run/outside/ca.crt)
   fi
-  # What is tested is the way there: a program that is optimised to the last takes twice as long to make.
-  quicker=(CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16)
+  # What is tested is the way there: a program that is optimised to the last takes twice as long to make, and so do tests
+  # with all that a debugger wants.
+  quicker=(CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=0)
   chroot "$root" env -i HOME=/root TERM=dumb PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     "${certificates[@]}" "${quicker[@]}" bash /root/inside.sh
 ' bash "$root"
+[ -z "$keep" ] || install -D -m 755 "$root/usr/local/bin/civicum-tune" "$keep"
