@@ -40,6 +40,30 @@ for unit in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_re
   chroot "$root" systemctl mask "$unit" >/dev/null 2>&1 || true
 done
 
+# Nor anything that only hardware needs, or a person at a console: emulated, each of these costs seconds at every boot.
+cat >"$root/etc/modprobe.d/no-such-hardware.conf" <<'F'
+blacklist ata_generic
+blacklist ata_piix
+blacklist ccp
+blacklist cfg80211
+blacklist floppy
+blacklist i2c_piix4
+blacklist kvm
+blacklist kvm_amd
+blacklist kvm_intel
+blacklist pcspkr
+blacklist psmouse
+blacklist serio_raw
+F
+for unit in apparmor.service modprobe@drm.service modprobe@efi_pstore.service modprobe@loop.service \
+  proc-sys-fs-binfmt_misc.automount serial-getty@ttyS0.service systemd-binfmt.service systemd-initctl.socket \
+  systemd-logind.service systemd-network-generator.service systemd-rfkill.socket systemd-update-utmp.service \
+  systemd-update-utmp-runlevel.service; do
+  chroot "$root" systemctl mask "$unit" >/dev/null 2>&1
+done
+# GRUB's own look-out for other systems, for Xen and for firmware menus.
+chmod -x "$root"/etc/grub.d/{05_debian_theme,20_linux_xen,30_os-prober,30_uefi-firmware}
+
 # Started only by the scenarios that want them.
 chroot "$root" systemctl disable docker.service docker.socket containerd.service postgresql.service >/dev/null 2>&1 || true
 rm -rf "$root"/var/lib/postgresql/*/main "$root"/etc/postgresql/*/main

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -210,5 +211,8 @@ class Checks:
             say(f"FAIL  {what}\n      found:  {found!r}\n      wanted: {wanted!r}")
 
     def end(self):
+        # A figure that does not depend on what else the machine is at.
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        say(f"{used.ru_utime + used.ru_stime:.0f} s of processor time")
         print(f"{self.passed} passed, {self.failed} failed", flush=True)
         sys.exit(1 if self.failed else 0)
