@@ -25,7 +25,6 @@ if ! mountpoint -q /boot; then
 fi
 grub-install --target=i386-pc /dev/vda
 update-grub""", 900)
-vm.reboot()
 checks.has("/boot is a file system of its own", vm.output("findmnt -n /boot"), "/dev/vdb")
 # All but half a MiB.
 vm.output("rm -f /boot/filler; fallocate -l $(( $(df --output=avail -B1 /boot | tail -n 1) - 524288 )) /boot/filler; sync")
@@ -39,6 +38,7 @@ checks.equal("nothing of the boot part was touched", vm.output(BOOT), before)
 checks.equal("the rest is in place: zswap", zswap(vm), ["Y", "lz4", "z3fold", "20"])
 checks.has("the rest is in place: swap", vm.output("cat /proc/swaps"), "/swapfile")
 vm.reboot()
+checks.has("it boots from there", vm.output("findmnt -n /boot"), "/dev/vdb")
 checks.equal("it boots: nothing of ours on the command line", "zswap" in vm.output("cat /proc/cmdline"), False)
 checks.equal("it boots: the unit sets zswap", zswap(vm), ["Y", "lz4", "z3fold", "20"])
 checks.equal("no failed unit", vm.output("systemctl --failed --no-legend"), "")

@@ -99,12 +99,11 @@ def live_on(name, copy, last, by, again):
         vm.close()
 
 
-# One prepared disk, the base of every other: the program is on it, and it was shut down in order.
-prepared = Vm(image, name="prepared").boot()
-install(prepared, binary)
-prepared.shutdown()
-vm = Vm(image, base=prepared.disk, cache="writeback", name="recorder").boot()
+vm = Vm(image, cache="writeback", name="recorder").boot()
+install(vm, binary)
 before = stock(vm)
+# The program and its profile are on the disk before the first cut.
+vm.output("sync")
 rollbacks, recoveries = max(1, count // 5), count // 5
 chosen = spread(record(vm, APPLY, "apply"), count - rollbacks - recoveries)
 boot = ["/boot/grub/grub.cfg", "/boot/initrd.img-" + vm.output("uname -r")]
