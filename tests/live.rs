@@ -61,6 +61,17 @@ fn applied_at_once_proved_and_taken_back() {
 }
 
 #[test]
+fn a_later_generation_does_not_hide_the_reboot_that_an_earlier_one_waits_for() {
+    let Some(live) = Live::new() else { return };
+    live.expect(0, APPLY);
+    let other = live.tree.text("root/live.toml").replace("= 61", "= 62");
+    live.tree.put("root/other.toml", &other);
+    live.expect(0, &["apply", "--yes", "--profile", "/root/other.toml"]);
+    let said = live.expect(0, &["plan"]);
+    assert!(said.contains("Generation 1 waits for a reboot"), "{said}");
+}
+
+#[test]
 fn what_several_generations_make_is_made_once() {
     let Some(live) = Live::new() else { return };
     let stock = live.snapshot();

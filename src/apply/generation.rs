@@ -185,6 +185,14 @@ impl Generations {
         self.0.iter().rev().find(|(_, state)| *state == State::Applied).map(|(generation, _)| generation)
     }
 
+    /// The newest one in force of which something takes a reboot: what came after it changed nothing of the boot.
+    pub fn of_the_boot(&self) -> Option<&Generation> {
+        let in_force = self.0.iter().rev().filter(|(_, state)| *state == State::Applied);
+        in_force
+            .map(|(generation, _)| generation)
+            .find(|generation| generation.changes.iter().any(|c| c.reboot))
+    }
+
     /// The one that was cut off, if there is one.
     pub fn cut(&self) -> Option<&(Generation, State)> {
         self.0.iter().rev().find(|(_, state)| matches!(state, State::Cut | State::CutWhileUndoing))

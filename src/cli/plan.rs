@@ -61,10 +61,9 @@ impl Plan {
                 t!("Generation {id} was cut off while it was undone: the next apply or rollback ends it first.", id = generation.id)
             });
         }
-        if let Some(generation) = generations.applied() {
-            let waits = generation.changes.iter().any(|change| change.reboot);
+        if let Some(generation) = generations.of_the_boot() {
             let id = generation.id;
-            match generation.rebooted_since(&session.host).filter(|_| waits) {
+            match generation.rebooted_since(&session.host) {
                 Some(false) => out.say(&t!("Generation {id} waits for a reboot to be complete.", id = id)),
                 Some(true) => out.say(&session.boot_proof(id)),
                 None => {}
