@@ -43,6 +43,7 @@ def packages(vm, folder):
 
 def measure(vm, runs, command):
     times = [float(line) for line in vm.output(f"python3 /root/timer.py {runs} {command}", timeout=3600).splitlines()]
+    say(f"{command}: {statistics.median(times):.1f} ms")
     return statistics.median(times), min(times), max(times)
 
 
