@@ -6,6 +6,9 @@ use std::time::Duration;
 use super::shared::below;
 use super::{Check, Evidence, Outcome, Remedy, Scene, Severity};
 use crate::facts::oom::OomKill;
+use crate::supervise::attribute::Short;
+use crate::supervise::event::{Event, What};
+use crate::supervise::history;
 use crate::t;
 use crate::units::{Bytes, MIB};
 
@@ -53,6 +56,16 @@ pub(super) const CHECKS: &[Check] = &[
         },
         source: "OOMScoreAdjust= in docker.service (-500) and containerd.service (-999)",
         look: engine,
+    },
+    Check {
+        id: "CT-OOM-005",
+        title: "no service was short of memory within the last day",
+        severity: Severity::Medium,
+        why: "A service that is killed again and again at the same limit has too little memory for its work, or too much work for \
+              its memory; only the supervisor's own history goes back further than the kernel's log.",
+        remedy: Remedy::Know,
+        source: "/var/lib/civicum-tune/events: what the supervisor saw",
+        look: lately,
     },
 ];
 
@@ -194,6 +207,69 @@ fn one(group: &Group<'_>, protected: bool, log: &str) -> Outcome {
     };
     let outcome = if protected { Outcome::fail(actual, fix) } else { Outcome::warn(actual, fix) };
     outcome.of(&kill.task).seen(Evidence::file(log, &kill.line))
+}
+
+/// Kills and loops of the last day, as the supervisor wrote them down.
+fn lately(scene: &Scene<'_>) -> Vec<Outcome> {
+    let events = match history::read(scene.host(), usize::MAX) {
+        Ok(events) => events,
+        Err(error) => return Outcome::could_not_tell(error.to_string()).into(),
+    };
+    if events.is_empty() {
+        return Outcome::not_applicable(t!("no supervisor has written anything down here")).into();
+    }
+    let day = Duration::from_secs(86_400);
+    let now = humantime::parse_rfc3339(&scene.now).ok();
+    let is_late = |event: &&Event| {
+        let at = humantime::parse_rfc3339(&event.at).ok();
+        // What seems to come from the future was written before the clock was set.
+        now.zip(at).is_some_and(|(now, at)| now.duration_since(at).map_or(true, |ago| ago <= day))
+    };
+    let mut kills: BTreeMap<(String, u64), (usize, usize, String)> = BTreeMap::new();
+    for event in events.iter().filter(is_late) {
+        let (What::Killed { killed, documents }, Some(service)) = (&event.what, &event.service) else {
+            continue;
+        };
+        let limit = match killed.short {
+            Short::Container { limit } => limit,
+            Short::Host | Short::Group { .. } => 0,
+        };
+        let of = kills.entry((service.clone(), limit)).or_default();
+        of.0 += 1;
+        of.1 += usize::from(!documents.is_empty());
+        of.2 = format!("{}  {service}  {}", event.at, event.what.words());
+    }
+    if kills.is_empty() {
+        return Outcome::pass(t!("none was")).into();
+    }
+    let one = |((service, limit), (count, at_work, last)): ((String, u64), (usize, usize, String))| {
+        let (actual, fix) = if limit == 0 {
+            let actual = t!(
+                "{count} × within a day, because the host, or what holds more than one container, ran out",
+                count = count
+            );
+            (
+                actual,
+                t!(
+                    "lower the limits of others, or raise memory.reserve; `civicum-tune validate` adds them up"
+                ),
+            )
+        } else {
+            let actual = t!(
+                "{count} × within a day, all at its limit of {limit}; {at_work} × with a document in work",
+                count = count,
+                limit = Bytes(limit),
+                at_work = at_work
+            );
+            let fix = t!(
+                "raise services.{service}.memory, or let it read smaller pages: services.{service}.reading.max_pixels",
+                service = service
+            );
+            (actual, fix)
+        };
+        Outcome::warn(actual, fix).of(&service).seen(Evidence::file(history::FOLDER, last))
+    };
+    kills.into_iter().map(one).collect()
 }
 
 fn engine(scene: &Scene<'_>) -> Vec<Outcome> {

@@ -193,7 +193,7 @@ impl Deployment {
                 needs,
                 fixed: fixed(name, role, written, networks, &peers),
                 limits: limits(written),
-                reading: None,
+                reading: written.memory_reading.map(|memory| reading(&limits(written), memory.0)),
                 settings: written.settings.clone(),
             });
         }
@@ -372,6 +372,17 @@ fn limits(written: &Written) -> Limits {
         cpu_weight: written.cpu_weight.map_or(0, u64::from),
         pids: written.pids.unwrap_or(0),
         restart: written.restart.clone().unwrap_or_else(|| "unless-stopped".to_owned()),
+    }
+}
+
+/// The same limits with another one for memory; in swap it may have as much as before.
+fn reading(limits: &Limits, memory: u64) -> Limits {
+    let swap = limits.memory_swap.saturating_sub(limits.memory);
+    Limits {
+        memory,
+        memory_reservation: limits.memory_reservation.min(memory),
+        memory_swap: memory.saturating_add(swap),
+        ..limits.clone()
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) fn environment(role: Role, written: &Service) -> Vec<(String, String)
     let reading = &written.reading;
     tell("OCR_POLICY", reading.policy.clone());
     tell("OCR_JOBS", number(reading.jobs));
+    tell("OCR_JOBS_MOST", most(written).map(|jobs| jobs.to_string()));
     tell("OCR_MEMORY", reading_memory(written).map(|bytes| bytes.0.to_string()));
     tell("OCR_THREADS", number(reading.threads));
     tell("OCR_LANGUAGE", reading.language.clone());
@@ -48,6 +49,13 @@ pub(super) fn environment(role: Role, written: &Service) -> Vec<(String, String)
     let grace = |ms: u64| Millis((ms / 1000 * 1000).saturating_sub(5000)).to_string();
     tell("GRACE", written.stop_timeout_ms.map(grace));
     found
+}
+
+/// The most documents at a time: as many as the CPUs are, where the limit grows while the model sleeps.
+fn most(written: &Service) -> Option<u64> {
+    let cpus = written.cpus.unwrap_or(1.0).ceil();
+    let cpus = (1..=64_u32).rev().find(|whole| f64::from(*whole) <= cpus).unwrap_or(1);
+    written.memory_reading.map(|_| u64::from(cpus))
 }
 
 /// The most that reading one document may take. Where the profile does not say: the process and the tool that it runs at a time

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use super::{Host, Result, file_of};
@@ -30,14 +31,18 @@ impl Host {
         stall: Duration,
         window: Duration,
     ) -> Result<PressureTrigger> {
-        let made = || {
+        let made = |times: u32| {
             let mut file = file_of(self.open_in_root(path, OFlag::O_RDWR | OFlag::O_NONBLOCK)?);
             let kind = if full { "full" } else { "some" };
             // The kernel wants the NUL: without it the last digit is lost on some versions.
-            let words = format!("{kind} {} {}\0", stall.as_micros(), window.as_micros());
+            let words = format!("{kind} {} {}\0", (stall * times).as_micros(), (window * times).as_micros());
             file.write_all(words.as_bytes())?;
             Ok(PressureTrigger { file })
         };
-        made().map_err(|error| self.error("watch", path, error))
+        // Without CAP_SYS_RESOURCE the kernel takes windows of whole 2 s only, from Linux 6.5 on.
+        let made = made(1).or_else(|error: std::io::Error| {
+            if error.raw_os_error() == Some(Errno::EINVAL as i32) { made(2) } else { Err(error) }
+        });
+        made.map_err(|error| self.error("watch", path, error))
     }
 }

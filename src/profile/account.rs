@@ -21,6 +21,8 @@ pub struct Account {
     pub reserve_bytes: u64,
     /// Limits and reserve.
     pub sum_bytes: u64,
+    /// Limits and reserve while the model sleeps and documents wait, where that differs.
+    pub reading_bytes: Option<u64>,
     /// The host's RAM.
     pub ram_bytes: u64,
     /// What is left of the RAM; below 0 where it is not enough.
@@ -131,6 +133,11 @@ impl Account {
             limits_bytes: limits,
             reserve_bytes: reserve,
             sum_bytes: sum,
+            reading_bytes: settings
+                .services
+                .values()
+                .any(|service| service.memory_reading.is_some())
+                .then(|| settings.limits_while_reading().saturating_add(reserve)),
             ram_bytes: ram,
             left_bytes: i64::try_from(left).unwrap_or(if left < 0 { i64::MIN } else { i64::MAX }),
             reservations_bytes: total(|entry| entry.reservation_bytes),

@@ -5,6 +5,7 @@ use super::finding::{Code, Finding};
 use super::settings::Settings;
 use super::target::{Origin, Target};
 use super::{Profile, bundled};
+use crate::container::role::Role;
 use crate::t;
 use crate::units::{Bytes, MIB};
 
@@ -12,6 +13,9 @@ use crate::units::{Bytes, MIB};
 pub(super) fn check(profile: &Profile, settings: &Settings, target: &Target<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let fits = sum(profile, settings, target, &mut findings);
+    if fits {
+        reading(profile, settings, target, &mut findings);
+    }
     services(profile, settings, &mut findings);
     if fits {
         reservations(profile, settings, target, &mut findings);
@@ -74,6 +78,42 @@ fn sum(profile: &Profile, settings: &Settings, target: &Target<'_>, findings: &m
     };
     findings.push(Finding::error(Code::MemoryBudget, place, message).help(help));
     false
+}
+
+/// They fit it while the model sleeps, too.
+fn reading(profile: &Profile, settings: &Settings, target: &Target<'_>, findings: &mut Vec<Finding>) {
+    let changed = settings.services.iter().filter_map(|(name, s)| Some((name, s.memory_reading?.0)));
+    let Some((largest, _)) = changed.max_by_key(|(_, bytes)| *bytes) else { return };
+    let Some(place) = profile.place(&["services", largest, "memory_reading"]) else { return };
+    let together = settings.limits_while_reading();
+    let (reserve, ram) = (settings.memory.reserve.0, target.numbers.ram_bytes);
+    let wanted = together.saturating_add(reserve);
+    if ram > 0 && wanted > ram {
+        let message = t!(
+            "while the model sleeps the limits come to {limits} MiB and {reserve} MiB are kept for the system: {sum} MiB together, but there are {ram} MiB of RAM",
+            limits = mib(together),
+            reserve = mib(reserve),
+            sum = mib(wanted),
+            ram = mib(ram)
+        );
+        let help = t!(
+            "take {short} MiB off, from {largest} for example",
+            short = (wanted - ram).div_ceil(MIB),
+            largest = largest
+        );
+        findings.push(Finding::error(Code::MemoryBudget, place, message).help(help));
+    }
+    let is = |role: Role| {
+        settings
+            .services
+            .iter()
+            .any(|(name, s)| s.memory_reading.is_some() && Role::of(name, s.role.as_deref()) == role)
+    };
+    if !is(Role::Worker) || !(is(Role::Ollama) || is(Role::LlamaServer)) {
+        let message = t!("`memory_reading` is for a worker and for a model, and only one of them has it");
+        let help = t!("what the model gives up is what the worker gets: write it for both, or for none");
+        findings.push(Finding::warning(Code::Conflict, place, message).help(help));
+    }
 }
 
 fn reserve_alone(profile: &Profile, reserve: u64, ram: u64, findings: &mut Vec<Finding>) -> bool {

@@ -252,7 +252,7 @@ mod tests {
                 "needs" => "services.postgres.memory = '1GiB'\n",
                 _ if path == "services.a.reading.memory" => "services.a.memory = '4GiB'\n",
                 _ if path.starts_with("services.a.settings.") => "services.a.role = 'postgres'\n",
-                "memory_reservation" | "memory_swap" => "services.a.memory = '4GiB'\n",
+                "memory_reservation" | "memory_swap" | "memory_reading" => "services.a.memory = '4GiB'\n",
                 "reason" => "waivers.CT-ZRAM-001.until = 2027-03-31\n",
                 "until" => "waivers.CT-ZRAM-001.reason = 'x'\n",
                 _ => "",

@@ -145,6 +145,9 @@ pub struct Service {
     pub memory_reservation: Option<Bytes>,
     /// Memory and swap together, bytes, as the Docker Engine API counts it.
     pub memory_swap: Option<Bytes>,
+    /// Hard limit while the model sleeps and documents wait, bytes.
+    #[serde(default)]
+    pub memory_reading: Option<Bytes>,
     /// Ceiling in CPUs (cpu.max), 0.01 and up.
     pub cpus: Option<f64>,
     /// Relative weight (cpu.weight), 1 to 10000.
@@ -278,6 +281,14 @@ pub struct Retention {
     pub unreviewed: Option<u64>,
     /// Finished jobs.
     pub archive: Option<u64>,
+}
+
+impl Settings {
+    /// All limits together while the model sleeps and documents wait, bytes.
+    pub fn limits_while_reading(&self) -> u64 {
+        let limits = self.services.values().filter_map(|service| service.memory_reading.or(service.memory));
+        limits.fold(0, |sum, limit| sum.saturating_add(limit.0))
+    }
 }
 
 impl Service {

@@ -123,6 +123,7 @@ impl<'p> Settler<'p> {
             memory: self.size(&at("memory")),
             memory_reservation: self.size(&at("memory_reservation")),
             memory_swap: self.size(&at("memory_swap")),
+            memory_reading: self.size(&at("memory_reading")),
             cpus: self.number(&at("cpus")),
             cpu_weight: self.integer(&at("cpu_weight")).and_then(|n| u32::try_from(n).ok()),
             oom_score_adj: whole(self.integer(&at("oom_score_adj"))),

@@ -76,6 +76,10 @@ fn rows(account: &Account) -> Vec<Row> {
         mib(account.swap_limits_bytes),
         percent(account.sum_bytes, ram),
     ]));
+    if let Some(reading) = account.reading_bytes {
+        let words = t!("sum, model asleep");
+        rows.push(plain([words, mib(reading), none(), none(), percent(reading, ram)]));
+    }
     let swap = account.swap_bytes.map_or_else(|| "?".to_owned(), mib);
     rows.push(plain([t!("the host has"), mib(ram), none(), swap, none()]));
     let enough = account.left_bytes >= 0;

@@ -4,7 +4,7 @@ use super::super::shape::Shape;
 use super::{Key, Kind, OF_HOST, OF_SERVICE, key};
 
 /// `[services.NAME]`: how a container is made and limited.
-pub(super) const SERVICE: [Key; 28] = [
+pub(super) const SERVICE: [Key; 29] = [
     key(
         "services.*.image",
         Kind::Text(Shape::Image),
@@ -44,6 +44,15 @@ pub(super) const SERVICE: [Key; 28] = [
         "twice the memory, as the engine has it",
         "\"memory + 1GiB\"",
         "Memory and swap together. Equal to memory means neither swap nor zswap for this container.",
+    ),
+    key(
+        "services.*.memory_reading",
+        Kind::Size { min_mib: 6, vars: OF_SERVICE },
+        "bytes",
+        "as memory",
+        "\"73% of ram - 1536MiB\"",
+        "Its memory limit while the model sleeps because nobody asks it, and documents wait to be read. The supervisor changes \
+         the limits while the containers run. A model has less then, a worker more, and reads more documents at a time.",
     ),
     key(
         "services.*.cpus",

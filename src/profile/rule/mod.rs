@@ -30,7 +30,7 @@ pub enum Var {
     Cores,
     /// Size of the file system that holds the swap file.
     Disk,
-    /// The same service's `memory`; only in `memory_reservation` and `memory_swap`.
+    /// The same service's `memory`; only in `memory_reservation`, `memory_swap` and `memory_reading`.
     Memory,
 }
 
