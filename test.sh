@@ -201,6 +201,27 @@ need_release() {
   install -D -m 755 "${CARGO_TARGET_DIR:-$top/target}/release/civicum-tune" "$release"
 }
 
+# What a release consists of, and hosts on which it comes and goes.
+packages_made() {
+  "$CARGO" build --locked --release --quiet && tests/package/run.sh
+}
+static_made() {
+  ./package.sh static &&
+    tests/package/static.sh "${CARGO_TARGET_DIR:-$top/target}"/dist/*-linux-musl "${CARGO_TARGET_DIR:-$top/target}/release/civicum-tune"
+}
+if ! $clean; then
+  left_out "packages" "--quick"
+elif [ "$(id -u)" -ne 0 ]; then
+  left_out "packages" "they are installed in a root file system of their own, which needs root"
+else
+  suite "packages" packages_made
+  if [ "${CIVICUM_TUNE_STATIC:-0}" = 1 ]; then
+    suite "static program" static_made
+  else
+    left_out "static program" "CIVICUM_TUNE_STATIC=1 asks for it"
+  fi
+fi
+
 whole() {
   local tool
   for tool in dockerd:docker.io mmdebstrap:mmdebstrap ip:iproute2; do
@@ -224,6 +245,19 @@ elif [ "$(id -u)" -ne 0 ]; then
 else
   need_release
   suite "virtual machine" tests/vm/run.sh "$release"
+fi
+
+first_boot() {
+  local tool
+  for tool in mkfs.vfat:dosfstools mcopy:mtools; do
+    command -v "${tool%%:*}" >/dev/null || packages "${tool#*:}"
+  done
+  python3 tests/vm/first_boot.py "${CARGO_TARGET_DIR:-$top/target}"/dist/*.deb "$(tests/vm/cloud-image.sh)"
+}
+if $vm && $clean && [ "${CIVICUM_TUNE_CLOUD_INIT:-0}" = 1 ]; then
+  suite "first boot by cloud-init" first_boot
+else
+  left_out "first boot by cloud-init" "CIVICUM_TUNE_CLOUD_INIT=1 asks for it (a virtual machine, and an image of its own)"
 fi
 
 printf '\n'

@@ -124,6 +124,12 @@ fn build(host: &Host, names: &[String], base: Option<&str>, ocr: &Path, out: &Ou
 fn our_files(host: &Host, ocr: &Path, out: &Out) -> anyhow::Result<Vec<(String, u32, Vec<u8>)>> {
     let own = host.own_program().with_context(|| t!("this program's own file is not known"))?;
     let mut files = vec![("files/usr/bin/civicum-tune".to_owned(), 0o755, whole(host, &own)?)];
+    if crate::ocr::STATIC {
+        out.say(&t!(
+            "this is the static civicum-tune, which has no PP-OCR: the worker will read with Tesseract alone"
+        ));
+        return Ok(files);
+    }
     let folder = std::path::absolute(ocr)?.to_string_lossy().into_owned();
     let names = host.list(&folder)?;
     if names.is_empty() {

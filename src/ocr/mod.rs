@@ -58,11 +58,18 @@ pub struct Options {
     pub text_layer: bool,
 }
 
+/// Is this the static program? It can load no library while it runs, and ONNX Runtime is one: it has no PP-OCR.
+pub const STATIC: bool = cfg!(target_feature = "crt-static");
+
 /// Where PP-OCR's files are looked for when nobody says.
 pub const FOLDER: &str = "/usr/lib/civicum-tune/ocr";
 
-/// PP-OCR's files: those named, else those of the environment, else those of [`FOLDER`]. `None` where one is missing.
+/// PP-OCR's files: those named, else those of the environment, else those of [`FOLDER`]. `None` where one is missing, and in
+/// the static program.
 pub fn files(host: &Host, models: Option<&Path>, library: Option<&Path>) -> Option<Files> {
+    if STATIC {
+        return None;
+    }
     let models = models.map(Path::to_owned);
     let models = models.or_else(|| terminal::environment("CIVICUM_TUNE_OCR_MODELS").map(Into::into));
     let models = std::path::absolute(models.unwrap_or_else(|| FOLDER.into())).ok()?;

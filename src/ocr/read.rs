@@ -341,6 +341,12 @@ fn as_before(mut lines: Vec<Line>, turned: &Straight) -> Vec<Line> {
 
 /// What to say when PP-OCR's files are not there.
 pub fn missing() -> String {
+    if super::STATIC {
+        return t!(
+            "this is the static civicum-tune, which can't load ONNX Runtime and so has no PP-OCR; read with --policy tesseract, \
+             or use the program of the Debian package"
+        );
+    }
     t!(
         "PP-OCR's models or its ONNX Runtime are not in {folder}, nor where --models, --onnxruntime, CIVICUM_TUNE_OCR_MODELS or \
          ORT_DYLIB_PATH say; docs/ocr.md tells how to get them",

@@ -10,30 +10,16 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 keep=
 if [ "${1:-}" = --keep ]; then keep=$2; shift 2; fi
 suite=${1:-bookworm}
-cache=${CIVICUM_TUNE_CACHE:-$HOME/.cache/civicum-tune}/clean-$suite
 
 if [ "$(id -u)" -ne 0 ]; then
   echo "skipped: a chroot in a mount namespace needs root"
   exit 0
 fi
-if ! command -v mmdebstrap >/dev/null; then
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap qemu-utils >/dev/null
-fi
-
-mkdir -p "$cache"
-if [ ! -e "$cache/root.tar" ]; then
-  mirror=$(apt-get indextargets --format '$(SITE)' | sort -u | grep -m1 -E '/debian/?$')
-  security=$(apt-get indextargets --format '$(SITE)' | sort -u | grep -m1 -E '/debian-security/?$' || true)
-  sources=("deb $mirror $suite main")
-  if [ -n "$security" ]; then sources+=("deb $security $suite-security main"); fi
-  mmdebstrap --quiet --variant=minbase --mode=root "$suite" "$cache/new.tar" "${sources[@]}"
-  mv "$cache/new.tar" "$cache/root.tar"
-fi
+tar=$("$top/tests/install/root.sh" "$suite")
 
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
-tar -xpf "$cache/root.tar" -C "$root"
+tar -xpf "$tar" -C "$root"
 mkdir -p "$root/root/civicum-tune" "$root/run/outside"
 (cd "$top" && git ls-files -z | tar --null -cf - -T -) | tar -xf - -C "$root/root/civicum-tune"
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/"

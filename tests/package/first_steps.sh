@@ -1,0 +1,43 @@
+#!/bin/bash
+# first_steps.sh DEB: the examples that call the package: cloud-init's user data, Ansible's tasks, Terraform's module. Needs root.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=$(cd "$here/../.." && pwd)
+deb=$(realpath "$1")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# What Terraform's module makes of the example is what a person makes of it.
+url=https://packages.example.org/a/civicum-tune.deb sum=$(sha256sum "$deb" | cut -d' ' -f1)
+sed "s#^\( *\)url=.*#\1url='$url'#; s#^\( *\)sha256=.*#\1sha256='$sum'#; s#^\( *\)profile=.*#\1profile='civicum-8g'#" \
+  "$top/templates/cloud-init/user-data.yaml" >"$work/user-data"
+cp -r "$top/templates/cloud-init" "$top/templates/terraform" "$work/"
+terraform=$(command -v tofu || command -v terraform || true)
+if [ -n "$terraform" ]; then
+  export CHECKPOINT_DISABLE=1 TF_INPUT=0 TF_IN_AUTOMATION=1
+  cd "$work/terraform"
+  "$terraform" fmt -check -diff >/dev/null
+  "$terraform" init -no-color >/dev/null 2>&1
+  values=(-var "deb_url=$url" -var "deb_sha256=$sum" -var profile=civicum-8g)
+  "$terraform" apply -no-color -auto-approve "${values[@]}" >"$work/said" 2>&1 || { cat "$work/said"; exit 1; }
+  "$terraform" output -raw user_data >"$work/made" 2>/dev/null
+  cmp "$work/made" "$work/user-data"
+  echo "ok    terraform: the module's output is the example with the values in it"
+  if "$terraform" apply -no-color -auto-approve "${values[@]}" -var "deb_url=https://x/'; reboot; '" >"$work/said" 2>&1; then
+    echo "FAIL  terraform took an address with a quote in it"
+    exit 1
+  fi
+  echo "ok    terraform: an address with a quote in it is refused"
+else
+  python3 -m venv "$work/venv"
+  "$work/venv/bin/pip" --quiet install python-hcl2
+  "$work/venv/bin/python" -c 'import hcl2, sys; assert "output" in hcl2.load(open(sys.argv[1]))' "$work/terraform/main.tf"
+  echo "ok    terraform: not here; its file can be parsed"
+fi
+cd "$top"
+
+mkdir "$work/root"
+tar -xpf "$("$here/../install/root.sh" bookworm ansible-core python3-apt cloud-init)" -C "$work/root"
+cp "$deb" "$work/root/root/civicum-tune.deb"
+cp "$work/user-data" "$top/templates/ansible/civicum-tune.yml" "$here/ansible.sh" "$work/root/root/"
+"$here/enter.sh" "$work/root" bash /root/ansible.sh

@@ -1,0 +1,103 @@
+#!/bin/bash
+# On a clean Debian: the package comes, is upgraded, goes, and is purged, on a host that was never tuned, on one that is, and on
+# one that was taken back.
+set -euo pipefail
+cd /root
+
+expect() {
+  local what=$1
+  shift
+  if "$@" >/tmp/out 2>&1; then
+    echo "ok    $what"
+  else
+    echo "FAIL  $what"
+    cat /tmp/out /tmp/said
+    exit 1
+  fi
+}
+says() { grep -qF -- "$1" /tmp/said; }
+hushed() { ! says "$1"; }
+is() { [ "$(dpkg-query -W -f '${db:Status-Abbrev}${Version}' civicum-tune 2>/dev/null)" = "$1" ]; }
+apt() { apt-get -qq -y "$@" >/tmp/said 2>&1 || { cat /tmp/said; return 1; }; }
+# All that is there, but for what dpkg and apt keep of themselves.
+everything() {
+  find / -xdev \( -path /proc -o -path /dev -o -path /tmp -o -path /root -o -path /var/lib/dpkg -o -path /var/lib/apt -o \
+    -path /var/cache -o -path /var/log \) -prune -o -printf '%p %y %m %u %l\n' | sort
+}
+nothing_tuned() {
+  [ ! -e /var/lib/civicum-tune ] && [ ! -e /etc/civicum-tune/profile.toml ] && [ ! -e /etc/sysctl.d/99-zz-civicum-tune.conf ] &&
+    [ ! -e /swapfile ] && [ -z "$(find /etc/systemd -name '*civicum-tune*')" ]
+}
+# The state of a host that is tuned: made by the program itself, on a tree, since this clean Debian shares its kernel.
+tune() {
+  rm -rf /root/host
+  cp -r /root/tree /root/host
+  civicum-tune --root /root/host --profile minimal --yes -q apply >/tmp/said 2>&1 || { cat /tmp/said; return 1; }
+  mkdir -p /var/lib
+  cp -a /root/host/var/lib/civicum-tune /var/lib/
+  cp /root/host/etc/civicum-tune/profile.toml /etc/civicum-tune/
+}
+
+everything >/tmp/before
+apt install ./older.deb
+expect "an earlier version installs, and nothing else is needed" is "ii 0.0.9-1"
+expect "the program runs" civicum-tune --version
+expect "installing tunes nothing" nothing_tuned
+expect "it asks for nothing and says nothing of this host" hushed "civicum-tune:"
+expect "the profile that fits the memory is still what counts" sh -c 'civicum-tune profile list | grep -q "^\* "'
+apt install ./package.deb
+expect "it is upgraded" is "ii $(dpkg-deb -f package.deb Version)"
+expect "a configuration file that nobody touched follows" grep -q '^OPTIONS="--quiet"' /etc/civicum-tune/doctor.conf
+expect "upgrading tunes nothing" nothing_tuned
+expect "what dpkg put there is as it was packed" sh -c '! dpkg --verify civicum-tune | grep -v "/usr/share/\(doc\|man\)"'
+expect "bash can read its completions" bash -n /usr/share/bash-completion/completions/civicum-tune
+expect "there is a page for each command" test -s /usr/share/man/man1/civicum-tune-apply.1.gz
+expect "each bundled profile is an example that is valid" sh -c 'civicum-tune validate /usr/share/doc/civicum-tune/examples/profiles/*.toml'
+
+apt purge civicum-tune
+apt install ./older.deb
+sed -i 's/^OPTIONS=.*/OPTIONS="--quiet --severity high"/' /etc/civicum-tune/doctor.conf
+apt -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install ./package.deb
+expect "an administrator's own configuration stays through an upgrade" grep -q 'severity high' /etc/civicum-tune/doctor.conf
+expect "and the new one lies beside it" test -e /etc/civicum-tune/doctor.conf.dpkg-dist
+apt remove civicum-tune
+expect "removed, it leaves the configuration" is "rc $(dpkg-deb -f package.deb Version)"
+expect "a host that was never tuned is told nothing" hushed "civicum-tune:"
+apt purge civicum-tune
+rm -f /tmp/after && everything >/tmp/after
+expect "purged, it leaves nothing at all" diff /tmp/before /tmp/after
+
+apt install ./package.deb
+tune
+apt remove civicum-tune
+expect "removed from a tuned host, it says that the host stays tuned" says "this host stays as it was tuned"
+expect "and how to take that back" says "civicum-tune rollback 1"
+expect "the profile stays" test -e /etc/civicum-tune/profile.toml
+apt purge civicum-tune
+expect "purged from a tuned host, it keeps the way back" test -e /var/lib/civicum-tune/generations/0001/generation.json
+expect "and the profile" test -e /etc/civicum-tune/profile.toml
+expect "and says so" says "/var/lib/civicum-tune was kept"
+apt install ./package.deb
+expect "installed again, it knows what was applied" sh -c 'civicum-tune history --format json | grep -q "\"state\": \"applied\""'
+
+civicum-tune --root /root/host --yes -q rollback 1 >/tmp/said 2>&1
+rm -rf /var/lib/civicum-tune /etc/civicum-tune/profile.toml
+cp -a /root/host/var/lib/civicum-tune /var/lib/
+mkdir -m 700 /var/lib/civicum-tune/secrets
+echo secret >/var/lib/civicum-tune/secrets/api-token
+apt purge civicum-tune
+expect "secrets of containers are never deleted" test -e /var/lib/civicum-tune/secrets/api-token
+rm -r /var/lib/civicum-tune/secrets
+apt install ./package.deb
+echo 'extends = "minimal"' >/etc/civicum-tune/profile.toml
+apt remove civicum-tune
+expect "a host that was taken back is told nothing" hushed "stays as it was tuned"
+apt purge civicum-tune
+expect "with nothing in force a purge is a purge" hushed "was kept"
+everything >/tmp/after
+expect "and leaves nothing" diff /tmp/before /tmp/after
+
+mkdir -p /usr/local/bin
+cp /bin/true /usr/local/bin/civicum-tune
+apt install ./package.deb
+expect "a program of install.sh's that comes before it on the PATH is told" says "comes before this package's on the PATH"
