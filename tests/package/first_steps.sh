@@ -14,7 +14,7 @@ sed "s#^\( *\)url=.*#\1url='$url'#; s#^\( *\)sha256=.*#\1sha256='$sum'#; s#^\( *
 cp -r "$top/templates/cloud-init" "$top/templates/terraform" "$work/"
 terraform=$(command -v tofu || command -v terraform || true)
 if [ -n "$terraform" ]; then
-  export CHECKPOINT_DISABLE=1 TF_INPUT=0 TF_IN_AUTOMATION=1
+  export CHECKPOINT_DISABLE=1 TF_INPUT=0 TF_IN_AUTOMATION=1 TF_CLI_CONFIG_FILE=/dev/null
   cd "$work/terraform"
   "$terraform" fmt -check -diff >/dev/null
   "$terraform" init -no-color >/dev/null 2>&1
