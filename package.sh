@@ -93,13 +93,14 @@ make_static() {
   install -m 755 "$target/$musl/release/civicum-tune" "$made"
 }
 
-# No part of it may change from one run to the next: no serial number, the time of the commit.
+# No part of it changes from one run to the next, nor with the folder: no serial number, the time of the commit.
 make_sbom() {
   local cyclonedx made=$dist/civicum-tune-$version.cdx.json
   cyclonedx=$(tool cargo-cyclonedx 0.5.9)
   PATH="$(dirname "$CARGO"):$PATH" "$cyclonedx" cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps \
     --target x86_64-unknown-linux-gnu --override-filename civicum-tune.cdx
-  mv -f "$top/civicum-tune.cdx.json" "$made"
+  sed "s|path+file://$top#|path+file:///civicum-tune#|g" civicum-tune.cdx.json >"$made"
+  rm civicum-tune.cdx.json
 }
 
 need_linker

@@ -92,6 +92,7 @@ fn sarif(text: &str) -> Value {
 
 /// Attributes of each element, in order.
 fn elements(text: &str) -> Vec<(String, Vec<(String, String)>)> {
+    let utf8 = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let mut reader = quick_xml::Reader::from_str(text);
     let mut found = Vec::new();
     loop {
@@ -99,10 +100,11 @@ fn elements(text: &str) -> Vec<(String, Vec<(String, String)>)> {
             Event::Start(element) | Event::Empty(element) => {
                 let attributes = element.attributes().map(|attribute| {
                     let attribute = attribute.unwrap();
-                    let value = quick_xml::escape::unescape(&attribute.value).unwrap().into_owned();
-                    (attribute.key.as_ref().to_owned(), value)
+                    let value = utf8(&attribute.value);
+                    let value = quick_xml::escape::unescape(&value).unwrap().into_owned();
+                    (utf8(attribute.key.as_ref()), value)
                 });
-                let name = element.name().as_ref().to_owned();
+                let name = utf8(element.name().as_ref());
                 found.push((name, attributes.collect()));
             }
             Event::Eof => return found,

@@ -8,11 +8,12 @@ use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, FallocateFlags, OFlag, RenameFlags, fallocate, openat, renameat, renameat2};
+use nix::fcntl::{AtFlags, FallocateFlags, OFlag, fallocate, openat, renameat};
 use nix::libc;
 use nix::sys::stat::{Mode, fstatat};
 use nix::sys::statfs::{BTRFS_SUPER_MAGIC, fstatfs};
 use nix::unistd::{UnlinkatFlags, unlinkat};
+use rustix::fs::{RenameFlags, renameat_with};
 
 use super::write::temporary;
 use super::{Host, Result, file_of, terminal};
@@ -189,12 +190,13 @@ impl Host {
 
 /// Gives the finished file its name, unless somebody took that name while it was being made.
 fn name_it(folder: &OwnedFd, new: &str, name: &str) -> io::Result<()> {
-    match renameat2(folder, new, folder, name, RenameFlags::RENAME_NOREPLACE) {
+    // nix has this call with glibc alone.
+    match renameat_with(folder, new, folder, name, RenameFlags::NOREPLACE) {
         // Not every file system can say "unless it is there"; then a look has to do.
-        Err(Errno::EINVAL) if fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_err() => {
+        Err(rustix::io::Errno::INVAL) if fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_err() => {
             Ok(renameat(folder, new, folder, name)?)
         }
-        Err(Errno::EINVAL) => Err(Errno::EEXIST.into()),
+        Err(rustix::io::Errno::INVAL) => Err(Errno::EEXIST.into()),
         result => Ok(result?),
     }
 }

@@ -51,7 +51,7 @@ vm.more = ["-drive", f"file={drive},if=virtio,format=raw,readonly=on"]
 vm.start()
 say("first boot: cloud-init works")
 try:
-    vm.qemu.wait(timeout=1800)
+    vm.qemu.wait(timeout=3600)
 except subprocess.TimeoutExpired:
     vm.wait()
     print(vm.run("cloud-init status --long; tail -n 40 /var/log/civicum-tune-first-boot.log /var/log/cloud-init-output.log")[1])
