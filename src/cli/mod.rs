@@ -2,6 +2,7 @@
 
 mod api;
 mod apply;
+mod bench;
 mod completions;
 mod database;
 mod deploy;
@@ -53,7 +54,7 @@ const STATUS: &str = "Exit status: 0 done, nothing differs; 1 changes are pendin
                       2 trouble, with its reason on standard error.";
 
 /// What every command understands.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 struct Global {
     /// Work on the tree below DIR instead of / (a mounted image, a chroot): files only, no command is run
@@ -138,6 +139,7 @@ enum Command {
     Api(api::ApiCommand),
     Extract(extract::Extract),
     Ocr(ocr::OcrCommand),
+    Bench(bench::Bench),
     /// Print the completions for a shell
     Completions(completions::Completions),
     /// Print a man page, or write them all to a folder
@@ -178,6 +180,7 @@ pub fn main() -> ExitCode {
         Command::Api(command) => command.run(),
         Command::Extract(command) => command.run(&cli.global, &out),
         Command::Ocr(command) => command.run(&cli.global, &out),
+        Command::Bench(command) => command.run(&cli.global, &out),
         Command::Completions(command) => command.run(&out),
         Command::Man(command) => command.run(&cli.global, &out),
     };
@@ -220,6 +223,7 @@ impl Command {
             Self::Api(_) => "api",
             Self::Extract(_) => "extract",
             Self::Ocr(_) => "ocr",
+            Self::Bench(_) => "bench",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
         }

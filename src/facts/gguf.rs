@@ -18,6 +18,8 @@ pub struct Gguf {
     pub name: String,
     /// Bytes of the file, which is nearly all weights.
     pub file_bytes: u64,
+    /// How its weights are packed, as llama.cpp numbers it (`general.file_type`).
+    pub file_type: Option<u64>,
     /// Layers.
     pub layers: u64,
     /// Heads of keys and values, of one layer or of each.
@@ -63,6 +65,43 @@ const LONGEST: u64 = 1 << 20;
 const HEADER: u64 = 256 << 20;
 
 impl Gguf {
+    /// The name of the packing, as llama.cpp's `enum llama_ftype` has them; `None` of one that is newer than this list.
+    pub fn quantization(&self) -> Option<&'static str> {
+        Some(match self.file_type? {
+            0 => "F32",
+            1 => "F16",
+            2 => "Q4_0",
+            3 => "Q4_1",
+            7 => "Q8_0",
+            8 => "Q5_0",
+            9 => "Q5_1",
+            10 => "Q2_K",
+            11 => "Q3_K_S",
+            12 => "Q3_K_M",
+            13 => "Q3_K_L",
+            14 => "Q4_K_S",
+            15 => "Q4_K_M",
+            16 => "Q5_K_S",
+            17 => "Q5_K_M",
+            18 => "Q6_K",
+            19 => "IQ2_XXS",
+            20 => "IQ2_XS",
+            21 => "Q2_K_S",
+            22 => "IQ3_XS",
+            23 => "IQ3_XXS",
+            24 => "IQ1_S",
+            25 => "IQ4_NL",
+            26 => "IQ3_S",
+            27 => "IQ3_M",
+            28 => "IQ2_S",
+            29 => "IQ2_M",
+            30 => "IQ4_XS",
+            31 => "IQ1_M",
+            32 => "BF16",
+            _ => return None,
+        })
+    }
+
     /// What it needs for so many tokens of context in all, at most: keys and values at 16 bits in every layer, though some models
     /// keep only a window in most of them.
     pub fn need(&self, tokens: u64) -> Need {
@@ -107,6 +146,7 @@ pub fn parse(from: impl Read, file_bytes: u64) -> io::Result<Gguf> {
         match (name.as_str(), &value) {
             ("general.architecture", Value::Text(text)) => found.architecture.clone_from(text),
             ("general.name", Value::Text(text)) => found.name.clone_from(text),
+            ("general.file_type", value) => found.file_type = Some(value.number()),
             ("tokenizer.ggml.tokens", Value::Array(count, _)) => found.vocabulary = *count,
             _ if name.starts_with("general.") || name.starts_with("tokenizer.") => {}
             (_, value) => match key {

@@ -18,6 +18,7 @@ mod mounts;
 pub mod oom;
 mod os;
 pub mod processes;
+pub mod smaps;
 pub mod sockets;
 mod survey;
 mod swap;

@@ -11,6 +11,8 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 
+use super::command::FOLDERS;
+
 /// The longest line that a child is heard with, in bytes; the rest of it is lost.
 const LINE: u64 = 4 << 10;
 
@@ -25,7 +27,7 @@ pub struct OwnChild {
     group: Option<Pid>,
     words: Option<BufReader<ChildStderr>>,
     /// Last: it goes when nobody writes into it any more.
-    _scratch: Scratch,
+    _scratch: Option<Scratch>,
 }
 
 /// Starts this program with these arguments, its output into `output`. What it needs no name for, it is not told: `without` are
@@ -48,7 +50,34 @@ pub fn start_own(args: &[String], output: File, without: &[&str]) -> io::Result<
         .spawn()?;
     let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
     let words = child.stderr.take().map(BufReader::new);
-    Ok(OwnChild { child, group, words, _scratch: scratch })
+    Ok(OwnChild { child, group, words, _scratch: Some(scratch) })
+}
+
+/// Starts another program, for as long as we live: a server that answers us alone. Its output is read as words.
+pub fn start_server(program: &str, args: &[String]) -> io::Result<OwnChild> {
+    let mut command = Command::new(program);
+    command
+        .args(args)
+        .env_clear()
+        .envs([("PATH", FOLDERS.join(":").as_str()), ("LC_ALL", "C.UTF-8"), ("HOME", "/nonexistent")])
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    // SAFETY: between fork and exec it makes one system call, which is async-signal-safe.
+    #[allow(unsafe_code)]
+    unsafe {
+        command.pre_exec(|| {
+            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+            Ok(())
+        });
+    }
+    let mut child = command.spawn()?;
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+    let words = child.stderr.take().map(BufReader::new);
+    Ok(OwnChild { child, group, words, _scratch: None })
 }
 
 impl OwnChild {

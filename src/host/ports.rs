@@ -18,4 +18,9 @@ impl Host {
             TcpListener::bind((address, port)).map(|_| ())
         }
     }
+
+    /// A port of loopback that is free at this moment.
+    pub fn free_port(&self) -> io::Result<u16> {
+        Ok(TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    }
 }

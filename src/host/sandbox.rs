@@ -82,6 +82,28 @@ impl Scratch {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// A new file in it, which only its owner reads; gives its path.
+    pub fn put(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+        let path = self.path.join(name);
+        #[allow(clippy::disallowed_methods)] // this is the door
+        let made = std::fs::File::create_new(&path).and_then(|mut file| file.write_all(bytes));
+        made.map_err(|e| HostError::new("write", &path, e))?;
+        Ok(path)
+    }
+
+    /// A new file without a name, to be written and read again.
+    pub fn file(&self) -> Result<File> {
+        let path = self.path.join(format!("{:016x}", getrandom::u64().unwrap_or(0)));
+        #[allow(clippy::disallowed_methods)] // this is the door
+        let made = std::fs::OpenOptions::new().read(true).write(true).create_new(true).open(&path).and_then(
+            |file| {
+                std::fs::remove_file(&path)?;
+                Ok(file)
+            },
+        );
+        made.map_err(|e| HostError::new("write", &path, e))
+    }
 }
 
 impl Drop for Scratch {

@@ -20,6 +20,7 @@ mod openai;
 mod prompt;
 mod schema;
 mod server;
+mod speed;
 mod split;
 mod tokens;
 
@@ -33,6 +34,7 @@ pub use error::{Error, Wait};
 pub use extract::extract;
 pub use schema::{BUNDLED, bundled, check_schema};
 pub use server::{Api, Server};
+pub use speed::{Load, Served, Speed, served, speed};
 
 /// What a server may take for one document.
 #[derive(Debug, Clone, PartialEq)]

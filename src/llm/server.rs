@@ -69,6 +69,11 @@ impl Server {
         Err(if busy { Error::Busy { server } } else { Error::NotAServer { server } })
     }
 
+    /// Has it its model, so that it can be asked (`/health` of llama.cpp's)?
+    pub async fn is_ready(&self) -> bool {
+        self.ask(&Call::get("/health")).await.is_ok_and(|(status, _)| status == 200)
+    }
+
     /// Has the server take its model out of memory. `false` where that is not in its power: llama.cpp's keeps its model as
     /// long as it runs.
     pub async fn unload(&self) -> Result<bool, Error> {

@@ -13,6 +13,7 @@ mod conflict;
 pub mod container;
 mod decode;
 mod destination;
+pub mod edit;
 pub mod excerpt;
 pub mod finding;
 mod fit;

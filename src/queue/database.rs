@@ -74,6 +74,15 @@ impl Database {
         Ok(Self { config, shown })
     }
 
+    /// Another database of the same server.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Self {
+        let mut config = self.config.clone();
+        config.dbname(name);
+        let host = self.shown.rsplit_once('/').map_or("", |(host, _)| host);
+        Self { config, shown: format!("{host}/{name}") }
+    }
+
     /// Host and database, for messages.
     pub fn shown(&self) -> &str {
         &self.shown

@@ -1,5 +1,6 @@
 //! How things are shown to people and to machines.
 
+pub mod bench;
 pub mod budget;
 pub mod deploy;
 pub mod diagnostic;

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Measures civicum-tune beside others that do comparable work, and writes docs/benchmarks.md. Nothing of this machine is
+# Measures civicum-tune beside others that do comparable work, and prints it as Markdown. Nothing of this machine is
 # changed: the program works on a tree, the others in their dry-run modes.
+# usage: start.sh [BINARY]
 # Needs root only to install what is missing (hyperfine, strace, a C compiler, python3-venv).
 # shellcheck disable=SC2016  # what stands in single quotes is for other programs
 set -euo pipefail
@@ -9,7 +10,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 here=$top/tests/bench
 cache=${CIVICUM_TUNE_CACHE:-$HOME/.cache/civicum-tune}/bench
 program=${1:-$top/target/release/civicum-tune}
-[ -x "$program" ] || (cd "$top" && cargo build --release --locked --quiet)
+[ -x "$program" ] || (cd "$top" && cargo build --release --locked --quiet) >&2
 
 missing=()
 for pair in hyperfine:hyperfine strace:strace cc:gcc; do
@@ -76,12 +77,7 @@ size=$(stat -c %s "$program")
 
 ratio() { python3 -c "print(f'{$1 / $2:.0f}')"; }
 {
-  echo '# How long it takes'
-  echo
-  echo 'Written by `tests/bench/run.sh`, which measures all of it again: medians of whole processes (hyperfine), in ms, with the'
-  echo 'shortest and the longest run.'
-  echo
-  echo "Machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) CPUs, Linux $(uname -r | cut -d- -f1). civicum-tune $("$program" --version | cut -d' ' -f2), $(python3 -c "print(f'{$size / 1048576:.1f}')") MiB stripped."
+  echo "Medians of whole processes (hyperfine), in ms, with the shortest and the longest run. civicum-tune $("$program" --version | cut -d' ' -f2), $(python3 -c "print(f'{$size / 1048576:.1f}')") MiB stripped."
   echo
   echo '| what | median | shortest | longest |'
   echo '| --- | --- | --- | --- |'
@@ -100,5 +96,4 @@ ratio() { python3 -c "print(f'{$1 / $2:.0f}')"; }
   echo 'or of a way back.'
   echo
   echo "A first \`apply --root\` of the profile \`minimal\` takes $(python3 -c "print(f'{$apply / 100:.1f}')") ms (median of 7). It waits for the disk $fsyncs times (\`strace -c\`), $fsync_ms ms of waiting in all, under strace."
-} >"$top/docs/benchmarks.md"
-cat "$top/docs/benchmarks.md"
+}

@@ -1,0 +1,282 @@
+//! zswap before it runs: how far the pages of this host compress, how fast, and what each allocator makes of that.
+
+mod alloc;
+mod codec;
+mod lzo;
+mod pages;
+
+use std::time::Instant;
+
+pub use alloc::{Allocator, Held, PAGE};
+pub use codec::Codec;
+use codec::Packer;
+use pages::Pages;
+
+use super::{Column, Pace, Spread, Table, Told};
+use crate::host::Host;
+use crate::host::memory::Locked;
+use crate::profile::kernels::Version;
+use crate::t;
+
+/// Parts of a sample that are looked at by themselves, so that a ratio has a spread.
+const PARTS: usize = 5;
+
+/// What the host and its profile are.
+pub struct Subject {
+    /// The running kernel.
+    pub kernel: Version,
+    /// The most that the pool may have, in bytes.
+    pub pool_bytes: u64,
+    /// Swap behind it, in bytes: each page in the pool holds a slot there. 0 where that is not known.
+    pub swap_bytes: u64,
+    /// A model's file.
+    pub model: Option<String>,
+}
+
+/// Measures. The notes are what there is to say besides.
+pub fn measure(host: &Host, subject: &Subject, pace: &Pace<'_>) -> Told<(Vec<Table>, Vec<String>)> {
+    let most = if pace.quick { 4096 } else { 16_384 };
+    let mut notes = Vec::new();
+    let mut sources = Vec::new();
+    pace.say(&t!("taking a sample of the memory that is in use"));
+    let memory = pages::of_processes(host, most, pace);
+    if memory.len() < PARTS * 10 {
+        notes.push(t!(
+            "no memory of other processes can be read ({refused} refused): run it as root to measure the host's own",
+            refused = memory.refused
+        ));
+    } else {
+        notes.push(t!(
+            "memory: {pages} pages out of {mib} MiB of anonymous memory of {processes} processes; {same} % of them hold one \
+             word over and over, which the kernel keeps without the pool",
+            pages = memory.len(),
+            mib = memory.anonymous >> 20,
+            processes = memory.processes,
+            same = format!("{:.1}", same_share(&memory))
+        ));
+        if memory.refused > 0 {
+            notes.push(t!("memory: {refused} processes can't be read", refused = memory.refused));
+        }
+        sources.push(("memory", memory));
+    }
+    match subject.model.as_deref().map(|path| pages::of_file(host, path, most / 4)) {
+        Some(Ok(model)) if model.len() >= PARTS => {
+            notes.push(t!("model: {pages} pages from anywhere in its file", pages = model.len()));
+            sources.push(("model", model));
+        }
+        Some(Ok(_)) => notes.push(t!("model: its file is too small to sample")),
+        Some(Err(why)) => notes.push(t!("model: {why}", why = why)),
+        None => notes.push(t!("model: none is named (--models FILE), so its pages are not measured")),
+    }
+    if sources.is_empty() {
+        return Err(notes.join("; "));
+    }
+    let (mut speeds, mut packed) = (speed_table(), packed_table());
+    for (at, (name, source)) in sources.iter().enumerate() {
+        let until = Instant::now() + pace.left() / u32::try_from(sources.len() - at).unwrap_or(1);
+        let part = Pace::new(until, pace.quick, &|_| {});
+        pace.say(&t!("compressing {name}", name = name));
+        for (codec, run) in Codec::ALL.into_iter().zip(rounds(source, &part)) {
+            let row = vec![Spread::of(&run.ratio), Spread::of(&run.pack), Spread::of(&run.unpack)];
+            speeds.rows.push((vec![(*name).to_owned(), codec.word().to_owned()], row));
+            for allocator in Allocator::ALL {
+                let words = [*name, codec.word(), allocator.word()].map(str::to_owned).to_vec();
+                packed.rows.push((words, allocated(&run.sizes, allocator, subject)));
+            }
+        }
+    }
+    if speeds.rows.iter().all(|(_, cells)| cells.iter().any(Option::is_none)) {
+        return Err(super::too_short());
+    }
+    Ok((vec![speeds, packed], notes))
+}
+
+fn speed_table() -> Table {
+    Table {
+        name: "compressors",
+        title: t!("Compressors, page by page"),
+        labels: vec![("pages", t!("pages")), ("compressor", t!("compressor"))],
+        columns: vec![
+            Column::new("ratio", t!("ratio"), "", 2),
+            Column::new("compress_mb_s", t!("compresses"), "MB/s", 0),
+            Column::new("decompress_mb_s", t!("decompresses"), "MB/s", 0),
+        ],
+        chart: Some("ratio"),
+        rows: Vec::new(),
+    }
+}
+
+fn packed_table() -> Table {
+    Table {
+        name: "allocators",
+        title: t!("What a full pool holds"),
+        labels: vec![
+            ("pages", t!("pages")),
+            ("compressor", t!("compressor")),
+            ("allocator", t!("allocator")),
+        ],
+        columns: vec![
+            Column::new("pages_per_page", t!("in one page"), "", 2),
+            Column::new("refused_percent", t!("refused"), "%", 1),
+            Column::new("holds_mib", t!("holds"), "MiB", 0),
+            Column::new("gained_mib", t!("gained"), "MiB", 0),
+        ],
+        chart: Some("gained_mib"),
+        rows: Vec::new(),
+    }
+}
+
+/// What one compressor did in all rounds.
+#[derive(Default)]
+struct Run {
+    /// Compressed sizes in bytes, without the pages that hold one word; a page that does not shrink has its own size.
+    sizes: Vec<usize>,
+    ratio: Vec<f64>,
+    pack: Vec<f64>,
+    unpack: Vec<f64>,
+}
+
+/// The compressors take turns, so that a busy moment is one of all of them.
+fn rounds(source: &Pages, pace: &Pace<'_>) -> [Run; 3] {
+    let mut runs = [Run::default(), Run::default(), Run::default()];
+    // What others hold stays locked, packed too.
+    let mut store = Locked::new(source.len() * PAGE);
+    let rounds = if pace.quick { 5 } else { 9 };
+    for round in 0..rounds {
+        for (at, (codec, run)) in Codec::ALL.into_iter().zip(&mut runs).enumerate() {
+            if pace.is_over() {
+                return runs;
+            }
+            let turns = u32::try_from((rounds - round) * Codec::ALL.len() - at).unwrap_or(1);
+            turn(source, codec, &mut store, run, Instant::now() + pace.left() / turns);
+        }
+    }
+    runs
+}
+
+/// One turn: as many of the pages as there is time for, and no fewer than a few.
+#[allow(clippy::cast_precision_loss)]
+fn turn(source: &Pages, codec: Codec, store: &mut Locked, run: &mut Run, until: Instant) {
+    let mut packer = Packer::new(codec);
+    let (mut sizes, mut places, mut used) = (Vec::with_capacity(source.len()), Vec::new(), 0);
+    let begun = Instant::now();
+    // Unpacking takes its time, too, though less.
+    let half = begun + until.saturating_duration_since(begun).mul_f64(0.6);
+    for page in source.iter().filter(|page| !is_same_filled(page)) {
+        if sizes.len() >= PARTS * 10 && sizes.len() % 16 == 0 && Instant::now() >= half {
+            break;
+        }
+        let packed = packer.pack(page).filter(|packed| packed.len() < PAGE);
+        sizes.push(packed.map_or(PAGE, <[u8]>::len));
+        if let Some(packed) = packed {
+            // As the kernel does, which copies it into the pool.
+            store.bytes_mut()[used..used + packed.len()].copy_from_slice(packed);
+            places.push(used..used + packed.len());
+            used += packed.len();
+        }
+    }
+    let took = begun.elapsed().as_secs_f64();
+    let mb = |pages: usize| (pages * PAGE) as f64 / 1e6;
+    run.pack.extend((!sizes.is_empty()).then(|| mb(sizes.len()) / took));
+    let mut page = Locked::new(PAGE);
+    let (begun, mut whole) = (Instant::now(), 0);
+    for at in places {
+        if whole >= PARTS * 10 && whole % 16 == 0 && Instant::now() >= until {
+            break;
+        }
+        whole += usize::from(packer.unpack(&store.bytes()[at], page.bytes_mut()));
+    }
+    let took = begun.elapsed().as_secs_f64();
+    run.unpack.extend((whole > 0).then(|| mb(whole) / took));
+    if run.sizes.len() < sizes.len() {
+        run.ratio.clear();
+        for part in 0..PARTS {
+            let own = sizes.iter().skip(part).step_by(PARTS);
+            let (count, bytes) = own.fold((0, 0), |(count, bytes), size| (count + 1, bytes + size));
+            run.ratio.extend((bytes > 0).then(|| (count * PAGE) as f64 / bytes as f64));
+        }
+        run.sizes = sizes;
+    }
+}
+
+/// What an allocator makes of them, as a pool of this host would.
+#[allow(clippy::cast_precision_loss)]
+fn allocated(sizes: &[usize], allocator: Allocator, subject: &Subject) -> Vec<Option<Spread>> {
+    let parts = (0..PARTS).map(|part| {
+        let own: Vec<usize> = sizes.iter().copied().skip(part).step_by(PARTS).collect();
+        allocator.hold(&own, subject.kernel)
+    });
+    let held: Vec<Held> = parts.filter(|held| held.stored + held.refused > 0).collect();
+    let each = |figure: &dyn Fn(&Held) -> f64| Spread::of(&held.iter().map(figure).collect::<Vec<_>>());
+    let per_page = each(&|held| held.per_page());
+    let refused = each(&|held| held.refused as f64 * 100.0 / (held.stored + held.refused) as f64);
+    let mib = |bytes: f64| bytes / f64::from(1 << 20);
+    let holds = |held: &Held| holds(subject, held);
+    vec![
+        per_page,
+        refused,
+        each(&|held| mib(holds(held))),
+        // The pool is memory, too.
+        each(&|held| mib(holds(held) * (1.0 - 1.0 / held.per_page()))),
+    ]
+}
+
+/// Bytes of pages that the pool holds when it is full, or when all slots of the swap behind it are taken: pages that it refuses
+/// take some, too.
+#[allow(clippy::cast_precision_loss)]
+fn holds(subject: &Subject, held: &Held) -> f64 {
+    let full = subject.pool_bytes as f64 * held.per_page();
+    if subject.swap_bytes == 0 {
+        return full;
+    }
+    let share = held.stored as f64 / (held.stored + held.refused) as f64;
+    full.min(subject.swap_bytes as f64 * share)
+}
+
+/// One machine word over and over, as zswap looks for (`zswap_is_page_same_filled`); since 6.12 pages of zeros don't come to it.
+fn is_same_filled(page: &[u8]) -> bool {
+    let (first, _) = page.split_at(8);
+    page.chunks_exact(8).all(|word| word == first)
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn same_share(pages: &Pages) -> f64 {
+    let same = pages.iter().filter(|page| is_same_filled(page)).count();
+    same as f64 * 100.0 / pages.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_over_and_over() {
+        assert!(is_same_filled(&[0; PAGE]));
+        let word: Vec<u8> = [1, 2, 3, 4, 5, 6, 7, 8].repeat(PAGE / 8);
+        assert!(is_same_filled(&word));
+        let mut other = word;
+        other[PAGE - 1] = 9;
+        assert!(!is_same_filled(&other));
+    }
+
+    #[test]
+    #[allow(clippy::float_cmp)] // Exact by how they were chosen.
+    fn a_pool_holds_no_more_than_there_are_slots() {
+        let subject = |swap_bytes| Subject { kernel: (6, 8), pool_bytes: 2 << 30, swap_bytes, model: None };
+        // 1.5 to 1 in 2 GiB: 3 GiB, of which 2 are the pool; the report's table counted 20 % of 12 GB the same way.
+        let held = |stored, refused, taken| Held { stored, refused, taken };
+        assert_eq!(holds(&subject(4 << 30), &held(300, 0, 200.0)), f64::from(3u32 << 30));
+        assert_eq!(holds(&subject(4 << 30), &held(300, 0, 100.0)), 4.0 * f64::from(1 << 30));
+        assert_eq!(holds(&subject(0), &held(300, 0, 100.0)), 6.0 * f64::from(1 << 30));
+        // Three of four pages are refused: they have most of the slots.
+        assert_eq!(holds(&subject(4 << 30), &held(100, 300, 50.0)), f64::from(1 << 30));
+        // Pages of 1900 bytes are 30 chunks: two of them in a page of zbud.
+        let cells = allocated(&[1900; 100], Allocator::Zbud, &subject(4 << 30));
+        let median = |at: usize| cells[at].unwrap().median;
+        assert_eq!((median(0), median(1), median(2), median(3)), (2.0, 0.0, 4096.0, 2048.0));
+        // What zbud refuses is not held.
+        let cells = allocated(&[4000; 100], Allocator::Zbud, &subject(0));
+        let median = |at: usize| cells[at].unwrap().median;
+        assert_eq!((median(0), median(1), median(2), cells[3]), (0.0, 100.0, 0.0, None));
+    }
+}

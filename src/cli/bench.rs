@@ -1,0 +1,405 @@
+//! `bench`: measures this host.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+
+use super::database::Where;
+use super::output::Out;
+use super::progress::line_that_stays;
+use super::session::{Session, refused};
+use super::{Answer, Global, Outcome};
+use crate::bench::load::Load;
+use crate::bench::{self, Kind, Pace, Report, Section, Told, Verdict, advice};
+use crate::host::sandbox::processors;
+use crate::host::{Host, Image, terminal};
+use crate::llm::{Api, Server};
+use crate::profile::{self, Profile, edit};
+use crate::render::bench as show;
+use crate::render::diff;
+use crate::t;
+use crate::units::{Bytes, MIB};
+
+/// Measure this host: what its memory compresses to, how fast its model, OCR, queue and disk are
+///
+/// Each section ends within its share of the time and gives the spread of its repeats; what can't be measured here says why.
+/// Nothing is changed, and what it needs for itself (a database, a file without a name, a server on loopback) is gone at the end.
+/// With --write a profile gets the values that differ by more than the spread, after you have seen the difference and said yes.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit status: 0 measured, though perhaps not all; 1 the answer to --write was no; 2 nothing could be measured, or it was stopped"
+)]
+pub(super) struct Bench {
+    /// What to measure; default: all of it
+    #[arg(value_enum, value_name = "SECTION")]
+    sections: Vec<Kind>,
+    /// Fewer repeats, two minutes in all
+    #[arg(long)]
+    quick: bool,
+    /// How long it may take in all [default: 10min, with --quick 2min]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    time: Option<Duration>,
+    /// Write the values that are better by more than the spread into this profile
+    #[arg(long, value_name = "PROFILE")]
+    write: Option<PathBuf>,
+    /// Measure on a host that is busy with something else
+    #[arg(long)]
+    force_under_load: bool,
+    #[command(flatten)]
+    model: ModelOptions,
+    #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
+    place: Where,
+    /// A folder on the disk that is measured [default: that of the profile's swap file]
+    #[arg(long, value_name = "DIR", help_heading = "The disk")]
+    disk_folder: Option<PathBuf>,
+    /// The most that is written there; the file has no name
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", help_heading = "The disk")]
+    disk_size: Bytes,
+}
+
+/// The model.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The model")]
+struct ModelOptions {
+    /// The model's server that runs already, as in <http://127.0.0.1:8080>
+    #[arg(long, value_name = "URL", env = "CIVICUM_TUNE_LLM", conflicts_with = "server_program")]
+    llm: Option<String>,
+    /// Its language [default: found out by asking]
+    #[arg(long, value_enum)]
+    api: Option<Api>,
+    /// Only these of its models; default: all that it has
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    llm_model: Vec<String>,
+    /// A program that speaks as llama.cpp's server does: started here on loopback with each number of threads
+    #[arg(long, value_name = "PROGRAM")]
+    server_program: Option<String>,
+    /// GGUF files, or folders of them, for --server-program and for zswap [default: the profile's model]
+    #[arg(long, value_name = "FILE|DIR", value_delimiter = ',')]
+    models: Vec<PathBuf>,
+}
+
+/// OCR.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "OCR")]
+struct ReadingOptions {
+    /// A document to read [default: a page that is made for it]
+    #[arg(long, value_name = "FILE")]
+    document: Option<PathBuf>,
+    /// The folder with PP-OCR's models [env: `CIVICUM_TUNE_OCR_MODELS`] [default: /usr/lib/civicum-tune/ocr]
+    #[arg(long, value_name = "DIR")]
+    ocr_models: Option<PathBuf>,
+    /// ONNX Runtime's library [env: `ORT_DYLIB_PATH`] [default: libonnxruntime.so beside the models]
+    #[arg(long, value_name = "LIB")]
+    onnxruntime: Option<PathBuf>,
+}
+
+impl Bench {
+    pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
+        if global.root.is_some() {
+            bail!(t!("bench measures the running machine: leave --root out"));
+        }
+        let time = self.time.unwrap_or(Duration::from_secs(if self.quick { 120 } else { 600 }));
+        if time < Duration::from_secs(1) || time > Duration::from_secs(86_400) {
+            bail!(t!("--time is from 1s to 1day"));
+        }
+        let mut global = global.clone();
+        if let Some(file) = &self.write {
+            // What is written has to be there, and to be valid, before minutes are spent.
+            if global.profile.is_some() {
+                bail!(t!("--write names the profile already: leave --profile out"));
+            }
+            global.profile = Some(profile_file(file)?);
+        }
+        let session = Session::open(&global, false)?;
+        let load = Load::read(&session.host);
+        if let Some(why) = load.is_busy().filter(|_| !self.force_under_load) {
+            bail!(t!(
+                "this host is busy: {why}. What is measured now is that; wait, or measure all the same with --force-under-load",
+                why = why
+            ));
+        }
+        terminal::remember_interrupts();
+        let report = self.measure(&session, load.to_string(), time, out)?;
+        let stopped = report.interrupted;
+        terminal::forget_interrupts();
+        let measured = report.sections.iter().any(|section| section.tables.is_ok());
+        let edited = match &self.write {
+            Some(file) if measured && !stopped => edited(file, &report)?,
+            _ => None,
+        };
+        let mut document = show::json(&report);
+        document["diff"] = edited.as_ref().map(|edited| edited.diff.clone()).into();
+        if !out.json {
+            out.data(&show::human(&report, out.style));
+        }
+        if stopped {
+            if out.json {
+                out.document(&document);
+            }
+            out.say(&t!("Stopped: what had been measured by then is above."));
+            return Ok(Answer::Trouble);
+        }
+        let answer = match (&edited, &self.write) {
+            (Some(edited), _) => self.put(edited, &global, out)?,
+            (None, Some(file)) => {
+                let file = file.display();
+                out.say(&t!(
+                    "{file} stays as it is: no other value is better by more than the spread.",
+                    file = file
+                ));
+                Answer::Yes
+            }
+            (None, None) => Answer::Yes,
+        };
+        if out.json {
+            document["written"] = (edited.is_some() && answer == Answer::Yes).into();
+            out.document(&document);
+        }
+        Ok(if measured { answer } else { Answer::Trouble })
+    }
+
+    fn measure(&self, session: &Session, load: String, time: Duration, out: &Out) -> anyhow::Result<Report> {
+        let begun = Instant::now();
+        let asked = |kind: &Kind| self.sections.is_empty() || self.sections.contains(kind);
+        let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(asked).collect();
+        let models = self.model_files(session)?;
+        let bar = line_that_stays(out);
+        let mut sections = Vec::new();
+        for (at, kind) in kinds.iter().enumerate() {
+            if terminal::interrupted() {
+                break;
+            }
+            let share = bench::share((begun + time).saturating_duration_since(Instant::now()), &kinds[at..]);
+            let said = |text: &str| match &bar {
+                Some(bar) => {
+                    bar.set_prefix(format!("[{}/{}] {}", at + 1, kinds.len(), kind.word()));
+                    bar.set_message(crate::render::style::printable(text));
+                }
+                None if out.verbose => out.say(&format!("  {text}")),
+                None => {}
+            };
+            if bar.is_none() {
+                let seconds = share.as_secs();
+                out.say(&t!(
+                    "[{at}/{all}] {what}, at most {seconds} s",
+                    at = at + 1,
+                    all = kinds.len(),
+                    what = kind.word(),
+                    seconds = seconds
+                ));
+            }
+            let start = Instant::now();
+            let pace = Pace::new(start + share, self.quick, &said);
+            let found = self.section(*kind, session, &models, &pace);
+            let (tables, notes) = match found {
+                Ok((tables, notes)) => (Ok(tables), notes),
+                Err(why) => (Err(why), Vec::new()),
+            };
+            sections.push(Section { kind: *kind, tables, notes, seconds: start.elapsed().as_secs_f64() });
+        }
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+        let subject = advice::Subject {
+            settings: &session.settings,
+            kernel: session.facts.kernel.version,
+            swap_bytes: swap_bytes(session),
+        };
+        let (values, claims) = (advice::values(&sections, &subject), advice::claims(&sections));
+        Ok(Report {
+            cpu: session.facts.cpu.name.clone(),
+            threads: processors(),
+            memory_bytes: session.facts.memory.total_bytes,
+            kernel: session.facts.kernel.release.clone(),
+            load,
+            quick: self.quick,
+            interrupted: terminal::interrupted(),
+            seconds: begun.elapsed().as_secs_f64(),
+            sections,
+            advice: values,
+            claims,
+        })
+    }
+
+    fn section(
+        &self,
+        kind: Kind,
+        session: &Session,
+        models: &[String],
+        pace: &Pace<'_>,
+    ) -> Told<(Vec<bench::Table>, Vec<String>)> {
+        let host = &session.host;
+        match kind {
+            Kind::Zswap => {
+                let zswap = &session.settings.zswap;
+                let percent =
+                    if zswap.manage && zswap.max_pool_percent > 0 { zswap.max_pool_percent } else { 20 };
+                let subject = bench::zswap::Subject {
+                    kernel: session.facts.kernel.version,
+                    pool_bytes: session.facts.memory.total_bytes / 100 * u64::from(percent),
+                    swap_bytes: swap_bytes(session),
+                    model: models.first().cloned(),
+                };
+                bench::zswap::measure(host, &subject, pace)
+            }
+            Kind::Disk => {
+                let named = self.disk_folder.as_ref().map(std::path::absolute).transpose();
+                let named = named.map_err(|why| why.to_string())?;
+                let swap = session.settings.swap.path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+                let folder =
+                    named.map_or_else(|| swap.to_owned(), |path| path.to_string_lossy().into_owned());
+                let folder = if folder.is_empty() { "/" } else { &folder };
+                bench::disk::measure(host, folder, self.disk_size.0.max(32 * MIB), pace)
+            }
+            Kind::Queue => {
+                let database = self.place.database().map_err(|error| format!("{error:#}"))?;
+                bench::queue::measure(&database, pace)
+            }
+            Kind::Ocr => {
+                let subject = bench::ocr::Subject {
+                    document: self.reading.document.clone(),
+                    models: self.reading.ocr_models.clone(),
+                    library: self.reading.onnxruntime.clone(),
+                };
+                bench::ocr::measure(host, &subject, pace)
+            }
+            Kind::Llm => bench::llm::measure(host, &self.model_server(host, models)?, pace),
+        }
+    }
+
+    fn model_server(&self, host: &Host, models: &[String]) -> Told<bench::llm::Subject> {
+        if let Some(program) = &self.model.server_program {
+            let path = if program.contains('/') {
+                std::path::absolute(program).map_err(|why| why.to_string())?.to_string_lossy().into_owned()
+            } else {
+                host.program(program).ok_or_else(|| t!("{program} is not installed", program = program))?
+            };
+            if models.is_empty() {
+                return Err(t!(
+                    "--server-program needs models: name GGUF files, or a folder of them, with --models"
+                ));
+            }
+            return Ok(bench::llm::Subject::Program(path, models.to_vec()));
+        }
+        let Some(url) = &self.model.llm else {
+            return Err(t!(
+                "no model's server is named: --llm http://HOST:PORT for one that runs, or --server-program llama-server with \
+                 --models to compare threads"
+            ));
+        };
+        let server = Server::new(url, self.model.api, "").map_err(|error| error.to_string())?;
+        Ok(bench::llm::Subject::Running(server, self.model.llm_model.clone()))
+    }
+
+    /// The GGUF files that are named, those of the folders that are named, else the profile's own where it is there.
+    fn model_files(&self, session: &Session) -> anyhow::Result<Vec<String>> {
+        let host = &session.host;
+        let mut found = Vec::new();
+        for named in &self.model.models {
+            let path = std::path::absolute(named)?.to_string_lossy().into_owned();
+            let names = host.list(&path).unwrap_or_default();
+            let models = names.iter().filter(|name| name.ends_with(".gguf"));
+            let before = found.len();
+            found.extend(models.map(|name| format!("{}/{name}", path.trim_end_matches('/'))));
+            if host.stat_of_target(&path).is_some_and(|stat| stat.is_file) {
+                found.push(path);
+            } else if found.len() == before {
+                bail!(t!(
+                    "{path} is neither a GGUF file nor a folder that holds any",
+                    path = named.display()
+                ));
+            }
+        }
+        if self.model.models.is_empty() {
+            let own = session.settings.services.values().filter_map(|service| service.model.clone());
+            found.extend(own.filter(|path| host.exists(path)));
+        }
+        Ok(found)
+    }
+
+    /// Shows the difference, asks, and writes it.
+    fn put(&self, edited: &Edited, global: &Global, out: &Out) -> Outcome {
+        if !out.json {
+            out.data(&format!("\n{}", diff::coloured(&edited.diff, out.style, "")));
+        }
+        if !global.yes {
+            if out.json || !terminal::can_ask() {
+                bail!(t!("nobody can be asked here: --yes writes it, or take over the difference by hand"));
+            }
+            if !terminal::ask(&t!("Write this? [y/N]")) {
+                out.say(&t!("Nothing was written."));
+                return Ok(Answer::Differs);
+            }
+        }
+        edited.folder.replace(&edited.name, &edited.after)?;
+        out.say(&t!("Wrote {file}. Next: civicum-tune plan --profile {file}", file = edited.shown));
+        Ok(Answer::Yes)
+    }
+}
+
+/// The swap behind zswap, in bytes: what the profile wants, else what there is.
+fn swap_bytes(session: &Session) -> u64 {
+    let wanted = session.settings.swap.size.0;
+    if wanted > 0 { wanted } else { session.facts.memory.swap_total_bytes }
+}
+
+/// A profile's file before and after.
+struct Edited {
+    folder: Host,
+    name: String,
+    shown: String,
+    after: Image,
+    diff: String,
+}
+
+/// The absolute path of a profile that is a plain file.
+fn profile_file(file: &Path) -> anyhow::Result<String> {
+    let path = std::path::absolute(file)?.to_string_lossy().into_owned();
+    match Host::live()?.stat(&path)? {
+        Some(stat) if stat.is_file => Ok(path),
+        Some(stat) => bail!(t!(
+            "--write {file}: it is {what}, and only a plain file is replaced",
+            file = file.display(),
+            what = stat.what
+        )),
+        None => bail!(t!(
+            "--write {file}: there is no such file; make one: civicum-tune profile init {file}",
+            file = file.display()
+        )),
+    }
+}
+
+/// The profile with the values that are better; `None` where none is.
+fn edited(file: &Path, report: &Report) -> anyhow::Result<Option<Edited>> {
+    let better: Vec<_> = report.advice.iter().filter(|advice| advice.verdict == Verdict::Better).collect();
+    if better.is_empty() {
+        return Ok(None);
+    }
+    let path = std::path::absolute(file)?;
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        bail!(t!("{path} does not name a file", path = file.display()));
+    };
+    let (folder, name) = (Host::at(parent)?, format!("/{}", name.to_string_lossy()));
+    let before = folder.image(&name)?;
+    let keys: Vec<Vec<&str>> =
+        better.iter().map(|advice| advice.key.iter().map(String::as_str).collect()).collect();
+    let values: Vec<(&[&str], &edit::New)> =
+        keys.iter().zip(&better).map(|(key, advice)| (key.as_slice(), &advice.best)).collect();
+    let text = edit::set(&before.text(), &values).map_err(|why| anyhow::anyhow!(why));
+    let text = text.with_context(|| t!("{path} can't be changed", path = file.display()))?;
+    // What it has become is read as any profile is, before it is put anywhere.
+    let here = Host::live()?;
+    let others = profile::reader(&here);
+    let read = |wanted: &Path| {
+        if std::path::absolute(wanted)? == path { Ok(text.clone().into_bytes()) } else { others(wanted) }
+    };
+    Profile::load(&path.to_string_lossy(), &read).map_err(|findings| refused(&findings))?;
+    let after = before.with_bytes(text.clone());
+    let shown = file.display().to_string();
+    let diff = diff::unified(&shown, &before, &after);
+    Ok(Some(Edited { folder, name, shown, after, diff }))
+}
