@@ -128,9 +128,9 @@ fn hammer(
             let at = state % (bytes / PAGE) * PAGE;
             let start = Instant::now();
             if is_write {
-                probe.write(&page, at)?
+                probe.write(&page, at)?;
             } else {
-                probe.read(&mut page, at)?
+                probe.read(&mut page, at)?;
             }
             times.push(start.elapsed().as_secs_f64() * 1e6);
         }

@@ -215,7 +215,7 @@ async fn start(host: &Host, program: &str, file: &str, threads: usize) -> Told<(
     };
     let ended = tokio::select! {
         () = ready => None,
-        ended = child.ended(|line| if !line.is_empty() { last = line.to_owned() }) => Some(ended),
+        ended = child.ended(|line| if !line.is_empty() { line.clone_into(&mut last); }) => Some(ended),
     };
     match ended {
         None => Ok((server, child)),
@@ -288,7 +288,7 @@ async fn question(
     let half = if pace.quick { TEXT.len() / 2 } else { TEXT.len() };
     let end = (0..=half).rev().find(|at| TEXT.is_char_boundary(*at)).unwrap_or(0);
     let prompt = format!("{:08x} {}", getrandom::u32().unwrap_or(0), &TEXT[..end]);
-    let load = Load { prompt: &prompt, predict, threads, patience: pace.left() };
+    let load = Load { prompt: &prompt, predict, threads, patience: pace.left() + Duration::from_secs(1) };
     pace.bounded(llm::speed(server, api, &load)).await
 }
 

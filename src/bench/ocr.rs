@@ -49,12 +49,11 @@ struct Found {
 /// Measures.
 pub fn measure(host: &Host, subject: &Subject, pace: &Pace<'_>) -> Told<(Vec<Table>, Vec<String>)> {
     let scratch = Scratch::new().map_err(|error| error.to_string())?;
-    let (path, truth) = match &subject.document {
-        Some(path) => (std::path::absolute(path).map_err(|error| error.to_string())?, None),
-        None => {
-            let (pdf, text) = super::pdf();
-            (scratch.put("page.pdf", &pdf).map_err(|error| error.to_string())?, Some(text))
-        }
+    let (path, truth) = if let Some(path) = &subject.document {
+        (std::path::absolute(path).map_err(|error| error.to_string())?, None)
+    } else {
+        let (pdf, text) = super::pdf();
+        (scratch.put("page.pdf", &pdf).map_err(|error| error.to_string())?, Some(text))
     };
     let mut notes = Vec::new();
     let ways = ways(host, subject, pace.quick, &mut notes)?;
@@ -181,7 +180,7 @@ async fn once(
         let mut child = started.map_err(|error| error.to_string())?;
         let heard = |line: &str| {
             if !line.starts_with('{') {
-                words = line.to_owned();
+                line.clone_into(&mut words);
             }
         };
         let status = child.ended(heard).await.map_err(|error| error.to_string())?;

@@ -37,7 +37,7 @@ pub fn pdf() -> (Vec<u8>, String) {
     (file(&content), lines.join(" "))
 }
 
-/// WinAnsiEncoding has all letters of Spanish where Latin 1 has them; a bracket would have to be escaped, and there is none.
+/// `WinAnsiEncoding` has all letters of Spanish where Latin 1 has them; a bracket would have to be escaped, and there is none.
 fn latin(c: char) -> u8 {
     u8::try_from(u32::from(c)).unwrap_or(b'?')
 }

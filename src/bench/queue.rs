@@ -90,7 +90,9 @@ async fn filled(database: &Database, pace: &Pace<'_>) -> Told<(Vec<Table>, Vec<S
         #[allow(clippy::cast_precision_loss)]
         claims.push(times.len() as f64 / took);
         refill(&session).await?;
-        pairs.push(claim_and_finish(&workers, part.mul_f64(0.3).min(Duration::from_secs(5)), pace).await?);
+        let rate = claim_and_finish(&workers, part.mul_f64(0.3).min(Duration::from_secs(5)), pace).await?;
+        // Where the time was up before it had begun, that is no rate.
+        pairs.extend((rate > 0.0).then_some(rate));
     }
     if middle.is_empty() {
         return Err(super::too_short());

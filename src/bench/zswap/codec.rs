@@ -6,6 +6,9 @@ use zstd_safe::{CCtx, CParameter, DCtx, Strategy};
 use super::alloc::PAGE;
 use super::lzo::Lzo;
 
+/// [`PAGE`] as the library wants it.
+const PAGE_I32: i32 = 4096;
+
 /// A compressor of the kernel's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codec {
@@ -84,9 +87,7 @@ impl Packer {
     /// Unpacks into `page`; was it a page?
     pub(super) fn unpack(&mut self, packed: &[u8], page: &mut [u8]) -> bool {
         match &mut self.inner {
-            Inner::Lz4 => {
-                decompress_to_buffer(packed, Some(PAGE as i32), page).is_ok_and(|size| size == PAGE)
-            }
+            Inner::Lz4 => decompress_to_buffer(packed, Some(PAGE_I32), page).is_ok_and(|size| size == PAGE),
             Inner::Lzo(_) => lzokay::decompress::decompress(packed, page).is_ok_and(|size| size == PAGE),
             Inner::Zstd(_, unpack) => unpack.decompress(page, packed).is_ok_and(|size| size == PAGE),
         }

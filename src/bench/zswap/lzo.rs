@@ -140,7 +140,7 @@ mod tests {
             let mut page = Vec::new();
             for (byte, count, runs) in parts {
                 let at = page.len();
-                page.extend((0..count).map(|n| if runs { byte } else { (n * n + usize::from(byte) + at) as u8 }));
+                page.extend((0..count).map(|n| if runs { byte } else { self::byte((n * n + usize::from(byte) + at) & 0xff) }));
             }
             page.truncate(4096);
             there_and_back(&page);
