@@ -198,9 +198,9 @@ fn a_page_is_made_and_read() {
     let found = rows(&document, "ocr", "engines");
     let mut policies = vec!["tesseract"];
     if models.is_some() {
-        policies.push("pp-ocr")
+        policies.push("pp-ocr");
     } else {
-        left_out("PP-OCR, since CIVICUM_TUNE_OCR_MODELS is not set")
+        left_out("PP-OCR, since CIVICUM_TUNE_OCR_MODELS is not set");
     }
     for policy in policies {
         let one = row(found, &[("policy", policy), ("threads", "1"), ("at_once", "1")]);
