@@ -131,7 +131,8 @@ mod tests {
             );
             assert_eq!(settings.memory.reserve.as_mib(), reserve);
             let cpus: Vec<f64> = settings.services.values().filter_map(|s| s.cpus).collect();
-            assert_eq!(cpus, [0.5, 3.0, 1.0, 0.5, 2.0]);
+            // All CPUs for the worker, which has the least weight: the report's 2 would leave the others idle at night.
+            assert_eq!(cpus, [0.5, 3.0, 1.0, 0.5, 4.0]);
             assert_eq!(settings.swap.size.to_string(), "4GiB");
             assert_eq!(settings.services["llm"].memory_swap.unwrap().as_mib(), 7524);
         }

@@ -50,9 +50,9 @@ pub(super) const SERVICE: [Key; 29] = [
         Kind::Size { min_mib: 6, vars: OF_SERVICE },
         "bytes",
         "as memory",
-        "\"73% of ram - 1536MiB\"",
-        "Its memory limit while the model sleeps because nobody asks it, and documents wait to be read. The supervisor changes \
-         the limits while the containers run. A model has less then, a worker more, and reads more documents at a time.",
+        "\"memory\"",
+        "Its memory limit while nobody asks the model and documents wait: the supervisor gives a worker what a sleeping model \
+         gives up.",
     ),
     key(
         "services.*.cpus",
