@@ -19,12 +19,23 @@ const MOMENT: Duration = Duration::from_millis(150);
 /// What the eyes are told.
 #[derive(Debug)]
 pub(super) enum Look {
-    /// Whom to look at, and whether it presses.
-    At(Vec<Place>, bool),
+    /// Whom to look at.
+    At(Ask),
     /// At once, after a moment in which what has happened is noticed.
     Now,
     /// Have the model unloaded, if nobody calls it.
     Unload,
+}
+
+/// Whom to look at, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Ask {
+    /// Workers and models.
+    pub places: Vec<Place>,
+    /// It presses.
+    pub presses: bool,
+    /// Whether somebody calls the models bears on something. The kernel takes milliseconds to tell: it walks all of its sockets.
+    pub callers: bool,
 }
 
 /// Begins to look.
@@ -39,16 +50,16 @@ pub(super) fn begin(teller: Teller) -> std::io::Result<Sender<Look>> {
 
 fn look(told: &Receiver<Look>, teller: &Teller) {
     let Ok(host) = Host::live() else { return };
-    let (mut places, mut hurry) = (Vec::new(), true);
+    let mut ask = Ask::default();
     loop {
-        match told.recv_timeout(if hurry { EVERY.1 } else { EVERY.0 }) {
-            Ok(Look::At(at, presses)) => (places, hurry) = (at, presses),
+        match told.recv_timeout(if ask.presses { EVERY.1 } else { EVERY.0 }) {
+            Ok(Look::At(new)) => ask = new,
             Ok(Look::Now) => thread::sleep(MOMENT),
-            Ok(Look::Unload) => unload(&host, &places, teller),
+            Ok(Look::Unload) => unload(&host, &ask.places, teller),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        for place in &places {
+        for place in ask.places.iter().filter(|place| place.role == Role::Worker || ask.callers) {
             let news = match place.role {
                 Role::Worker => place.worker(&host).ok().map(|state| News::Worker(place.id.clone(), state)),
                 _ => place.callers(&host).map(|callers| News::Callers(place.id.clone(), callers)),

@@ -22,6 +22,8 @@ use crate::facts::oom;
 pub(super) const OURS_MS: u64 = 20_000;
 /// How long after a kill by the kernel its container may end, ms.
 const SOON_MS: u64 = 5_000;
+/// How long an engine that came back may take to start its containers again, ms.
+const RETURN_MS: u64 = 10_000;
 /// How long after somebody asked for it a container may take to end, ms.
 const ASKED_MS: u64 = 120_000;
 
@@ -33,12 +35,16 @@ impl Supervisor<'_> {
                 if self.engine_up == Some(false) {
                     self.event(None, What::EngineBack);
                 }
+                if self.engine_up == Some(false) {
+                    self.after_the_engine();
+                }
                 self.engine_up = Some(true);
                 self.look();
             }
             News::EngineAway(why) => {
                 if self.engine_up != Some(false) {
                     self.event(None, What::EngineAway { why });
+                    self.engine_left_at = Self::now();
                 }
                 self.engine_up = Some(false);
             }
@@ -168,6 +174,7 @@ impl Supervisor<'_> {
             ward.keeper.started(now);
         }
         ward.state = None;
+        ward.ended_by_hand = (how == End::ByHand).then_some(now);
         if !matches!(how, End::ByHand | End::Clean) {
             ward.restarts += 1;
         }
@@ -184,6 +191,18 @@ impl Supervisor<'_> {
                 self.event(Some(name), What::Again { after_ms });
             }
             Verdict::StartIn(_) | Verdict::Leave => {}
+        }
+    }
+
+    /// An engine that goes stops its containers, which looks like somebody's hand, and does not always start all of them again when
+    /// it comes back.
+    fn after_the_engine(&mut self) {
+        let (now, left) = (Self::now(), self.engine_left_at);
+        for ward in self.wards.values_mut() {
+            let went_along = |at: u64| at <= left && left.saturating_sub(at) < ASKED_MS;
+            if ward.ended_by_hand.is_some_and(went_along) {
+                ward.keeper.look_again(now + RETURN_MS);
+            }
         }
     }
 

@@ -97,6 +97,11 @@ impl Keeper {
         }
     }
 
+    /// It is to be looked at again then, and started if it is down.
+    pub const fn look_again(&mut self, at: u64) {
+        self.due = Some(at);
+    }
+
     /// Is its pause over?
     pub fn is_due(&mut self, now: u64) -> bool {
         let due = self.due.is_some_and(|due| now >= due);

@@ -4,7 +4,7 @@
 //! Step by step, what can be done again later gives way before what is lost for good: the worker first takes no new document,
 //! then gives back those it has in work, and at last is killed as a whole. The database and the model never are.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -125,12 +125,14 @@ pub struct Decision {
 }
 
 /// Where stall counters stood at one time.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Mark {
     at_ms: u64,
     some_us: u64,
     full_us: u64,
     worker_us: Option<u64>,
+    /// What the services waited by themselves: some of their tasks, and all of them.
+    others: BTreeMap<String, (u64, u64)>,
 }
 
 /// What was waited within about the last second, in µs of a second.
@@ -142,6 +144,8 @@ pub struct Waited {
     pub full_us: u64,
     /// Some task of the worker.
     pub worker_us: u64,
+    /// Beside that, what one service waited by itself: at its own limit, where nothing that the worker gives up helps it.
+    pub elsewhere_us: u64,
 }
 
 /// The ladder, and what it remembers.
@@ -159,6 +163,8 @@ pub struct Ladder {
 }
 
 const SECOND_MS: u64 = 1000;
+/// Without cgroup v2 nobody knows whose wait it was. With so much available it was somebody's own limit; thousandths of the RAM.
+const ROOMY: u64 = 500;
 
 impl Ladder {
     /// A ladder for the service `worker`, at its foot.
@@ -209,8 +215,12 @@ impl Ladder {
     /// The highest rung that something speaks for.
     fn wanted(&self, sample: &Sample, waited: Waited) -> (Rung, Cause) {
         let rules = &self.rules;
-        let told = |threshold: Threshold| sample.told.contains(&threshold);
         let available = sample.memory.available_permille();
+        // What the kernel tells of the host is somebody's own limit where most of it was waited there.
+        let is_elsewhere = waited.elsewhere_us > waited.some_us;
+        let told = |threshold: Threshold| {
+            sample.told.contains(&threshold) && (threshold == Threshold::Worker || !is_elsewhere)
+        };
         let ms = |us: u64, at_least_us: u64| us.max(at_least_us) / 1000;
         let short = Cause::Available { bytes: sample.memory.available };
         if told(Threshold::FullLong) || waited.full_us >= rules.kill_full_us {
@@ -252,6 +262,14 @@ impl Ladder {
             some_us: stall.some_us,
             full_us: stall.full_us,
             worker_us: worker.map(|stall| stall.some_us),
+            others: sample
+                .services
+                .iter()
+                .filter_map(|(name, service)| {
+                    let stall = service.stall?;
+                    Some((name.clone(), (stall.some_us, stall.full_us)))
+                })
+                .collect(),
         };
         // The oldest that is kept is the last one that is at least a second old.
         while self.marks.get(1).is_some_and(|next| next.at_ms + SECOND_MS <= mark.at_ms) {
@@ -262,13 +280,26 @@ impl Ladder {
             // Counters only grow, but for those of a container that was made anew.
             let of = |now: u64, before: u64| now.saturating_sub(before).saturating_mul(SECOND_MS) / passed;
             let worker = mark.worker_us.zip(before.worker_us);
+            let own = |name: &String, now: &(u64, u64)| {
+                let before = before.others.get(name)?;
+                Some((of(now.0, before.0), of(now.1, before.1)))
+            };
+            let others: Vec<(u64, u64)> =
+                mark.others.iter().filter_map(|(name, now)| own(name, now)).collect();
+            let some = others.iter().map(|(some, _)| *some).max().unwrap_or(0);
+            let full = others.iter().map(|(_, full)| *full).max().unwrap_or(0);
             Waited {
-                some_us: of(mark.some_us, before.some_us),
-                full_us: of(mark.full_us, before.full_us),
+                some_us: of(mark.some_us, before.some_us).saturating_sub(some),
+                full_us: of(mark.full_us, before.full_us).saturating_sub(full),
+                elsewhere_us: some,
                 worker_us: worker.map_or(0, |(now, before)| of(now, before)),
             }
         });
         self.marks.push_back(mark);
+        let untold = !sample.services.is_empty() && sample.services.values().all(|one| one.stall.is_none());
+        if untold && sample.memory.available_permille() >= ROOMY {
+            return Waited { elsewhere_us: u64::MAX, ..Waited::default() };
+        }
         waited
     }
 }
@@ -367,11 +398,49 @@ mod tests {
         assert_eq!(decisions, [Decision { act: Act::Hold, cause: Cause::Some { ms: 150 } }]);
     }
 
+    /// A model at its own limit reads its weights from the disk again and again; killing the worker gives it nothing.
+    #[test]
+    fn what_waits_at_another_limit_is_not_the_workers() {
+        let mut ladder = ladder();
+        let with = |at: u64, waited_ms: u64| {
+            let mut one = sample(at * 1000, waited_ms, waited_ms, 40);
+            let stall = Some(Stall { some_us: waited_ms * 990, full_us: waited_ms * 990 });
+            one.services.insert("llm".to_owned(), Service { stall, ..Service::default() });
+            one.told = vec![Threshold::Some, Threshold::Full, Threshold::FullLong];
+            one
+        };
+        let mut first = with(0, 0);
+        first.told.clear();
+        assert_eq!(acts(&mut ladder, &first), []);
+        for at in 1..20 {
+            assert_eq!(acts(&mut ladder, &with(at, at * 600)), [], "at {at} s");
+        }
+        // Where the host itself runs short meanwhile, it is everybody's.
+        let mut short = with(20, 12_000);
+        short.memory = sample(0, 0, 0, 4).memory;
+        assert_eq!(acts(&mut ladder, &short), [Act::Hold, Act::Kill]);
+    }
+
+    /// cgroup v1: the services' own waits are not known.
+    #[test]
+    fn with_half_of_the_memory_available_a_wait_is_somebodys_own() {
+        let (mut roomy, mut short) = (ladder(), ladder());
+        for at in 0..5 {
+            let mut one = sample(at * 1000, at * 500, at * 500, 60);
+            one.services.insert("worker".to_owned(), Service::default());
+            assert_eq!(acts(&mut roomy, &one), []);
+            one.memory = sample(0, 0, 0, 30).memory;
+            let found = acts(&mut short, &one);
+            assert_eq!(found.contains(&Act::Kill), at == 1, "{found:?} at {at} s");
+        }
+    }
+
     #[test]
     fn the_workers_own_limit_only_holds_it() {
         let mut ladder = ladder();
         let with = |at: u64, waited_ms: u64| {
-            let mut one = sample(at, 0, 0, 40);
+            // The host's own counters see it too.
+            let mut one = sample(at, waited_ms, waited_ms, 40);
             let stall = Some(Stall { some_us: waited_ms * 1000, full_us: waited_ms * 1000 });
             one.services.insert("worker".to_owned(), Service { stall, ..Service::default() });
             one

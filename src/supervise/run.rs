@@ -9,11 +9,10 @@ use nix::sys::signal::Signal;
 
 use super::ears;
 use super::event::{Event, What};
-use super::eyes::{self, Look};
+use super::eyes::{self, Ask, Look};
 use super::hands::{self, Order};
 use super::hear::OURS_MS;
 use super::history::History;
-use super::inside::Place;
 use super::ladder::{Act, Ladder, Rules, Rung};
 use super::news::{News, Teller};
 use super::sample::{Group, Memory, Sample, Stall, Threshold};
@@ -53,10 +52,11 @@ pub struct Supervisor<'a> {
     pub(super) triggers: Vec<(Threshold, PressureTrigger)>,
     pub(super) log: Option<KernelLog>,
     pub(super) engine_up: Option<bool>,
+    pub(super) engine_left_at: u64,
     pub(super) looking: bool,
     pub(super) mend_at: u64,
     pub(super) pending: Vec<String>,
-    pub(super) pointed: Option<(Vec<Place>, bool)>,
+    pub(super) pointed: Option<Ask>,
     pub(super) seen_once: bool,
     pub(super) log_lines: Vec<KernelLine>,
     pub(super) last: Sample,
@@ -105,6 +105,7 @@ impl<'a> Supervisor<'a> {
             triggers: Vec::new(),
             log: None,
             engine_up: None,
+            engine_left_at: 0,
             looking: false,
             mend_at: 0,
             pending: Vec::new(),
@@ -430,10 +431,19 @@ impl<'a> Supervisor<'a> {
             .wards
             .values()
             .any(|ward| ward.state.as_ref().is_some_and(|state| !state.in_work.is_empty()));
-        let at = (places.collect::<Vec<_>>(), self.is_tense() || changing || silent || works);
-        if self.pointed.as_ref() != Some(&at) {
-            let _ = self.eyes.send(Look::At(at.0.clone(), at.1));
-            self.pointed = Some(at);
+        let states = || self.wards.values().filter_map(|ward| ward.state.as_ref());
+        let hands: usize = states().map(|state| state.hands).sum();
+        let much = states()
+            .filter_map(|state| state.waiting)
+            .any(|waiting| usize::try_from(waiting.ocr).is_ok_and(|waiting| waiting > hands));
+        let ask = Ask {
+            places: places.collect(),
+            presses: self.is_tense() || changing || silent || works,
+            callers: self.sharing.as_ref().is_some_and(|sharing| sharing.mode() == Mode::Reading || much),
+        };
+        if self.pointed.as_ref() != Some(&ask) {
+            let _ = self.eyes.send(Look::At(ask.clone()));
+            self.pointed = Some(ask);
         }
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Ward {
     pub ours_until: u64,
     /// Somebody asked the engine to end it; when, ms.
     pub asked_to_end: Option<u64>,
+    /// Somebody ended it through the engine; when, ms.
+    pub ended_by_hand: Option<u64>,
     /// The kernel killed the whole of it; when, ms.
     pub oom_at: Option<u64>,
     /// Its health, as last told.
@@ -56,6 +58,7 @@ impl Ward {
             keeper: Keeper::default(),
             ours_until: 0,
             asked_to_end: None,
+            ended_by_hand: None,
             oom_at: None,
             health: String::new(),
             state: None,

@@ -1,6 +1,6 @@
 #!/bin/bash
 # run.sh BINARY: makes the images on an engine of the tests' own, then lives through whole.py with the same engine in a network
-# namespace of its own, so that its firewall rules are nobody else's. Status 77: it can't be done on this machine.
+# namespace of its own, so that its firewall rules are nobody else's; then through supervise.py. Status 77: it can't be done on this machine.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 binary=$(realpath "$1")
@@ -31,3 +31,5 @@ inside=(nsenter "--net=/run/netns/$space")
 "${inside[@]}" ip link set lo up
 "${inside[@]}" "$engine" "$work/engine" --bridge=none >/dev/null
 "${inside[@]}" python3 "$here/whole.py" "$binary" "$model" "$work/documents"
+CIVICUM_TUNE_ENGINE="'$engine' --stop --keep '$work/engine' && '$engine' '$work/engine' --bridge=none" \
+  "${inside[@]}" python3 "$here/supervise.py" "$binary" "$model"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""supervise.py BINARY MODEL DOCUMENTS [LEAKS] [EVENTS]: the supervisor on a real engine, beside a real database, model and worker. Containers are
+"""supervise.py BINARY MODEL [LEAKS] [EVENTS]: the supervisor on a real engine, beside a real database, model and worker. Containers are
 killed, taken away, driven into their limits and into a loop; the supervisor is killed, the engine is started anew under it. It asks
 the engine that DOCKER_HOST names, under a deployment name of its own, and takes it all down at the end.
 
@@ -23,9 +23,8 @@ import time
 import urllib.request
 import zlib
 
-binary, model, documents = (os.path.abspath(path) for path in sys.argv[1:4])
-leaks, burst = (int(number) for number in (sys.argv[4:] + ["5", "2000"][len(sys.argv) - 4:]))
-documents = pathlib.Path(documents)
+binary, model = (os.path.abspath(path) for path in sys.argv[1:3])
+leaks, burst = (int(number) for number in (sys.argv[3:] + ["3", "2000"][len(sys.argv) - 3:]))
 name = f"ctsuper{os.getpid()}"
 passed = failed = 0
 
@@ -149,8 +148,9 @@ memory = "72MiB"
 memory_swap = "72MiB"
 pids = 128
 volumes = ["documents:/var/lib/civicum/documents", "{inbox}:/inbox:ro"]
-[services.worker.environment]
-CIVICUM_TUNE_OCR_POLICY = "tesseract"
+[services.worker.reading]
+policy = "tesseract"
+memory = "1GiB"
 """)
 atexit.register(lambda: subprocess.run([binary, "--profile", str(profile), "down", "--data", "--yes"], capture_output=True))
 tune("deploy", "--yes")

@@ -1,0 +1,74 @@
+//! What is shipped beside the supervisor speaks of metrics that it serves, and of nothing else.
+
+use std::collections::BTreeSet;
+
+use civicum_tune::container::mode::Mode;
+use civicum_tune::queue::Waiting;
+use civicum_tune::supervise::sample::{Memory, Sample, Service, Stall};
+use civicum_tune::supervise::{One, Snapshot, metrics};
+
+fn everything() -> Snapshot {
+    let stall = Some(Stall { some_us: 5, full_us: 3 });
+    let service = Service { memory: 10, limit: 20, swap: 1, cpu_us: 7, stall, oom: 1, oom_kill: 1 };
+    let services = [("worker".to_owned(), service)].into();
+    let memory = Memory { total: 100, available: 50, swap_total: 10, swap_free: 5, zswap: 1, zswapped: 2 };
+    Snapshot {
+        deployment: "civicum".to_owned(),
+        sample: Sample { at_ms: 1, memory, host: stall, told: Vec::new(), services },
+        mode: Some(Mode::Reading),
+        engine_up: Some(true),
+        waiting: Some(Waiting { ocr: 3, extract: 1 }),
+        services: [("worker".to_owned(), One { runs: true, healthy: Some(true), restarts: 2, kills: 1 })]
+            .into(),
+        ..Snapshot::default()
+    }
+}
+
+/// Words of a text that look like one of our metrics.
+fn names(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    words.filter(|word| word.starts_with("civicum_") && *word != "civicum_tune").map(str::to_owned).collect()
+}
+
+#[test]
+fn the_dashboard_and_the_alerts_ask_for_what_is_served() {
+    let served = names(&metrics::text(&everything()));
+    for (what, text) in [
+        ("dashboard", include_str!("../templates/grafana/civicum.json")),
+        ("alerts", include_str!("../templates/prometheus/civicum.rules.yml")),
+    ] {
+        let asked = names(text);
+        assert!(asked.len() > 5, "{what}: {asked:?}");
+        let unknown: Vec<_> = asked.difference(&served).collect();
+        assert!(unknown.is_empty(), "{what} asks for {unknown:?}");
+    }
+}
+
+/// The text format of Prometheus: a head before each metric, and a whole number behind each name.
+#[test]
+fn every_metric_has_its_head_and_a_number() {
+    let text = metrics::text(&everything());
+    let mut typed = BTreeSet::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').expect("a kind");
+            assert!(["gauge", "counter"].contains(&kind), "{line}");
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+            assert!(typed.insert(name.to_owned()), "{name} has two heads");
+        } else if !line.starts_with('#') {
+            let (name, value) = line.rsplit_once(' ').expect("a value");
+            assert!(typed.contains(name.split('{').next().expect("a name")), "{line}");
+            assert!(value.parse::<u64>().is_ok(), "{line}");
+        }
+    }
+    assert!(typed.len() > 25, "{}", typed.len());
+}
+
+#[test]
+fn the_dashboard_is_json_and_each_panel_has_its_place() {
+    let text = include_str!("../templates/grafana/civicum.json");
+    let dashboard: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let places: BTreeSet<String> = panels.iter().map(|panel| panel["gridPos"].to_string()).collect();
+    assert_eq!(places.len(), panels.len());
+}
