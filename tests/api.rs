@@ -172,7 +172,7 @@ fn what_is_wrong_is_refused_with_its_reason() {
             let mut stream = TcpStream::connect(&served.address).unwrap();
             stream.write_all(head.as_bytes()).unwrap();
             for _ in 0..128 {
-                stream.write_all(&[b'x'; 65_536]).unwrap();
+                stream.write_all(&vec![b'x'; 65_536]).unwrap();
             }
             let mut text = String::new();
             stream.read_to_string(&mut text).unwrap();

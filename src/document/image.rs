@@ -329,7 +329,7 @@ mod tests {
         let picture = png(&bytes, 10).unwrap();
         assert_eq!((picture.raster.pixels, picture.fault), (vec![76, 255], None));
         assert_eq!(png(&bytes, 1).unwrap_err(), Fault::TooManyPixels);
-        let strip = a_png(70_000, 1, &[0; 70_000], png::ColorType::Grayscale);
+        let strip = a_png(70_000, 1, &vec![0; 70_000], png::ColorType::Grayscale);
         assert_eq!(png(&strip, 1 << 30).unwrap_err(), Fault::TooManyPixels);
     }
 

@@ -36,9 +36,9 @@ pub fn start_own(args: &[String], output: File, without: &[&str]) -> io::Result<
     let scratch = Scratch::new().map_err(io::Error::other)?;
     // Not by its path: that may be another program by now.
     let mut command = Command::new("/proc/self/exe");
-    without.iter().for_each(|name| {
+    for name in without {
         command.env_remove(name);
-    });
+    }
     let mut child = command
         .args(args)
         .env("TMPDIR", scratch.path())

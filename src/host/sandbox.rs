@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -134,6 +135,8 @@ pub enum ToolError {
     TooMuch,
     /// Somebody asked us to stop; it was killed.
     Stopped,
+    /// Somebody else killed it: the kernel, for want of memory.
+    Killed,
     /// It ended otherwise than well. Its words may quote the document: they are for looking at, never for showing.
     Failed(ExitStatus, String),
 }
@@ -173,7 +176,11 @@ impl Scratch {
             }
             let words = words.join().unwrap_or_default();
             let (status, out) = ended?;
-            if status.success() { Ok(out) } else { Err(ToolError::Failed(status, words)) }
+            match status.signal() {
+                _ if status.success() => Ok(out),
+                Some(nix::libc::SIGKILL) => Err(ToolError::Killed),
+                _ => Err(ToolError::Failed(status, words)),
+            }
         })
     }
 

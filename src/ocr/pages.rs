@@ -310,6 +310,9 @@ pub(super) fn tool_note(name: &str, error: &ToolError) -> Note {
         ToolError::TooMuch => {
             note("damaged_page", t!("{program} wrote more than any page has", program = name))
         }
+        ToolError::Killed => {
+            note("killed", t!("the kernel killed {program} for want of memory", program = name))
+        }
         ToolError::Stopped => note("stopped", t!("somebody asked to stop")),
         ToolError::Failed(_, words) if is_out_of_memory(words) => out_of_memory(),
         ToolError::Failed(status, _) => {

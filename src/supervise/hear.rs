@@ -274,10 +274,7 @@ impl Supervisor<'_> {
 
     pub(super) fn read_log(&mut self) {
         let Some(log) = &mut self.log else { return };
-        let lines = match log.take() {
-            Ok(lines) => lines,
-            Err(_) => return self.log = None,
-        };
+        let Ok(lines) = log.take() else { return self.log = None };
         if !lines.iter().any(|line| line.text.contains("Killed process") || line.text.contains("oom-kill")) {
             return;
         }

@@ -152,7 +152,8 @@ impl<'a> Supervisor<'a> {
         match self.host.follow_kernel_log() {
             Ok(log) => self.log = Some(log),
             Err(error) => {
-                without.push(t!("the kernel's log ({error}): it is not told whom a kill took", error = error))
+                without
+                    .push(t!("the kernel's log ({error}): it is not told whom a kill took", error = error));
             }
         }
         without
@@ -290,10 +291,10 @@ impl<'a> Supervisor<'a> {
                 // Holding is kept up in every turn: a worker that was started anew must be told again.
                 Act::Hold | Act::Resume => {}
                 Act::GiveBack => {
-                    self.each_worker(|supervisor, name| supervisor.give_back(name));
+                    self.each_worker(Self::give_back);
                     let _ = self.eyes.send(Look::Unload);
                 }
-                Act::Kill => self.each_worker(|supervisor, name| supervisor.kill(name)),
+                Act::Kill => self.each_worker(Self::kill),
             }
         }
     }

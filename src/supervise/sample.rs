@@ -193,6 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::disallowed_methods)] // a tree of the test's own
     fn a_control_group_of_version_2() {
         let tree = tempfile::tempdir().expect("a folder");
         let group = tree.path().join("g");

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hyper::body::Incoming;
@@ -28,24 +28,26 @@ pub(super) async fn serve(address: SocketAddr, shared: Rc<Shared>) -> anyhow::Re
 /// The longest that the database may take to say what waits.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+fn crashed(shared: &Shared) -> Vec<Crash> {
+    let of = |(at, document, stage): &(Instant, i64, Stage)| Crash {
+        document: *document,
+        stage: stage.name().to_owned(),
+        ago_ms: u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX),
+    };
+    shared.crashed.borrow().iter().map(of).collect()
+}
+
 async fn state(shared: &Shared) -> State {
     let waiting = async { shared.link.queue().await.waiting().await.ok() };
+    let waiting = timeout(PATIENCE, waiting).await.ok().flatten();
+    let crashed = crashed(shared);
     State {
         paused: shared.paused.get(),
         database: shared.link.is_open(),
         hands: shared.hands(Stage::Ocr),
         in_work: shared.running.told(),
-        crashed: shared
-            .crashed
-            .borrow()
-            .iter()
-            .map(|(at, document, stage)| Crash {
-                document: *document,
-                stage: stage.name().to_owned(),
-                ago_ms: u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX),
-            })
-            .collect(),
-        waiting: timeout(PATIENCE, waiting).await.ok().flatten(),
+        crashed,
+        waiting,
     }
 }
 

@@ -78,6 +78,13 @@ pub(super) async fn document(shared: &Shared, claim: &Claim, sha256: &str, extra
         .seek(SeekFrom::Start(0))
         .ok()
         .and_then(|_| serde_json::from_reader(BufReader::new(&growing.file)).ok());
+    // Another time there may be more memory; what kills twice is put aside by the queue.
+    let killed = told.as_ref().is_some_and(|told| told.findings.iter().any(|one| one.code == "killed"));
+    if killed && (claim.crashes == 0 || status.code() != Some(0)) {
+        add(&shared.counts.crashed, 1);
+        let why = "killed: the kernel killed a tool of the reader's for want of memory".to_owned();
+        return End::Failed { why, again: true, crash: true };
+    }
     match (status.code(), told) {
         (Some(0), Some(told)) => {
             let findings = i32::try_from(told.findings.len()).unwrap_or(i32::MAX);

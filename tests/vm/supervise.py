@@ -20,11 +20,7 @@ deadline = "5min"
 reserve = "512MiB"
 [services.postgres]
 image = "ID"
-command = ["sh", "-c", '''
-export PATH=/usr/lib/postgresql/15/bin:/bin
-[ -e /data/main/PG_VERSION ] || { initdb -D /data/main -U civicum -A trust -E UTF8 --no-locale >/dev/null &&
-  echo "host all all all trust" >>/data/main/pg_hba.conf && echo "create database civicum" | postgres --single -D /data/main postgres >/dev/null; }
-exec postgres -D /data/main -k /tmp -c listen_addresses=* -c dynamic_shared_memory_type=mmap''']
+command = ["serve"]
 memory = "256MiB"
 memory_swap = "256MiB"
 oom_score_adj = -500
@@ -56,6 +52,14 @@ mkdir -p "$root"/{bin,etc,tmp,data,usr/bin,var/lib/civicum/documents}
 chmod 755 "$root"; chmod 1777 "$root/tmp"; chown 999:999 "$root/data"; chown 65534:65534 "$root/var/lib/civicum/documents"
 cp /bin/busybox "$root/bin/"; for one in sh sleep cat; do ln -s busybox "$root/bin/$one"; done
 cp /usr/local/bin/civicum-tune "$root/usr/bin/"
+cat >"$root/bin/serve" <<'F'
+#!/bin/sh
+PATH=/usr/lib/postgresql/15/bin:/bin
+[ -e /data/main/PG_VERSION ] || { initdb -D /data/main -U civicum -A trust -E UTF8 --no-locale >/dev/null &&
+  echo "host all all all trust" >>/data/main/pg_hba.conf && echo "create database civicum" | postgres --single -D /data/main postgres >/dev/null; }
+exec postgres -D /data/main -k /tmp -c "listen_addresses=*" -c dynamic_shared_memory_type=mmap
+F
+chmod 755 "$root/bin/serve"
 printf 'root:x:0:0:root:/root:/bin/sh\npostgres:x:999:999::/data:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n' >"$root/etc/passwd"
 printf 'root:x:0:\npostgres:x:999:\nnogroup:x:65534:\n' >"$root/etc/group"
 programs="/usr/local/bin/civicum-tune $(echo /usr/lib/postgresql/15/bin/{postgres,initdb,pg_isready})"
@@ -116,7 +120,8 @@ checks = Checks()
 vm = Vm(image, name="supervise", memory=1536).boot()
 vm.push(binary, "/usr/local/bin/civicum-tune")
 vm.output("systemctl enable --now docker", timeout=600)
-loaded = vm.output("bash -c '" + PREPARE.replace("'", "'\\''") + "'", timeout=900).strip().splitlines()[-1]
+vm.output("cat >/root/prepare.sh <<'E'\n" + PREPARE + "E")
+loaded = vm.output("bash /root/prepare.sh", timeout=900).strip().splitlines()[-1]
 vm.output("cat >/root/s.toml <<'E'\n" + PROFILE.replace("ID", loaded) + "E")
 vm.output("cat >/root/hog.py <<'E'\n" + HOG + "E")
 tune(vm, checks, "--profile /root/s.toml apply --yes", 0, timeout=900)

@@ -103,7 +103,7 @@ impl Enqueue {
             made.push(json!({ "id": enqueued.id, "new": enqueued.is_new, "name": name, "sha256": file.sha256, "bytes": file.bytes }));
         }
         if out.json {
-            out.document(&documents(made));
+            out.document(&documents(&made));
         }
         Ok(Answer::Yes)
     }
@@ -187,7 +187,7 @@ impl Enqueue {
             }
         }
         if out.json {
-            out.document(&documents(made));
+            out.document(&documents(&made));
         }
         Ok(Answer::Yes)
     }
@@ -204,7 +204,7 @@ impl Enqueue {
     }
 }
 
-fn documents(made: Vec<Value>) -> Value {
+fn documents(made: &[Value]) -> Value {
     json!({ "schema": "civicum-tune/queue-enqueue/1", "documents": made })
 }
 
