@@ -128,7 +128,8 @@ impl Supervisor<'_> {
                 let status = told.status.unwrap_or(0);
                 let soon =
                     |at: Option<u64>, within: u64| at.is_some_and(|at| now.saturating_sub(at) < within);
-                let how = if now < ward.ours_until {
+                // One end for each of our acts.
+                let how = if now < std::mem::take(&mut ward.ours_until) {
                     End::ByUs
                 } else if soon(ward.asked_to_end, ASKED_MS) {
                     End::ByHand

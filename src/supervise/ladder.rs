@@ -296,7 +296,7 @@ impl Ladder {
             }
         });
         self.marks.push_back(mark);
-        let untold = !sample.services.is_empty() && sample.services.values().all(|one| one.stall.is_none());
+        let untold = sample.services.values().all(|one| one.stall.is_none());
         if untold && sample.memory.available_permille() >= ROOMY {
             return Waited { elsewhere_us: u64::MAX, ..Waited::default() };
         }
