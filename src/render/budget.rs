@@ -77,7 +77,7 @@ fn rows(account: &Account) -> Vec<Row> {
         percent(account.sum_bytes, ram),
     ]));
     if let Some(reading) = account.reading_bytes {
-        let words = t!("sum, model asleep");
+        let words = t!("sum, reading");
         rows.push(plain([words, mib(reading), none(), none(), percent(reading, ram)]));
     }
     let swap = account.swap_bytes.map_or_else(|| "?".to_owned(), mib);
