@@ -3,7 +3,7 @@
 //! The way through: a [`profile`] says what is wanted, [`facts`] say what the host is, the
 //! [`tunable`]s turn both into a [`plan`] of typed changes, and [`apply`] carries the plan out under a
 //! journal; [`check`]s audit the same host against the same profile. Only [`host`] touches the machine,
-//! and only [`engine`] calls Docker. [`bench`] measures what a profile can't know.
+//! and only [`engine`] calls Docker. [`mod@bench`] measures what a profile can't know.
 //! [`render`] shows things to people, in the language that [`lang`] knows; [`cli`] binds it all.
 
 pub mod api;
