@@ -211,6 +211,8 @@ static_made() {
 }
 if ! $clean; then
   left_out "packages" "--quick"
+elif [ "${CIVICUM_TUNE_PACKAGES:-0}" != 1 ]; then
+  left_out "packages" "CIVICUM_TUNE_PACKAGES=1 asks for them (a program that is optimised to the last, and two tools, are built)"
 elif [ "$(id -u)" -ne 0 ]; then
   left_out "packages" "they are installed in a root file system of their own, which needs root"
 else
