@@ -75,7 +75,14 @@ impl Host {
         let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_RDONLY;
         let root = open(path, flags, Mode::empty())
             .map_err(|e| HostError::new("open the folder", path, e.into()))?;
-        Ok(Self { root, path: path.to_owned(), live, seen: RefCell::new(None), fault: None })
+        let host = Self { root, path: path.to_owned(), live, seen: RefCell::new(None), fault: None };
+        // Without openat2 (Linux 5.6) every file would seem absent; systemd's RestrictSUIDSGID= takes it away, for one.
+        match host.open_in_root("/", OFlag::O_PATH) {
+            Err(error) if error.raw_os_error() == Some(nix::libc::ENOSYS) => {
+                Err(HostError::new("use openat2 below", path, error))
+            }
+            _ => Ok(host),
+        }
     }
 
     /// Is it the same folder on the same file system?
