@@ -52,12 +52,21 @@ fn look(told: &Receiver<Look>, teller: &Teller) {
     let Ok(host) = Host::live() else { return };
     let mut ask = Ask::default();
     loop {
-        match told.recv_timeout(if ask.presses { EVERY.1 } else { EVERY.0 }) {
-            Ok(Look::At(new)) => ask = new,
-            Ok(Look::Now) => thread::sleep(MOMENT),
-            Ok(Look::Unload) => unload(&host, &ask.places, teller),
-            Err(RecvTimeoutError::Timeout) => {}
+        let first = match told.recv_timeout(if ask.presses { EVERY.1 } else { EVERY.0 }) {
+            Ok(first) => Some(first),
+            Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
+        };
+        if matches!(first, Some(Look::Now)) {
+            thread::sleep(MOMENT);
+        }
+        // However often it was asked to look while somebody was slow to answer, it looks once.
+        for one in first.into_iter().chain(told.try_iter()) {
+            match one {
+                Look::At(new) => ask = new,
+                Look::Unload => unload(&host, &ask.places, teller),
+                Look::Now => {}
+            }
         }
         for place in ask.places.iter().filter(|place| place.role == Role::Worker || ask.callers) {
             let news = match place.role {

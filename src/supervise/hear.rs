@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::attribute::{Known, attribute};
-use super::event::{InWork, What};
-use super::eyes::Look;
+use super::event::What;
 use super::hands::Order;
 use super::keeper::{End, Verdict};
 use super::ladder::Rules;
@@ -16,7 +14,6 @@ use crate::container::mode::Mode;
 use crate::container::observed::{Container, previous};
 use crate::container::role::Role;
 use crate::engine::Told;
-use crate::facts::oom;
 
 /// How long what we do to a container may take to show, ms.
 pub(super) const OURS_MS: u64 = 20_000;
@@ -50,10 +47,10 @@ impl Supervisor<'_> {
             }
             News::Seen(all) => self.seen(all),
             News::Worker(id, state) => {
+                let now = Self::now();
                 if let Some(ward) = self.of_id(&id) {
+                    ward.kills.told(now, &state);
                     ward.state = Some(state);
-                    let name = ward.service.name.clone();
-                    self.explain_kills(&name);
                 }
             }
             News::Callers(id, callers) => {
@@ -272,74 +269,4 @@ impl Supervisor<'_> {
             }
         }
     }
-
-    pub(super) fn read_log(&mut self) {
-        let Some(log) = &mut self.log else { return };
-        let Ok(lines) = log.take() else { return self.log = None };
-        if !lines.iter().any(|line| line.text.contains("Killed process") || line.text.contains("oom-kill")) {
-            return;
-        }
-        self.log_lines.extend(lines);
-        // The line that says whose limit it was stands before the one that says who was taken; both come at once.
-        let kills = oom::parse(&self.log_lines);
-        self.log_lines.clear();
-        let limit = |ward: &Ward| self.last.services.get(&ward.service.name).map(|found| found.limit);
-        let known: Vec<Known> = self.wards.values().filter_map(|ward| ward.known(limit(ward))).collect();
-        let now = Self::now();
-        for kill in kills {
-            let killed = attribute(&kill, &known);
-            let ward = killed.service.as_ref().and_then(|name| self.wards.get_mut(name));
-            let Some(ward) = ward else {
-                self.counts.host_kills += 1;
-                self.event(None, What::Killed { killed, documents: Vec::new() });
-                continue;
-            };
-            ward.kills += 1;
-            if killed.whole {
-                ward.oom_at = Some(now);
-            }
-            // What read a document died, and the worker goes on: it will say in a moment which document that was.
-            let answers = ward.service.role == Role::Worker && !killed.whole;
-            if answers {
-                ward.kills_to_explain.push((now, killed));
-                let _ = self.eyes.send(Look::Now);
-            } else {
-                let documents = in_work(ward);
-                let name = ward.service.name.clone();
-                self.event(Some(&name), What::Killed { killed, documents });
-            }
-        }
-    }
-
-    /// Tells of the kills of which the worker has said by now which document they hit, or has had the time to.
-    pub(super) fn explain_kills(&mut self, name: &str) {
-        let now = Self::now();
-        let Some(ward) = self.wards.get_mut(name) else { return };
-        let mut told = Vec::new();
-        let (kills, state) = (std::mem::take(&mut ward.kills_to_explain), ward.state.as_ref());
-        for (at, killed) in kills {
-            // The worker learns of it after the kernel has said so; a moment more for two clocks.
-            let since = now.saturating_sub(at) + 200;
-            let crashed =
-                state.into_iter().flat_map(|state| &state.crashed).filter(|one| one.ago_ms <= since);
-            let documents: Vec<InWork> =
-                crashed.map(|one| InWork { document: one.document, stage: one.stage.clone() }).collect();
-            if documents.is_empty() && since < SOON_MS / 2 {
-                ward.kills_to_explain.push((at, killed));
-            } else {
-                told.push(What::Killed { killed, documents });
-            }
-        }
-        if !ward.kills_to_explain.is_empty() {
-            let _ = self.eyes.send(Look::Now);
-        }
-        for what in told {
-            self.event(Some(name), what);
-        }
-    }
-}
-
-fn in_work(ward: &Ward) -> Vec<InWork> {
-    let all = ward.state.iter().flat_map(|state| &state.in_work);
-    all.map(|one| InWork { document: one.document, stage: one.stage.clone() }).collect()
 }

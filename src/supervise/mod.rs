@@ -3,6 +3,7 @@
 //! One place decides, from numbers alone ([`ladder`], [`keeper`]); it never waits for the engine. Three threads serve it: the
 //! ears hear the engine's events, the eyes ask what runs in the containers, the hands have the engine do things.
 
+mod act;
 pub mod attribute;
 mod ears;
 pub mod event;
@@ -12,6 +13,7 @@ mod hear;
 pub mod history;
 mod inside;
 pub mod keeper;
+mod kills;
 pub mod ladder;
 pub mod metrics;
 mod news;
@@ -21,6 +23,7 @@ pub mod sharing;
 mod snapshot;
 mod switch;
 mod ward;
+mod watch;
 mod word;
 
 pub use run::{Counts, Supervisor};

@@ -81,7 +81,7 @@ impl Supervisor<'_> {
                         runs: ward.pid().is_some(),
                         healthy: (!ward.health.is_empty()).then(|| ward.health == "healthy"),
                         restarts: ward.restarts,
-                        kills: ward.kills,
+                        kills: ward.kills.count,
                     };
                     (name.clone(), one)
                 })

@@ -6,8 +6,9 @@ use crate::facts::cgroup;
 use crate::host::{Host, PressureTrigger};
 use crate::worker::State;
 
-use super::attribute::{Killed, Known};
+use super::attribute::Known;
 use super::keeper::Keeper;
+use super::kills::Kills;
 use super::sample::Group;
 
 /// A service and its container.
@@ -36,14 +37,12 @@ pub(super) struct Ward {
     pub health: String,
     /// A worker: what it says of itself.
     pub state: Option<State>,
-    /// Kills in it of which the worker has not yet said which document they hit: when, ms, and what.
-    pub kills_to_explain: Vec<(u64, Killed)>,
     /// A model: connections to it.
     pub callers: Option<usize>,
     /// Restarts since we began.
     pub restarts: u64,
-    /// Tasks that the kernel killed in it since we began.
-    pub kills: u64,
+    /// Tasks that the kernel killed in it.
+    pub kills: Kills,
 }
 
 impl Ward {
@@ -62,10 +61,9 @@ impl Ward {
             oom_at: None,
             health: String::new(),
             state: None,
-            kills_to_explain: Vec::new(),
             callers: None,
             restarts: 0,
-            kills: 0,
+            kills: Kills::default(),
         }
     }
 

@@ -1,0 +1,154 @@
+//! What the loop does, once it is decided: signals, kills, and orders to its hands.
+
+use nix::sys::signal::Signal;
+
+use super::event::What;
+use super::eyes::Look;
+use super::hands::Order;
+use super::hear::OURS_MS;
+use super::ladder::{Act, Rung};
+use super::run::{MEND_MS, Supervisor};
+use super::sample::{Group, Sample};
+use super::sharing::{self, Sharing};
+use super::switch::{is_model, place};
+use super::ward::Ward;
+use crate::container::mode::Mode;
+use crate::container::role::Role;
+
+impl Supervisor<'_> {
+    pub(super) fn decide(&mut self, sample: &Sample) {
+        for decision in self.ladder.step(sample) {
+            self.decided_at = Some(sample.at_ms);
+            *self.counts.acts.entry(decision.act.name()).or_default() += 1;
+            self.event(None, What::Decided { act: decision.act, cause: decision.cause });
+            match decision.act {
+                // Holding is kept up in every turn: a worker that was started anew must be told again.
+                Act::Hold | Act::Resume => {}
+                Act::GiveBack => {
+                    self.each_worker(Self::give_back);
+                    let _ = self.eyes.send(Look::Unload);
+                }
+                Act::Kill => self.each_worker(Self::kill),
+            }
+        }
+    }
+
+    fn each_worker(&mut self, act: impl Fn(&mut Self, &str)) {
+        let of = |ward: &&Ward| ward.service.role == Role::Worker && ward.pid().is_some();
+        let names: Vec<String> = self.wards.values().filter(of).map(|w| w.service.name.clone()).collect();
+        for name in names {
+            act(self, &name);
+        }
+    }
+
+    pub(super) fn signal(&self, ward: &Ward, signal: Signal) -> std::io::Result<()> {
+        let Some(found) = &ward.container else { return Ok(()) };
+        match place(&ward.service, found).process(self.host) {
+            Some(process) => process.signal(signal),
+            None => Ok(()),
+        }
+    }
+
+    fn give_back(&mut self, name: &str) {
+        if let Err(error) = self.signal(&self.wards[name], Signal::SIGURG) {
+            self.event(Some(name), What::NotDone { why: error.to_string() });
+        }
+    }
+
+    /// Kills a container whole. The kernel does it at once where it can, whatever state the engine is in; the engine's policy
+    /// starts it again.
+    fn kill(&mut self, name: &str) {
+        let now = Self::now();
+        let Some(ward) = self.wards.get_mut(name) else { return };
+        ward.ours_until = now + OURS_MS;
+        let whole = match &ward.group {
+            Some(Group::V2(folder)) => self.host.poke(&format!("{folder}/cgroup.kill"), "1").is_ok(),
+            _ => false,
+        };
+        if !whole {
+            let _ = self.orders.send(Order::Kill(name.to_owned()));
+        }
+    }
+
+    /// Sees to it that workers claim, or don't.
+    pub(super) fn hold(&mut self) {
+        let changing = self.sharing.as_ref().is_some_and(|s| s.is_changing() && s.mode() == Mode::Reading);
+        let hold = self.ladder.rung() > Rung::Calm || changing;
+        let now = Self::now();
+        let was = std::mem::replace(&mut self.hold, hold);
+        let mut failed = Vec::new();
+        for (name, ward) in self.wards.iter().filter(|(_, ward)| ward.service.role == Role::Worker) {
+            // Before its first word it might not have learned yet what the signal means, and die of it.
+            let Some(state) = &ward.state else { continue };
+            let asked = self.told_to_hold.is_some_and(|(at, what)| what == hold && now < at + 1000);
+            if state.paused != hold && (was != hold || !asked) {
+                let signal = if hold { Signal::SIGUSR1 } else { Signal::SIGUSR2 };
+                if let Err(error) = self.signal(ward, signal) {
+                    failed.push((name.clone(), error.to_string()));
+                }
+                self.told_to_hold = Some((now, hold));
+            }
+        }
+        for (name, why) in failed {
+            self.event(Some(&name), What::NotDone { why });
+        }
+    }
+
+    /// Starts what is due.
+    pub(super) fn keep(&mut self) {
+        let now = Self::now();
+        let mut due = Vec::new();
+        for (name, ward) in &mut self.wards {
+            if ward.keeper.is_due(now) && ward.container.as_ref().is_some_and(|found| !found.is_there()) {
+                due.push(name.clone());
+            }
+        }
+        for name in due {
+            let _ = self.orders.send(Order::Start(name));
+        }
+    }
+
+    pub(super) fn share(&mut self) {
+        let Some(sharing) = &mut self.sharing else { return };
+        let workers = || self.wards.values().filter(|ward| ward.service.role == Role::Worker);
+        let models: Vec<&Ward> = self.wards.values().filter(|ward| is_model(ward.service.role)).collect();
+        // Without a word of both there is nothing to go by.
+        if models.iter().any(|ward| ward.callers.is_none()) || workers().all(|ward| ward.state.is_none()) {
+            return;
+        }
+        let states = || workers().filter_map(|ward| ward.state.as_ref());
+        let in_work =
+            |stage: &str| states().flat_map(|s| &s.in_work).filter(|one| one.stage == stage).count();
+        let cpu = |ward: &&Ward| self.last.services.get(&ward.service.name).map_or(0, |found| found.cpu_us);
+        let look = sharing::Look {
+            at_ms: self.last.at_ms,
+            rung: self.ladder.rung(),
+            waiting: states().find_map(|state| state.waiting),
+            hands: states().map(|state| state.hands).sum(),
+            reading: in_work("ocr"),
+            extracting: in_work("extract"),
+            callers: models.iter().filter_map(|ward| ward.callers).sum(),
+            model_cpu_us: models.iter().map(cpu).sum(),
+        };
+        if let Some(mode) = sharing.step(&look) {
+            let _ = self.orders.send(Order::Switch(mode));
+        }
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        self.sharing.as_ref().map_or(Mode::Answering, Sharing::mode)
+    }
+
+    pub(super) fn mend(&mut self) {
+        let now = Self::now();
+        let changing = self.sharing.as_ref().is_some_and(Sharing::is_changing);
+        if now >= self.mend_at && self.engine_up == Some(true) && !changing {
+            self.mend_at = now + MEND_MS.0;
+            let _ = self.orders.send(Order::Mend(self.mode()));
+        }
+    }
+
+    pub(super) fn mend_soon(&mut self) {
+        self.mend_at = self.mend_at.min(Self::now() + MEND_MS.1);
+    }
+}
