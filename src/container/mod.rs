@@ -3,6 +3,7 @@
 
 pub mod compose;
 pub mod desired;
+mod difference;
 pub mod fingerprint;
 pub mod images;
 pub mod kubernetes;

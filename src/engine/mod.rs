@@ -16,7 +16,9 @@ mod live;
 mod observe;
 mod ports;
 mod secrets;
+mod settle;
 mod status;
+mod things;
 mod transport;
 mod verdict;
 

@@ -71,7 +71,8 @@ impl Kills {
             // The worker learns of it after the kernel has said so. Each crash is one kill's.
             match self.crashes.iter().position(|crash| crash.at + SLACK_MS >= one.at) {
                 Some(at) => {
-                    told.push((one.killed, self.crashes.remove(at).map(|c| c.what).into_iter().collect()))
+                    let crash = self.crashes.remove(at).map(|crash| crash.what);
+                    told.push((one.killed, crash.into_iter().collect()));
                 }
                 // Where nothing else was in work, it was that.
                 None if now >= one.at + PATIENCE_MS => {

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""supervise.py BINARY IMAGE: the supervisor as systemd runs it, on a kernel of its own with cgroup v2 and PSI: a real PostgreSQL, a
-real worker, memory that runs short on the whole host, a clock that is set back, a supervisor that is killed."""
+"""supervise.py BINARY IMAGE [TRACE]: the supervisor as systemd runs it, on a kernel of its own with cgroup v2 and PSI: a real PostgreSQL, a
+real worker, memory that runs short on the whole host, a clock that is set back, a supervisor that is killed.
+
+TRACE is where every look at the host while memory was short is written, with what was decided then: tests/ladder.rs decides again."""
 
 import json
 import sys
 import time
+from pathlib import Path
 
 from host import tune
 from vm import Checks, Vm
@@ -126,6 +129,8 @@ vm.output("cat >/root/s.toml <<'E'\n" + PROFILE.replace("ID", loaded) + "E")
 vm.output("cat >/root/hog.py <<'E'\n" + HOG + "E")
 tune(vm, checks, "--profile /root/s.toml apply --yes", 0, timeout=900)
 tune(vm, checks, "deploy --yes", 0, timeout=900)
+vm.output("mkdir -p /etc/systemd/system/civicum-tune-supervise.service.d; printf '[Service]\nExecStart=\nExecStart=%s supervise --record %s\n' "
+          "/usr/local/bin/civicum-tune /var/lib/civicum-tune/trace.jsonl >/etc/systemd/system/civicum-tune-supervise.service.d/record.conf")
 vm.output("systemctl daemon-reload && systemctl start civicum-tune-supervise", timeout=300)
 checks.equal("the service runs, and systemd was told so", vm.output("systemctl is-active civicum-tune-supervise").strip(), "active")
 until("it sees the worker", lambda: state()["services"]["worker"]["runs"] and state()["waiting"] is not None)
@@ -137,6 +142,7 @@ others = {service: pid(service) for service in ("postgres", "llm")}
 
 # Memory runs short on the whole host.
 mark = len(events())
+looks = int(vm.output("wc -l </var/lib/civicum-tune/trace.jsonl"))
 vm.output("mkfifo /root/more; (sleep 100000 >/root/more & echo $! >/root/holder.pid); "
           "(choom -n -900 -- python3 /root/hog.py </root/more >/root/hog.log 2>&1 & echo $! >/root/hog.pid); echo 8 >/root/more")
 held = until("no document is taken", lambda: of("decided", mark, act="hold"))
@@ -162,6 +168,10 @@ checks.equal("the database and the model did not notice", {service: pid(service)
 vm.output("kill $(cat /root/hog.pid) $(cat /root/holder.pid)")
 until("documents are taken again", lambda: of("decided", mark, act="resume"))
 checks.equal("nothing was killed by the kernel", of("killed", mark), [])
+if sys.argv[3:]:
+    samples = vm.output(f"tail -n +{looks + 1} /var/lib/civicum-tune/trace.jsonl")
+    decided = [json.dumps({"decided": e["what"]["act"]}) for e in of("decided", mark)]
+    Path(sys.argv[3]).write_text(samples + "\n".join(decided) + "\n")
 
 # It is killed, and the clock is set back: it goes on, and touches nothing.
 all_pids = {service: pid(service) for service in ("postgres", "llm", "worker")}

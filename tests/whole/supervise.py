@@ -5,134 +5,28 @@ the engine that DOCKER_HOST names, under a deployment name of its own, and takes
 
 CIVICUM_TUNE_ENGINE is the command that starts that engine again, once this has ended it; without it that part is left out."""
 
-import atexit
 import http.client
-import json
 import os
 import pathlib
-import re
-import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
-import tempfile
-import threading
 import time
-import urllib.request
 import zlib
 
-binary, model = (os.path.abspath(path) for path in sys.argv[1:3])
+from stage import Stage, Supervisor, docker
+
+binary, model = sys.argv[1:3]
 leaks, burst = (int(number) for number in (sys.argv[3:] + ["3", "2000"][len(sys.argv) - 3:]))
-name = f"ctsuper{os.getpid()}"
-passed = failed = 0
-
-
-def check(what, good, told=""):
-    global passed, failed
-    passed, failed = passed + bool(good), failed + (not good)
-    print(f"{'ok  ' if good else 'FAIL'}  {what}{'' if good else f': {told}'}", flush=True)
-
-
-def tune(*args, status=0):
-    done = subprocess.run([binary, "--profile", str(profile), *args], capture_output=True, text=True)
-    if done.returncode != status:
-        print(done.stdout[-3000:], done.stderr[-3000:], flush=True)
-        check(f"civicum-tune {' '.join(args)}", False, f"status {done.returncode}")
-        end()
-    return done.stdout
-
-
-def docker(*args):
-    return subprocess.run(["docker", *args], capture_output=True, text=True).stdout.strip()
-
-
-def end():
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(bool(failed))
-
-
-def inspect(service, what):
-    return docker("inspect", "--format", "{{" + what + "}}", f"{name}-{service}")
-
-
-def pid(service):
-    return int(inspect(service, ".State.Pid") or 0)
-
-
-def main_of(service):
-    """The program behind the engine's own first process."""
-    first = pid(service)
-    children = pathlib.Path(f"/proc/{first}/task/{first}/children").read_text().split()
-    return int(children[0]) if children else first
-
-
-def until(what, good, seconds=30):
-    """Waits until it is so; how long that took, in seconds."""
-    begun = time.monotonic()
-    while time.monotonic() - begun < seconds:
-        try:
-            if good():
-                return time.monotonic() - begun
-        except (OSError, ValueError, LookupError, http.client.HTTPException):
-            pass
-        time.sleep(0.05)
-    check(what, False, f"not within {seconds} s")
-    return None
-
-
-class Supervisor:
-    """The supervisor in the foreground; what it tells is read as it comes."""
-
-    def __init__(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.events = []
-        self.process = subprocess.Popen([binary, "--profile", str(profile), "--format", "json", "supervise", "--listen", f"127.0.0.1:{self.port}"],
-                                        stdout=subprocess.PIPE, text=True)
-        threading.Thread(target=self.read, daemon=True).start()
-        atexit.register(self.process.kill)
-
-    def read(self):
-        for line in self.process.stdout:
-            event = json.loads(line)
-            event["heard"] = time.monotonic()
-            self.events.append(event)
-
-    def of(self, kind, service=None, after=0):
-        return [e for e in self.events[after:] if e["what"]["kind"] == kind and service in (None, e.get("service"))]
-
-    def get(self, path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
-            return answer.read().decode()
-
-    def state(self):
-        return json.loads(self.get("/state"))
-
-    def cpu(self):
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def rss(self):
-        return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{self.process.pid}/status").read_text())[1]) / 1024
-
-
-folder = tempfile.TemporaryDirectory(prefix="ct-super-")
-profile = pathlib.Path(folder.name, "super.toml")
-shutil.copy(model, f"{folder.name}/model.gguf")
-os.chmod(folder.name, 0o755)
-inbox = pathlib.Path(folder.name, "inbox")
+stage = Stage("super", binary, model)
+check, until, tune, end, name = stage.check, stage.until, stage.tune, stage.end, stage.name
+pid, main_of, inspect, folder = stage.pid, stage.main_of, stage.inspect, stage.folder
+inbox = folder / "inbox"
 inbox.mkdir()
 # 72 MiB for the worker: it reads small pages in that, and a large one drives it into its limit.
-profile.write_text(f"""
-name = "super"
-[deployment]
-name = "{name}"
-deadline = "3min"
-[memory]
-reserve = "512MiB"
+stage.write(f"""
 [services.postgres]
 memory = "512MiB"
 pids = 128
@@ -142,7 +36,7 @@ memory = "1500MiB"
 pids = 128
 command = ["llama-server", "--host", "0.0.0.0", "--port", "8080", "--model", "/models/model.gguf", "--ctx-size", "1024",
   "--parallel", "1", "--threads", "1", "--chat-template", "gemma"]
-volumes = ["{folder.name}/model.gguf:/models/model.gguf:ro"]
+volumes = ["{stage.model}:/models/model.gguf:ro"]
 [services.worker]
 memory = "72MiB"
 memory_swap = "72MiB"
@@ -152,12 +46,7 @@ volumes = ["documents:/var/lib/civicum/documents", "{inbox}:/inbox:ro"]
 policy = "tesseract"
 memory = "1GiB"
 """)
-atexit.register(lambda: subprocess.run([binary, "--profile", str(profile), "down", "--data", "--yes"], capture_output=True))
 tune("deploy", "--yes")
-
-
-def queue(*args):
-    return docker("exec", f"{name}-worker", "civicum-tune", "queue", *args)
 
 
 def enqueue(path, number):
@@ -171,11 +60,10 @@ def enqueue(path, number):
     copy.unlink()
 
 
-supervisor = Supervisor()
+supervisor = Supervisor(stage)
 until("it sees the worker", lambda: supervisor.state()["services"]["worker"]["runs"])
 others = {service: (pid(service), main_of(service)) for service in ("postgres", "llm")}
-check("one supervisor for a deployment", "supervised already" in subprocess.run(
-    [binary, "--profile", str(profile), "supervise"], capture_output=True, text=True).stderr)
+check("one supervisor for a deployment", "supervised already" in stage.ask("supervise").stderr)
 
 # Calm: what it costs.
 time.sleep(5)
@@ -212,15 +100,11 @@ until("the worker answers", lambda: supervisor.state()["services"]["worker"]["he
 
 # Leaks: each document drives what reads it over the worker's limit; the document comes back.
 # A white page of 19 million pixels.
-large = pathlib.Path(folder.name, "large.png")
+large = folder / "large.png"
 rows = zlib.compress((b"\0" + b"\xff" * 4400) * 4400, 1)
 part = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 large.write_bytes(b"\x89PNG\r\n\x1a\n" + part(b"IHDR", struct.pack(">IIBBBBB", 4400, 4400, 8, 0, 0, 0, 0)) + part(b"IDAT", rows) + part(b"IEND", b""))
 mark = len(supervisor.events)
-
-
-def rows():
-    return json.loads(queue("list", "--format", "json", "--most", "500"))["documents"]
 
 
 for number in range(leaks):
@@ -229,15 +113,17 @@ for number in range(leaks):
     until(f"leak {number + 1} is told", lambda: len(supervisor.of("killed", "worker", mark)) > before, 60)
     # With room, it is read the second time.
     docker("update", "--memory", "800m", "--memory-swap", "800m", f"{name}-worker")
-    until(f"document {number + 1} is read in the end", lambda: not {row["state"] for row in rows()} & {"queued", "reading"}, 120)
+    until(f"document {number + 1} is read in the end", lambda: not {row["state"] for row in stage.documents()} & {"queued", "reading"}, 120)
     docker("update", "--memory", "72m", "--memory-swap", "72m", f"{name}-worker")
 kills = supervisor.of("killed", "worker", mark)
 limit = 72 << 20
 good = [e for e in kills if e["what"]["killed"]["short"] == {"of": "container", "limit": limit} and not e["what"]["killed"]["whole"]]
-named = sum(bool(e["what"]["documents"]) for e in kills)
-check(f"{len(kills)} kills, each told with its limit, {named} with their document", len(good) == len(kills) >= leaks, [e for e in kills if e not in good][:2])
+check(f"{len(kills)} kills, each told with its limit", len(good) == len(kills) >= leaks, [e for e in kills if e not in good][:2])
+ids = {row["id"] for row in stage.documents()}
+untold = [e for e in kills if len(e["what"]["documents"]) != 1 or e["what"]["documents"][0]["document"] not in ids]
+check("and each with its document", not untold and {e["what"]["documents"][0]["document"] for e in kills} == ids, untold[:2])
 check("the database and the model did not notice", others == {service: (pid(service), main_of(service)) for service in others})
-states = [row["state"] for row in rows()]
+states = [row["state"] for row in stage.documents()]
 check(f"{leaks} leaks: none lost, none doubled ({', '.join(f'{states.count(s)} {s}' for s in sorted(set(states)))})", states == ["done"] * leaks, states)
 docker("update", "--memory", "800m", "--memory-swap", "800m", f"{name}-worker")
 
@@ -245,7 +131,7 @@ docker("update", "--memory", "800m", "--memory-swap", "800m", f"{name}-worker")
 pids = {service: pid(service) for service in ("postgres", "llm", "worker")}
 supervisor.process.send_signal(signal.SIGKILL)
 supervisor.process.wait()
-supervisor = Supervisor()
+supervisor = Supervisor(stage)
 until("the new one sees the worker", lambda: supervisor.state()["services"]["worker"]["runs"])
 time.sleep(8)
 check("a new supervisor touches no container", pids == {service: pid(service) for service in pids})
@@ -298,6 +184,6 @@ check(f"at most {supervisor.rss():.1f} MiB of memory", supervisor.rss() < 20)
 
 supervisor.process.terminate()
 check("it ends well", supervisor.process.wait(timeout=30) == 0)
-history = subprocess.run([binary, "history", "--events", "-n", "1000"], capture_output=True, text=True).stdout
+history = tune("history", "--events", "-n", "1000")
 check("its history is kept", "dies again and again" in history and "the supervisor ended" in history, history[-1500:])
 end()

@@ -5,7 +5,6 @@ DOCKER_HOST names, under a deployment name of its own, and takes it all down at 
 
 DOCUMENTS is the folder that tests/ocr/documents.py writes."""
 
-import atexit
 import hashlib
 import json
 import os
@@ -14,64 +13,29 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
-binary, model, documents = (os.path.abspath(path) for path in sys.argv[1:4])
+from stage import Stage, docker
+
+binary, model, documents = sys.argv[1:4]
 documents = pathlib.Path(documents)
-name = f"ctwhole{os.getpid()}"
-passed = failed = 0
-
-
-def check(what, good, told=""):
-    global passed, failed
-    passed, failed = passed + bool(good), failed + (not good)
-    print(f"{'ok  ' if good else 'FAIL'}  {what}{'' if good else f': {told}'}", flush=True)
-
-
-def tune(*args, status=0):
-    done = subprocess.run([binary, "--profile", str(profile), *args], capture_output=True, text=True)
-    if done.returncode != status:
-        print(done.stdout[-3000:], done.stderr[-3000:], flush=True)
-        check(f"civicum-tune {' '.join(args)}", False, f"status {done.returncode}")
-        end()
-    return done.stdout
-
-
-def docker(*args):
-    return subprocess.run(["docker", *args], capture_output=True, text=True).stdout
-
-
-def end():
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(bool(failed))
-
+stage = Stage("whole", binary, model)
+check, tune, end, name, folder = stage.check, stage.tune, stage.end, stage.name, stage.folder
 
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     port = free.getsockname()[1]
-folder = tempfile.TemporaryDirectory(prefix="ct-whole-")
-profile = pathlib.Path(folder.name, "whole.toml")
-# Nothing below a home folder is mounted into a container.
-shutil.copy(model, f"{folder.name}/model.gguf")
-model = f"{folder.name}/model.gguf"
 # Short enough for a model of 270 million parameters, which would go on for ever in a longer one.
-schemas = pathlib.Path(folder.name, "schemas")
+schemas = folder / "schemas"
 schemas.mkdir()
 (schemas / "breve.json").write_text(json.dumps({
     "type": "object", "required": ["materia", "rut"], "additionalProperties": False,
     "properties": {"materia": {"type": "string", "maxLength": 40}, "rut": {"type": ["string", "null"], "maxLength": 12}}}))
 # The small model has no chat template of its own, so its server's command is written out.
-profile.write_text(f"""
-name = "whole"
-[deployment]
-name = "{name}"
-deadline = "3min"
-[memory]
-reserve = "512MiB"
+stage.write(f"""
 [services.postgres]
 memory = "512MiB"
 pids = 128
@@ -83,7 +47,7 @@ memory = "1500MiB"
 pids = 128
 command = ["llama-server", "--host", "0.0.0.0", "--port", "8080", "--model", "/models/model.gguf", "--ctx-size", "4096",
   "--parallel", "1", "--threads", "2", "--chat-template", "gemma"]
-volumes = ["{model}:/models/model.gguf:ro"]
+volumes = ["{stage.model}:/models/model.gguf:ro"]
 [services.worker]
 memory = "1100MiB"
 pids = 128
@@ -102,7 +66,6 @@ memory = "64MiB"
 pids = 64
 publish = ["127.0.0.1:{port}:8080"]
 """)
-atexit.register(lambda: subprocess.run([binary, "--profile", str(profile), "down", "--data", "--yes"], capture_output=True))
 
 begun = time.monotonic()
 tune("deploy", "--yes")
@@ -198,13 +161,13 @@ check("the worker left no file behind", docker("exec", f"{name}-worker", "ls", "
 inside = json.loads(docker("exec", f"{name}-worker", "civicum-tune", "--format", "json", "queue", "list", "--most", "3"))
 check("the host's own queue list is the worker's", json.loads(tune("--format", "json", "queue", "list", "--most", "3")) == inside, inside)
 check("and in the language that is asked for", "DOCUMENTO" in tune("--lang", "es", "queue", "list", "--state", "failed"))
-odd = pathlib.Path(folder.name, "$(touch x) -ñ; 'a\".png")
+odd = pathlib.Path(folder, "$(touch x) -ñ; 'a\".png")
 shutil.copy(documents / "letter.png", odd)
-shutil.copy(documents / "text-layer.pdf", f"{folder.name}/segundo.pdf")
-found = json.loads(tune("--format", "json", "queue", "enqueue", "--priority", "3", str(odd), f"{folder.name}/segundo.pdf"))["documents"]
+shutil.copy(documents / "text-layer.pdf", f"{folder}/segundo.pdf")
+found = json.loads(tune("--format", "json", "queue", "enqueue", "--priority", "3", str(odd), f"{folder}/segundo.pdf"))["documents"]
 sums = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (documents / "letter.png", documents / "text-layer.pdf")]
 check("two files go in from the host, whatever they are called", [d["sha256"] for d in found] == sums and found[0]["name"] == odd.name, found)
-large = pathlib.Path(folder.name, "large.pdf")
+large = folder / "large.pdf"
 large.write_bytes(b"%PDF-1.4\n" + os.urandom(40 << 20))
 number = int(tune("queue", "enqueue", "--key", "grande", str(large)))
 known = json.loads(tune("--format", "json", "queue", "show", str(number)))["document"]
@@ -215,9 +178,9 @@ tune("queue", "enqueue", "--schema", "--help", str(odd), status=2)
 before = json.loads(tune("--format", "json", "queue", "list", "--most", "1"))["documents"][0]["id"]
 cut = docker("exec", "-i", f"{name}-worker", "civicum-tune", "queue", "enqueue", "--bytes", "999", "-")
 check("what breaks off on its way is no document", json.loads(tune("--format", "json", "queue", "list", "--most", "1"))["documents"][0]["id"] == before)
-typed = subprocess.run([binary, "--profile", str(profile), "queue", "enqueue", "--name", "typed", "-"], input=large.read_bytes()[:1000], capture_output=True)
+typed = stage.ask("queue", "enqueue", "--name", "typed", "-", input=large.read_bytes()[:1000], text=False)
 check("one from standard input", typed.returncode == 0 and typed.stdout.strip().isdigit(), typed)
-gone = subprocess.run([binary, "--profile", str(profile), "queue", "show", "999999"], capture_output=True, text=True)
+gone = stage.ask("queue", "show", "999999")
 check("its complaints and its status come through", gone.returncode == 2 and "999999" in gone.stderr and gone.stdout == "", gone)
 tune("queue", "cancel", str(number))
 check("stats, through the engine", "ocr" in tune("queue", "stats"))
@@ -226,13 +189,15 @@ review = ask("GET", f"/v1/documents/{sent['scan.pdf']}")[1]
 check("a review from the host", review["state"] == "accepted" and review["review"]["note"] == "$(touch x) \"visto\"", review)
 code, review = ask("POST", f"/v1/documents/{sent['twenty.pdf']}/review", b'{"verdict": "rejected", "reviewer": "Luis"}')
 check("and one through the proxy", code == 200 and review["state"] == "rejected", review)
-tune("queue", "review", "--accept", str(sent["broken.pdf"]), status=1)
+tune("queue", "review", "--accept", "--by", "Ana", str(sent["broken.pdf"]), status=1)
 docker("stop", f"{name}-worker")
 check("without a worker the API's container is asked", "DOCUMENT" in tune("queue", "list"))
 docker("stop", f"{name}-api")
-gone = subprocess.run([binary, "--profile", str(profile), "queue", "list"], capture_output=True, text=True)
+gone = stage.ask("queue", "list")
 check("without both it says how to go on", gone.returncode == 2 and "deploy" in gone.stderr and "--database" in gone.stderr, gone)
 docker("start", f"{name}-worker", f"{name}-api")
+
+
 def log_of(service):
     return subprocess.run(["docker", "logs", f"{name}-{service}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
 

@@ -110,29 +110,29 @@ impl Ladder {
         let rules = &self.rules;
         let available = sample.memory.available_permille();
         // What the kernel tells of the host is somebody's own limit where most of it was waited there.
-        let is_elsewhere = waited.elsewhere_us > waited.some_us;
+        let is_elsewhere = waited.elsewhere > waited.some;
         let told = |threshold: Threshold| {
             sample.told.contains(&threshold) && (threshold == Threshold::Worker || !is_elsewhere)
         };
         let ms = |us: u64, at_least_us: u64| us.max(at_least_us) / 1000;
         let short = Cause::Available { bytes: sample.memory.available };
-        if told(Threshold::FullLong) || waited.full_us >= rules.kill_full_us {
-            return (Rung::Kill, Cause::Full { ms: ms(waited.full_us, rules.kill_full_us) });
+        if told(Threshold::FullLong) || waited.full >= rules.kill_full_us {
+            return (Rung::Kill, Cause::Full { ms: ms(waited.full, rules.kill_full_us) });
         }
         if available < rules.kill_available {
             return (Rung::Kill, short);
         }
-        if told(Threshold::Full) || waited.full_us >= rules.give_back_full_us {
-            return (Rung::GiveBack, Cause::Full { ms: ms(waited.full_us, rules.give_back_full_us) });
+        if told(Threshold::Full) || waited.full >= rules.give_back_full_us {
+            return (Rung::GiveBack, Cause::Full { ms: ms(waited.full, rules.give_back_full_us) });
         }
         if available < rules.give_back_available {
             return (Rung::GiveBack, short);
         }
-        if told(Threshold::Some) || waited.some_us >= rules.hold_some_us {
-            return (Rung::Hold, Cause::Some { ms: ms(waited.some_us, rules.hold_some_us) });
+        if told(Threshold::Some) || waited.some >= rules.hold_some_us {
+            return (Rung::Hold, Cause::Some { ms: ms(waited.some, rules.hold_some_us) });
         }
-        if told(Threshold::Worker) || waited.worker_us >= rules.hold_some_us {
-            return (Rung::Hold, Cause::Worker { ms: ms(waited.worker_us, rules.hold_some_us) });
+        if told(Threshold::Worker) || waited.worker >= rules.hold_some_us {
+            return (Rung::Hold, Cause::Worker { ms: ms(waited.worker, rules.hold_some_us) });
         }
         (Rung::Calm, Cause::Calm)
     }
@@ -140,9 +140,9 @@ impl Ladder {
     /// Is it so calm that we may come down? Less than what made us climb: at its edge we would go up and down for ever.
     fn is_quiet(&self, sample: &Sample, waited: Waited) -> bool {
         let rules = &self.rules;
-        waited.some_us < rules.hold_some_us / 2
-            && waited.full_us < rules.give_back_full_us / 2
-            && waited.worker_us < rules.hold_some_us / 2
+        waited.some < rules.hold_some_us / 2
+            && waited.full < rules.give_back_full_us / 2
+            && waited.worker < rules.hold_some_us / 2
             && sample.memory.available_permille() >= rules.give_back_available + rules.margin_available
     }
 }

@@ -23,13 +23,13 @@ struct Mark {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Waited {
     /// Some task of the host.
-    pub some_us: u64,
+    pub some: u64,
     /// All tasks of the host.
-    pub full_us: u64,
+    pub full: u64,
     /// Some task of the worker.
-    pub worker_us: u64,
+    pub worker: u64,
     /// Beside that, what one service waited by itself: at its own limit, where nothing that the worker gives up helps it.
-    pub elsewhere_us: u64,
+    pub elsewhere: u64,
 }
 
 /// The counters as they were within the last second.
@@ -82,16 +82,16 @@ impl Stalls {
             let some = others.iter().map(|(some, _)| *some).max().unwrap_or(0);
             let full = others.iter().map(|(_, full)| *full).max().unwrap_or(0);
             Waited {
-                some_us: of(mark.some_us, before.some_us).saturating_sub(some),
-                full_us: of(mark.full_us, before.full_us).saturating_sub(full),
-                elsewhere_us: some,
-                worker_us: worker.map_or(0, |(now, before)| of(now, before)),
+                some: of(mark.some_us, before.some_us).saturating_sub(some),
+                full: of(mark.full_us, before.full_us).saturating_sub(full),
+                elsewhere: some,
+                worker: worker.map_or(0, |(now, before)| of(now, before)),
             }
         });
         self.marks.push_back(mark);
         let untold = sample.services.values().all(|one| one.stall.is_none());
         if untold && sample.memory.available_permille() >= ROOMY {
-            return Waited { elsewhere_us: u64::MAX, ..Waited::default() };
+            return Waited { elsewhere: u64::MAX, ..Waited::default() };
         }
         waited
     }
