@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::time::Duration;
 
-use nix::fcntl::OFlag;
 use nix::libc;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::Signal;
@@ -32,13 +31,15 @@ impl Host {
         let groups = self.read_text(&format!("/proc/{pid}/cgroup")).ok().flatten()?;
         groups.contains(id).then_some(Process { pidfd })
     }
+}
 
-    /// Speaks to a TCP port on 127.0.0.1 inside the container of process `pid`: its network has no door to the host.
-    pub fn connect_inside(&self, pid: u32, port: u16, patience: Duration) -> io::Result<TcpStream> {
-        let network = self.open_in_root(&format!("/proc/{pid}/ns/net"), OFlag::O_RDONLY)?;
-        // A thread of its own, which ends here: the socket stays in the network in which it was made.
+impl Process {
+    /// Speaks to a TCP port on 127.0.0.1 inside its container, whose network has no door to the host.
+    pub fn connect(self, port: u16, patience: Duration) -> io::Result<TcpStream> {
+        // A thread of its own, which ends here: the socket stays in the network in which it was made. A network that is asked for by
+        // the process (Linux 5.8) can't be another one's; and the links of /proc to it lead out of any root.
         let dial = move || {
-            setns(network, CloneFlags::CLONE_NEWNET)?;
+            setns(&self.pidfd, CloneFlags::CLONE_NEWNET)?;
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             let stream = TcpStream::connect_timeout(&address, patience)?;
             stream.set_read_timeout(Some(patience))?;
@@ -48,9 +49,7 @@ impl Host {
         let thread = std::thread::Builder::new().name("dial".to_owned()).stack_size(128 << 10).spawn(dial)?;
         thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread ended")))
     }
-}
 
-impl Process {
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
         let none = std::ptr::null::<libc::siginfo_t>();

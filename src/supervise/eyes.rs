@@ -1,17 +1,22 @@
 //! The thread that asks what runs in the containers: the worker, what it has in work; the model, whether somebody calls it.
 //! A container that is short of memory answers late, and nobody else waits for that.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::inside::Place;
 use super::news::{News, Teller};
 use crate::container::role::Role;
 use crate::host::Host;
+use crate::t;
 
 /// How often is asked when nothing presses, and when something does.
 const EVERY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_millis(500));
+
+/// How long a worker may keep silent before that is told.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// See [`Look::Now`].
 const MOMENT: Duration = Duration::from_millis(150);
@@ -51,6 +56,7 @@ pub(super) fn begin(teller: Teller) -> std::io::Result<Sender<Look>> {
 fn look(told: &Receiver<Look>, teller: &Teller) {
     let Ok(host) = Host::live() else { return };
     let mut ask = Ask::default();
+    let mut silent: BTreeMap<String, Silence> = BTreeMap::new();
     loop {
         let first = match told.recv_timeout(if ask.presses { EVERY.1 } else { EVERY.0 }) {
             Ok(first) => Some(first),
@@ -68,15 +74,47 @@ fn look(told: &Receiver<Look>, teller: &Teller) {
                 Look::Now => {}
             }
         }
+        silent.retain(|id, _| ask.places.iter().any(|place| place.id == *id));
         for place in ask.places.iter().filter(|place| place.role == Role::Worker || ask.callers) {
             let news = match place.role {
-                Role::Worker => place.worker(&host).ok().map(|state| News::Worker(place.id.clone(), state)),
+                Role::Worker => match place.worker(&host) {
+                    Ok(state) => {
+                        silent.remove(&place.id);
+                        Some(News::Worker(place.id.clone(), state))
+                    }
+                    Err(error) => silent.entry(place.id.clone()).or_default().note(place, &error.to_string()),
+                },
                 _ => place.callers(&host).map(|callers| News::Callers(place.id.clone(), callers)),
             };
             if news.is_some_and(|news| !teller.tell(news)) {
                 return;
             }
         }
+    }
+}
+
+/// A worker that does not answer.
+#[derive(Debug)]
+struct Silence {
+    since: Instant,
+    told: bool,
+}
+
+impl Default for Silence {
+    fn default() -> Self {
+        Self { since: Instant::now(), told: false }
+    }
+}
+
+impl Silence {
+    /// A moment of it is common: it begins, or is short of memory. What lasts is told, once.
+    fn note(&mut self, place: &Place, why: &str) -> Option<News> {
+        if self.told || self.since.elapsed() < SILENCE {
+            return None;
+        }
+        self.told = true;
+        let why = t!("it does not say what it does, so it can't be told to wait: {error}", error = why);
+        Some(News::Silent(place.id.clone(), why))
     }
 }
 

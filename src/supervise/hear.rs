@@ -53,6 +53,11 @@ impl Supervisor<'_> {
                     ward.state = Some(state);
                 }
             }
+            News::Silent(id, why) => {
+                if let Some(name) = self.of_id(&id).map(|ward| ward.service.name.clone()) {
+                    self.event(Some(&name), What::NotDone { why });
+                }
+            }
             News::Callers(id, callers) => {
                 if let Some(ward) = self.of_id(&id) {
                     ward.callers = Some(callers);

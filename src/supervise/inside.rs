@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::container::role::Role;
-use crate::facts::{cgroup, sockets};
+use crate::facts::sockets;
 use crate::host::{Host, Process};
 use crate::worker::State;
 
@@ -65,12 +65,8 @@ impl Place {
     /// One question in HTTP/1.0, which ends with its answer.
     fn ask(&self, host: &Host, port: u16, verb: &str, path: &str, body: &str) -> io::Result<Vec<u8>> {
         // Its number may be another's by now, with another network.
-        if cgroup::of_container(host, cgroup::is_v2(host), self.pid, &self.id)
-            .is_none_or(|folder| !folder.contains(&self.id))
-        {
-            return Err(io::Error::other("it is gone"));
-        }
-        let mut stream = host.connect_inside(self.pid, port, PATIENCE)?;
+        let process = self.process(host).ok_or_else(|| io::Error::other("it is gone"))?;
+        let mut stream = process.connect(port, PATIENCE)?;
         let length = body.len();
         write!(
             stream,

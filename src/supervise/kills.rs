@@ -13,8 +13,10 @@ use crate::worker::State;
 /// How long a worker has to say which document a kill hit, ms: at its limit it answers late, and a reader whose tool was killed
 /// takes a moment to end.
 const PATIENCE_MS: u64 = 15_000;
-/// Two clocks, rounded, ms.
-const SLACK_MS: u64 = 200;
+/// How long before we hear the kernel tell of a kill the worker may have noticed it, ms: our turn may just wait for the disk.
+const SLACK_MS: u64 = 2_000;
+/// What the worker tells again is the same crash, though two clocks are rounded, ms.
+const SAME_MS: u64 = 300;
 /// So many crashes are remembered.
 const MOST: usize = 64;
 
@@ -41,6 +43,8 @@ struct Open {
 struct Crash {
     at: u64,
     what: InWork,
+    /// A kill was told with it.
+    told: bool,
 }
 
 impl Kills {
@@ -55,8 +59,8 @@ impl Kills {
             let what = InWork { document: one.document, stage: one.stage.clone() };
             let at = now.saturating_sub(one.ago_ms);
             // It tells of the same one again and again.
-            if !self.crashes.iter().any(|old| old.what == what && old.at.abs_diff(at) <= SLACK_MS) {
-                self.crashes.push_back(Crash { at, what });
+            if !self.crashes.iter().any(|old| old.what == what && old.at.abs_diff(at) <= SAME_MS) {
+                self.crashes.push_back(Crash { at, what, told: false });
             }
         }
         while self.crashes.len() > MOST {
@@ -68,17 +72,18 @@ impl Kills {
     fn explained(&mut self, now: u64) -> Vec<(Killed, Vec<InWork>)> {
         let mut told = Vec::new();
         for one in std::mem::take(&mut self.open) {
-            // The worker learns of it after the kernel has said so. Each crash is one kill's.
-            match self.crashes.iter().position(|crash| crash.at + SLACK_MS >= one.at) {
-                Some(at) => {
-                    let crash = self.crashes.remove(at).map(|crash| crash.what);
-                    told.push((one.killed, crash.into_iter().collect()));
-                }
+            let fits = |crash: &&mut Crash| crash.at + SLACK_MS >= one.at;
+            if let Some(crash) = self.crashes.iter_mut().filter(fits).find(|crash| !crash.told) {
+                crash.told = true;
+                told.push((one.killed, vec![crash.what.clone()]));
+            } else if now < one.at + PATIENCE_MS {
+                self.open.push(one);
+            } else if let Some(crash) = self.crashes.iter_mut().find(fits) {
+                // A reader and its tool were killed, over the same document.
+                told.push((one.killed, vec![crash.what.clone()]));
+            } else {
                 // Where nothing else was in work, it was that.
-                None if now >= one.at + PATIENCE_MS => {
-                    told.push((one.killed, if one.before.len() == 1 { one.before } else { Vec::new() }));
-                }
-                None => self.open.push(one),
+                told.push((one.killed, if one.before.len() == 1 { one.before } else { Vec::new() }));
             }
         }
         told

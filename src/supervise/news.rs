@@ -22,6 +22,8 @@ pub(super) enum News {
     Seen(BTreeMap<String, Container>),
     /// What the worker in this container (by its id) says of itself.
     Worker(String, State),
+    /// The worker in this container (by its id) has not answered for a while, and why.
+    Silent(String, String),
     /// Somebody holds so many connections to the model in this container (by its id).
     Callers(String, usize),
     /// Models were unloaded.

@@ -77,9 +77,11 @@ impl Supervisor<'_> {
                 .wards
                 .iter()
                 .map(|(name, ward)| {
+                    let runs = ward.pid().is_some();
                     let one = One {
-                        runs: ward.pid().is_some(),
-                        healthy: (!ward.health.is_empty()).then(|| ward.health == "healthy"),
+                        runs,
+                        // What the engine said last of one that is down says nothing of it now.
+                        healthy: (!ward.health.is_empty()).then(|| runs && ward.health == "healthy"),
                         restarts: ward.restarts,
                         kills: ward.kills.count,
                     };

@@ -6,6 +6,7 @@
 #   bench     3 minutes       civicum-tune bench --quick on this machine, with a model where one can be fetched
 #   queue     5 minutes       claims beside pgbench and procrastinate, on a PostgreSQL server of its own
 #   ocr       15 minutes      reading beside RapidOCR
+#   supervise 15 minutes      reading and the model as the supervisor shares the host out, beside static limits; its drills
 #   deploy    5 minutes       a deploy that has nothing to do, beside docker compose
 #   audits    half an hour    doctor beside Lynis and tuned-adm, in a virtual machine
 #   chaos     5 minutes       documents while workers are killed and the database is restarted
@@ -23,12 +24,12 @@ while [ $# -gt 0 ]; do
   case $1 in
     --binary) binary=$(realpath "$2"); shift ;;
     --help | -h) sed -n '2,/^set /p' "$0" | sed 's/^# \{0,1\}//; /^set /d'; exit 0 ;;
-    start | bench | queue | ocr | deploy | audits | chaos | evidence) sections+=("$1") ;;
+    start | bench | queue | ocr | supervise | deploy | audits | chaos | evidence) sections+=("$1") ;;
     *) echo "all.sh: no section $1; --help lists them" >&2; exit 2 ;;
   esac
   shift
 done
-[ ${#sections[@]} -gt 0 ] || sections=(start bench queue ocr deploy audits chaos)
+[ ${#sections[@]} -gt 0 ] || sections=(start bench queue ocr supervise deploy audits chaos)
 
 cd "$top" || exit 2
 if [ -z "$binary" ]; then
@@ -50,6 +51,15 @@ start() { "$here/start.sh" "$binary"; }
 queue() { fenced "$here/queue/run.sh"; }
 ocr() { "$here/ocr/run.sh" "$binary"; }
 chaos() { fenced python3 "$here/queue/chaos.py" "$binary"; }
+
+supervise() {
+  CIVICUM_TUNE_OCR_MODELS=$("$top/tests/ocr/fetch-models.sh") || return 77
+  export CIVICUM_TUNE_OCR_MODELS
+  local status=0
+  "$top/tests/whole/run.sh" "$binary" "modes 2" "supervise 50 10000" >"$work/told" || status=$?
+  printf '```text\n%s\n```\n' "$(grep -v 'civicum/\|the images are made' "$work/told")"
+  return "$status"
+}
 
 bench() { # The database and the model of its own; what can't be had here the command itself says.
   local url='' server='' model='' options=() database

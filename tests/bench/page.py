@@ -17,6 +17,7 @@ SECTIONS = {
     "queue": ("The queue", "tests/bench/queue/run.sh"),
     "chaos": ("The queue, while everything is killed", "tests/bench/queue/chaos.py"),
     "ocr": ("Reading", "tests/bench/ocr/run.sh"),
+    "supervise": ("The supervisor", "tests/whole/run.sh"),
     "deploy": ("Containers", "tests/bench/deploy.sh"),
     "audits": ("Audits", "tests/vm/audits.py"),
     "evidence": ("Who survives", "tests/vm/evidence.py"),

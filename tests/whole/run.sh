@@ -2,7 +2,7 @@
 # shellcheck disable=SC2317  # `end` is called by the trap
 # run.sh BINARY [SCENARIO…]: makes the images on an engine of the tests' own, then lives through scenarios (whole.py and supervise.py; modes.py
 # is a measurement, and asked for; "supervise 50 10000" gives it more to do) with the same engine in a network namespace of its own, so that its firewall rules are nobody else's.
-# CIVICUM_TUNE_STAGE names a folder where the engine's images stay for the next time. Status 77: it can't be done on this machine.
+# CIVICUM_TUNE_STAGE names a folder where the engine's images stay, and are taken as they are the next time. Status 77: it can't be done on this machine.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 binary=$(realpath "$1")
@@ -28,9 +28,11 @@ trap 'exit 143' TERM INT
 # Images are made with the machine's own way to its package mirror.
 socket=$("$engine" "$at")
 export DOCKER_HOST=unix://$socket
-begin=$SECONDS
-"$binary" images build --ocr "${CIVICUM_TUNE_OCR_MODELS:-/usr/lib/civicum-tune/ocr}"
-echo "      the images are made after $((SECONDS - begin)) s"
+if [ -z "${CIVICUM_TUNE_STAGE:-}" ] || ! docker image inspect civicum/worker >/dev/null 2>&1; then
+  begin=$SECONDS
+  "$binary" images build --ocr "${CIVICUM_TUNE_OCR_MODELS:-/usr/lib/civicum-tune/ocr}"
+  echo "      the images are made after $((SECONDS - begin)) s"
+fi
 "$engine" --stop --keep "$at"
 ip netns add "$space"
 inside=(nsenter "--net=/run/netns/$space")

@@ -62,6 +62,7 @@ def enqueue(path, number):
 
 supervisor = Supervisor(stage)
 until("it sees the worker", lambda: supervisor.state()["services"]["worker"]["runs"])
+until("the worker says what it does", lambda: supervisor.state()["waiting"] is not None)
 others = {service: (pid(service), main_of(service)) for service in ("postgres", "llm")}
 check("one supervisor for a deployment", "supervised already" in stage.ask("supervise").stderr)
 
@@ -161,8 +162,8 @@ if os.environ.get("CIVICUM_TUNE_ENGINE"):
     mark = len(supervisor.events)
     subprocess.run(os.environ["CIVICUM_TUNE_ENGINE"], shell=True, check=True, stdout=subprocess.DEVNULL)
     until("it is away, and back", lambda: supervisor.of("engine-away", None, mark) and supervisor.of("engine-back", None, mark), 60)
-    until("all of it runs", lambda: all(s["healthy"] for n, s in supervisor.state()["services"].items()), 120)
-    check("the engine started anew, and all runs again", all(s["runs"] for s in supervisor.state()["services"].values()), supervisor.state()["services"])
+    took = until("all of it runs", lambda: all(s["runs"] and s["healthy"] for s in supervisor.state()["services"].values()), 120)
+    check(f"the engine started anew, and all runs again after {took or 0:.0f} s", took is not None, supervisor.state()["services"])
 
 # A loop is broken.
 mark = len(supervisor.events)
