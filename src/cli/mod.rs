@@ -293,6 +293,7 @@ enum Answer {
 
 type Outcome = anyhow::Result<Answer>;
 
-fn command() -> clap::Command {
+/// The whole command line as clap knows it: what completions, man pages and the tests of the documentation are made from.
+pub fn command() -> clap::Command {
     Cli::command()
 }

@@ -84,6 +84,24 @@ impl Live {
         Some(live)
     }
 
+    /// The host on which the documentation's commands are carried out: what a fresh server has, and an image below /mnt.
+    pub fn for_pages() -> Option<Self> {
+        let live = Self::new()?;
+        let t = &live.tree;
+        // Enough swap is there, so that no real swap is turned on.
+        t.put("proc/swaps", "Filename Type Size Used Priority\n/swap.img file 16777212 0 -2\n");
+        t.put("proc/pressure/memory", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n");
+        t.put("sys/fs/cgroup/cgroup.controllers", "cpu memory\n");
+        let saved = super::pages::top().join("tests/hosts/ubuntu-24.04-cloud/expected/detect.json");
+        t.put("root/host.json", fs::read(saved).unwrap());
+        for (path, text) in
+            super::BASE.iter().filter(|(path, _)| !path.starts_with("proc") && !path.starts_with("sys/"))
+        {
+            t.put(&format!("mnt/image/{path}"), text);
+        }
+        Some(live)
+    }
+
     pub fn script(&self, path: &str, text: &str) {
         self.tree.put(path, text);
         fs::set_permissions(self.tree.at(path), fs::Permissions::from_mode(0o755)).unwrap();
@@ -110,8 +128,13 @@ impl Live {
     }
 
     pub fn run(&self, args: &[&str]) -> Output {
+        self.run_in("C.UTF-8", args)
+    }
+
+    /// The same with another locale.
+    pub fn run_in(&self, lang: &str, args: &[&str]) -> Output {
         loop {
-            let output = self.command(args).output().unwrap();
+            let output = self.command(args).env("LANG", lang).output().unwrap();
             // A script that was just written may still be open in a child that another test is about to start.
             if !String::from_utf8_lossy(&output.stderr).contains("Text file busy") {
                 return output;
@@ -126,6 +149,14 @@ impl Live {
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(status), "{args:?} said:\n{said}");
         said
+    }
+
+    /// What a boot makes of the files: another boot's number, and the kernel's command line as `grub.cfg` has it.
+    pub fn reboot(&self) {
+        let cfg = self.tree.text("boot/grub/grub.cfg");
+        let line = cfg.lines().find_map(|line| line.trim().strip_prefix("linux /boot/vmlinuz ")).unwrap();
+        self.tree.put("proc/cmdline", format!("BOOT_IMAGE=/boot/vmlinuz {line}\n"));
+        self.tree.put("proc/sys/kernel/random/boot_id", "22222222-2222-2222-2222-222222222222\n");
     }
 
     pub fn start(&self, args: &[&str]) -> Child {

@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
 pub mod live;
+pub mod pages;
+pub mod svg;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,0 +1,307 @@
+//! The guides: their commands are carried out on a host of the test's own, in both languages; every command of the whole
+//! documentation is understood by the real command line; both languages have the same commands; every link leads somewhere.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
+
+mod trees;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use trees::live::Live;
+use trees::pages::{self, Block};
+
+fn guides(folder: &str) -> Vec<String> {
+    let mut found: Vec<String> = fs::read_dir(pages::top().join("docs").join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    found.sort();
+    found
+}
+
+/// What a guide's host has beside a fresh server's files: `tests/guides/NAME`. `{ago 90min}` is the time so long ago.
+fn lay_over(live: &Live, folder: &Path, below: &str) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.map(|entry| entry.unwrap()) {
+        let path = format!("{below}/{}", entry.file_name().into_string().unwrap());
+        if entry.path().is_dir() {
+            lay_over(live, &entry.path(), &path);
+            continue;
+        }
+        let mut text = fs::read_to_string(entry.path()).unwrap();
+        while let Some(at) = text.find("{ago ") {
+            let end = at + text[at..].find('}').unwrap();
+            let ago: Duration = humantime::parse_duration(&text[at + 5..end]).unwrap();
+            let when = humantime::format_rfc3339_seconds(SystemTime::now() - ago).to_string();
+            text.replace_range(at..=end, &when);
+        }
+        live.tree.put(&path, text);
+    }
+}
+
+/// From its first line to its last: files are put where `file=` says, commands are carried out, what is shown is printed.
+fn follow(folder: &str, name: &str, lang: &str) {
+    let Some(live) = Live::for_pages() else { return };
+    lay_over(&live, &pages::top().join("tests/guides").join(name.trim_end_matches(".md")), "");
+    let page = format!("docs/{folder}/{name}");
+    for block in pages::blocks(&pages::read(&page)) {
+        if let Some(path) = block.value("file") {
+            live.tree.put(path, &block.text);
+        }
+        if block.has("reboot") {
+            live.reboot();
+        }
+        // The provider gave it more memory, MiB.
+        if let Some(mib) = block.value("ram").map(|mib| mib.parse::<u64>().unwrap()) {
+            let text = live.tree.text("proc/meminfo");
+            let rest = text.split_once('\n').unwrap().1;
+            live.tree.put("proc/meminfo", format!("MemTotal: {} kB\n{rest}", mib * 1024));
+        }
+        if block.language == "console" && !block.has("engine") {
+            for example in pages::examples(&block) {
+                pages::carry_out(&live, &page, &example, lang);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_command_of_the_guides_does_what_they_show() {
+    for name in guides("guides") {
+        follow("guides", &name, "C.UTF-8");
+    }
+}
+
+#[test]
+fn every_command_of_the_spanish_guides_does_what_they_show() {
+    for name in guides("guias") {
+        follow("guias", &name, "es_CL.UTF-8");
+    }
+}
+
+/// The commands, files and shell lines of a guide, without what is printed and without remarks.
+fn skeleton(page: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for block in pages::blocks(&pages::read(page)) {
+        let head = format!("{} {}", block.language, block.words.join(" "));
+        found.push(head);
+        let without_remark = |line: &str| line.split(" #").next().unwrap_or_default().trim_end().to_owned();
+        match block.language.as_str() {
+            "console" => {
+                found.extend(block.text.lines().filter(|line| line.starts_with("$ ")).map(str::to_owned));
+            }
+            _ => found.extend(block.text.lines().map(without_remark).filter(|line| !line.starts_with('#'))),
+        }
+    }
+    found
+}
+
+#[test]
+fn both_languages_have_the_same_commands() {
+    assert_eq!(guides("guides"), guides("guias"), "each guide has its twin");
+    for name in guides("guides") {
+        let (english, spanish) = (format!("docs/guides/{name}"), format!("docs/guias/{name}"));
+        assert_eq!(skeleton(&english), skeleton(&spanish), "{name}");
+        for (page, twin) in [(&english, format!("../guias/{name}")), (&spanish, format!("../guides/{name}"))]
+        {
+            let head: String = pages::read(page).lines().take(5).collect();
+            assert!(head.contains(&twin), "{page} does not name its twin {twin} on top");
+        }
+    }
+}
+
+/// The commands of the program in a block: behind `$ ` in a session, anywhere in a script.
+fn commands(block: &Block) -> Vec<Vec<String>> {
+    let text: String = match block.language.as_str() {
+        "console" => block
+            .text
+            .lines()
+            .filter_map(|line| line.strip_prefix("$ "))
+            .map(|line| format!("{line}\n"))
+            .collect(),
+        "sh" | "bash" => block.text.clone(),
+        _ => return Vec::new(),
+    };
+    pages::lines(&text).iter().filter_map(|line| pages::words(line)).collect()
+}
+
+#[test]
+fn every_command_of_the_documentation_is_understood() {
+    let (mut count, mut wrong) = (0, Vec::new());
+    for page in pages::all() {
+        let text = pages::read(&page);
+        for block in pages::blocks(&text) {
+            for args in commands(&block) {
+                count += 1;
+                if let Some(error) = pages::misunderstood(&args) {
+                    wrong.push(format!("{page}:{}: {args:?}\n{error}", block.line));
+                }
+            }
+        }
+    }
+    assert!(count > 200, "only {count} commands were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What stands between backquotes and begins with the program's name is a command too, if only its beginning.
+#[test]
+fn every_command_within_a_sentence_is_understood() {
+    use clap::error::ErrorKind;
+    let mut wrong = Vec::new();
+    for page in pages::all() {
+        let text = pages::read(&page);
+        let mut inside = false;
+        let prose = text.lines().filter(|line| {
+            let is_fence = line.trim_start().starts_with("```");
+            inside ^= is_fence;
+            !inside && !is_fence
+        });
+        for span in prose.flat_map(|line| line.split('`').skip(1).step_by(2)) {
+            let span = span.strip_prefix("sudo ").unwrap_or(span);
+            if !span.starts_with("civicum-tune ") {
+                continue;
+            }
+            let args = pages::words(span).unwrap();
+            let all = std::iter::once("civicum-tune".to_owned()).chain(args);
+            let Err(error) = civicum_tune::cli::command().try_get_matches_from(all) else { continue };
+            let is_a_beginning = [
+                ErrorKind::DisplayHelp,
+                ErrorKind::DisplayVersion,
+                ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
+                ErrorKind::MissingRequiredArgument,
+                ErrorKind::MissingSubcommand,
+            ];
+            // An option without its value is one, too.
+            if !is_a_beginning.contains(&error.kind()) && !span.ends_with("--root") {
+                wrong.push(format!("{page}: `{span}`: {error}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_script_of_the_documentation_is_one() {
+    for page in pages::all() {
+        for block in pages::blocks(&pages::read(&page)).iter().filter(|block| block.language == "sh") {
+            let mut bash =
+                Command::new("bash").arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            bash.stdin.take().unwrap().write_all(block.text.as_bytes()).unwrap();
+            let output = bash.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{page}:{}: {said}", block.line);
+        }
+    }
+}
+
+/// Guides use four kinds of blocks with commands in them, so that none escapes its test.
+#[test]
+fn every_block_of_a_guide_is_of_a_kind_that_is_tested() {
+    for folder in ["guides", "guias"] {
+        for name in guides(folder) {
+            for block in pages::blocks(&pages::read(&format!("docs/{folder}/{name}"))) {
+                let place = format!("docs/{folder}/{name}:{}", block.line);
+                let known = ["console", "sh", "toml", "json", "text", "rust"];
+                assert!(known.contains(&block.language.as_str()), "{place}: {}", block.language);
+                if block.language == "console" {
+                    let sessions = block.text.lines().filter_map(|line| line.strip_prefix("$ "));
+                    for command in sessions {
+                        assert!(
+                            pages::words(command).is_some(),
+                            "{place}: `{command}` belongs into a block of sh"
+                        );
+                    }
+                }
+                if block.language == "toml" && block.value("file").is_none() {
+                    assert!(
+                        block.has("part"),
+                        "{place}: name its file (file=/root/mine.toml), or call it a part"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Commands that need an engine are asked of a real one, where one answers: those that only look.
+#[test]
+fn an_engine_understands_what_the_guides_ask_of_it() {
+    if !Command::new("docker").arg("version").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: no Docker engine answers");
+        return;
+    }
+    let looks = ["images list", "plan --containers", "deploy --dry-run", "status"];
+    let mut asked = BTreeSet::new();
+    for name in guides("guides") {
+        for block in pages::blocks(&pages::read(&format!("docs/guides/{name}"))) {
+            for args in commands(&block).into_iter().filter(|_| block.has("engine")) {
+                let line = args.join(" ");
+                if !looks.contains(&line.as_str()) || !asked.insert(line.clone()) {
+                    continue;
+                }
+                let output = Command::new(env!("CARGO_BIN_EXE_civicum-tune")).args(&args).output().unwrap();
+                let said = String::from_utf8_lossy(&output.stderr);
+                // Images that were not made yet are told with status 2, before anything is begun.
+                assert!(output.status.code().is_some(), "{line}: {said}");
+                assert!(!said.contains("panicked"), "{line}: {said}");
+            }
+        }
+    }
+    assert!(!asked.is_empty(), "no guide looks at the engine");
+}
+
+/// The names of a page's headings, as GitHub makes anchors of them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let heading =
+        |line: &str| line.starts_with('#').then(|| line.trim_start_matches('#').trim().to_lowercase());
+    let anchor = |title: String| -> String {
+        let kept = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    text.lines().filter_map(heading).map(anchor).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for page in pages::all() {
+        let text = pages::read(&page);
+        let folder = pages::top().join(&page).parent().unwrap().to_owned();
+        for (at, _) in text.match_indices("](") {
+            let target = text[at + 2..].split(')').next().unwrap();
+            if target.starts_with("https://") || target.starts_with("http://") {
+                continue;
+            }
+            let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let to = if path.is_empty() { pages::top().join(&page) } else { folder.join(path) };
+            assert!(to.exists(), "{page}: {target}");
+            if !anchor.is_empty() {
+                let there = anchors(&fs::read_to_string(&to).unwrap());
+                assert!(there.contains(anchor), "{page}: {target}: there is no such heading");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_index_names_every_page() {
+    let index = pages::read("docs/README.md");
+    for page in pages::all().iter().filter(|page| !["README.md", "docs/README.md"].contains(&page.as_str())) {
+        let path = page.strip_prefix("docs/").unwrap();
+        assert!(index.contains(&format!("]({path})")), "docs/README.md does not name {path}");
+    }
+    assert!(pages::read("README.md").contains("](docs/README.md)"), "the README does not name the index");
+}
+
+/// What is said in the guides is said in lines of a bounded length.
+#[test]
+fn lines_of_the_guides_are_not_too_long() {
+    for page in pages::all().iter().filter(|page| page.contains("/gui") || page.ends_with("docs/README.md")) {
+        for (at, line) in pages::read(page).lines().enumerate() {
+            assert!(line.chars().count() <= 140, "{page}:{}: {} columns", at + 1, line.chars().count());
+        }
+    }
+}
