@@ -23,6 +23,9 @@ fn guides(folder: &str) -> Vec<String> {
     found
 }
 
+/// For those who change the program, whose language is English.
+const ENGLISH_ALONE: &str = "adding-a-tunable-or-check.md";
+
 /// What a guide's host has beside a fresh server's files: `tests/guides/NAME`. `{ago 90min}` is the time so long ago.
 fn lay_over(live: &Live, folder: &Path, below: &str) {
     let Ok(entries) = fs::read_dir(folder) else { return };
@@ -86,7 +89,7 @@ fn every_command_of_the_spanish_guides_does_what_they_show() {
 /// The commands, files and shell lines of a guide, without what is printed and without remarks.
 fn skeleton(page: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for block in pages::blocks(&pages::read(page)) {
+    for block in pages::blocks(&pages::read(page)).into_iter().filter(|block| block.language != "text") {
         let head = format!("{} {}", block.language, block.words.join(" "));
         found.push(head);
         let without_remark = |line: &str| line.split(" #").next().unwrap_or_default().trim_end().to_owned();
@@ -102,8 +105,10 @@ fn skeleton(page: &str) -> Vec<String> {
 
 #[test]
 fn both_languages_have_the_same_commands() {
-    assert_eq!(guides("guides"), guides("guias"), "each guide has its twin");
-    for name in guides("guides") {
+    let (mut english, spanish) = (guides("guides"), guides("guias"));
+    english.retain(|name| name != ENGLISH_ALONE);
+    assert_eq!(english, spanish, "each guide has its twin");
+    for name in english {
         let (english, spanish) = (format!("docs/guides/{name}"), format!("docs/guias/{name}"));
         assert_eq!(skeleton(&english), skeleton(&spanish), "{name}");
         for (page, twin) in [(&english, format!("../guias/{name}")), (&spanish, format!("../guides/{name}"))]
@@ -223,6 +228,40 @@ fn every_block_of_a_guide_is_of_a_kind_that_is_tested() {
                     );
                 }
             }
+        }
+    }
+}
+
+/// Lines of code that a guide quotes stand in the file that `from=` names.
+#[test]
+fn every_quoted_line_of_code_is_in_its_file() {
+    let mut count = 0;
+    for name in guides("guides") {
+        for block in pages::blocks(&pages::read(&format!("docs/guides/{name}"))) {
+            let Some(file) = block.value("from") else { continue };
+            let code = pages::read(file);
+            let there: BTreeSet<&str> = code.lines().map(str::trim).collect();
+            for line in block.text.lines().map(str::trim).filter(|line| *line != "…") {
+                assert!(there.contains(line), "{name}:{}: `{line}` is not in {file}", block.line);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 10);
+}
+
+/// Times that were measured are those of the page that measured them.
+#[test]
+fn every_measured_time_stands_where_it_was_measured() {
+    let measured = pages::read("docs/benchmarks.md") + &pages::read("docs/containers.md");
+    for folder in ["guides", "guias"] {
+        let text = pages::read(&format!("docs/{folder}/comparison.md"));
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let times: Vec<&str> = words.windows(2).filter(|pair| pair[1] == "ms").map(|pair| pair[0]).collect();
+        assert!(times.len() >= 4, "{times:?}");
+        for time in times {
+            let cell = [format!("| {time} "), format!("| {time} |")];
+            assert!(cell.iter().any(|cell| measured.contains(cell)), "nobody has measured {time} ms");
         }
     }
 }

@@ -316,6 +316,22 @@ fn imports_run_one_way() {
 }
 
 #[test]
+fn the_page_of_the_architecture_names_every_room() {
+    for page in ["docs/guides/architecture.md", "docs/guias/architecture.md"] {
+        let text = pages::read(page);
+        for room in ROWS.concat() {
+            assert!(text.contains(&format!("| `{room}` |")), "{page} says nothing of the room {room}");
+        }
+        for (room, other) in UPWARDS {
+            assert!(
+                text.contains(&format!("`{room} ↑{other}`")),
+                "{page} does not say why {room} imports {other}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_architecture() {
     const WIDTH: f64 = 920.0;
     const HIGH: f64 = 66.0;
