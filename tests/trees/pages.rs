@@ -133,9 +133,11 @@ pub fn carry_out(live: &Live, page: &str, example: &Example, lang: &str) {
         "{place}\n{:?}\n{said}",
         output.status
     );
+    // In the order in which they are shown.
+    let mut rest = said.lines();
     for line in &example.shown {
-        let is_there = said.lines().any(|printed| fits(printed.trim_end(), line));
-        assert!(is_there, "{place} does not print `{line}`:\n{said}");
+        let is_there = rest.any(|printed| fits(printed.trim_end(), line));
+        assert!(is_there, "{place} does not print `{line}`, or not in this place:\n{said}");
     }
 }
 
