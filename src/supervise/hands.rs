@@ -73,6 +73,7 @@ fn refuse(order: &Order, why: &str, teller: &Teller) {
         }
         Order::Look | Order::Mend(_) => {}
     }
+    teller.tell(News::Unseen);
 }
 
 fn carry_out(

@@ -19,6 +19,8 @@ use crate::engine::Told;
 pub(super) const OURS_MS: u64 = 20_000;
 /// How long after a kill by the kernel its container may end, ms.
 const SOON_MS: u64 = 5_000;
+/// How soon all containers are looked at again when that did not work, ms.
+const LOOK_AGAIN_MS: u64 = 500;
 /// How long an engine that came back may take to start its containers again, ms.
 const RETURN_MS: u64 = 10_000;
 /// How long after somebody asked for it a container may take to end, ms.
@@ -46,6 +48,7 @@ impl Supervisor<'_> {
                 self.engine_up = Some(false);
             }
             News::Seen(all) => self.seen(all),
+            News::Unseen => (self.looking, self.look_again) = (false, Some(Self::now() + LOOK_AGAIN_MS)),
             News::Worker(id, state) => {
                 let now = Self::now();
                 if let Some(ward) = self.of_id(&id) {
@@ -97,7 +100,15 @@ impl Supervisor<'_> {
     /// Has the hands look at all containers; once, however much happened meanwhile.
     fn look(&mut self) {
         if !std::mem::replace(&mut self.looking, true) {
+            self.look_again = None;
             let _ = self.orders.send(Order::Look);
+        }
+    }
+
+    /// The engine may have gone just when they were to be looked at; what happened then is seen in the next turn.
+    pub(super) fn catch_up(&mut self) {
+        if self.look_again.is_some_and(|at| Self::now() >= at) && self.engine_up == Some(true) {
+            self.look();
         }
     }
 

@@ -20,6 +20,8 @@ pub(super) enum News {
     EngineAway(String),
     /// The deployment's containers as they are now, by name.
     Seen(BTreeMap<String, Container>),
+    /// They could not be looked at.
+    Unseen,
     /// What the worker in this container (by its id) says of itself.
     Worker(String, State),
     /// The worker in this container (by its id) has not answered for a while, and why.

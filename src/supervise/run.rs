@@ -47,7 +47,10 @@ pub struct Supervisor<'a> {
     pub(super) log: Option<KernelLog>,
     pub(super) engine_up: Option<bool>,
     pub(super) engine_left_at: u64,
+    /// The hands were asked to look at all containers, and have not said what they saw.
     pub(super) looking: bool,
+    /// They could not: when to ask again, ms.
+    pub(super) look_again: Option<u64>,
     pub(super) mend_at: u64,
     pub(super) pending: Vec<String>,
     pub(super) pointed: Option<Ask>,
@@ -101,6 +104,7 @@ impl<'a> Supervisor<'a> {
             engine_up: None,
             engine_left_at: 0,
             looking: false,
+            look_again: None,
             mend_at: 0,
             pending: Vec::new(),
             pointed: None,
@@ -123,6 +127,7 @@ impl<'a> Supervisor<'a> {
         while let Ok(news) = self.news.try_recv() {
             self.hear(news);
         }
+        self.catch_up();
         self.read_log();
         self.tell_kills();
         let sample = self.sample(told);

@@ -143,8 +143,9 @@ others = {service: pid(service) for service in ("postgres", "llm")}
 # Memory runs short on the whole host.
 mark = len(events())
 looks = int(vm.output("wc -l </var/lib/civicum-tune/trace.jsonl"))
-vm.output("mkfifo /root/more; (sleep 100000 >/root/more & echo $! >/root/holder.pid); "
-          "(choom -n -900 -- python3 /root/hog.py </root/more >/root/hog.log 2>&1 & echo $! >/root/hog.pid); echo 8 >/root/more")
+# Whoever holds the memory must not hold the connection too.
+vm.output("mkfifo /root/more; setsid sleep 100000 <>/root/more >/dev/null 2>&1 & echo $! >/root/holder.pid; "
+          "setsid choom -n -900 -- python3 /root/hog.py </root/more >/root/hog.log 2>&1 & echo $! >/root/hog.pid; echo 8 >/root/more")
 held = until("no document is taken", lambda: of("decided", mark, act="hold"))
 given = until("what is in work is given back", lambda: of("decided", mark, act="give-back"))
 until("the worker says that it is paused", lambda: "memory is short" in vm.output("docker logs vm-worker 2>&1 | tail -n 50"))
