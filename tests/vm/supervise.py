@@ -5,6 +5,7 @@ real worker, memory that runs short on the whole host, a clock that is set back,
 TRACE is where every look at the host while memory was short is written, with what was decided then: tests/ladder.rs decides again."""
 
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -53,7 +54,7 @@ set -e
 root=$(mktemp -d)
 mkdir -p "$root"/{bin,etc,tmp,data,usr/bin,var/lib/civicum/documents}
 chmod 755 "$root"; chmod 1777 "$root/tmp"; chown 999:999 "$root/data"; chown 65534:65534 "$root/var/lib/civicum/documents"
-cp /bin/busybox "$root/bin/"; for one in sh sleep cat; do ln -s busybox "$root/bin/$one"; done
+cp /bin/busybox "$root/bin/"; for one in sh sleep cat head tail; do ln -s busybox "$root/bin/$one"; done
 cp /usr/local/bin/civicum-tune "$root/usr/bin/"
 cat >"$root/bin/serve" <<'F'
 #!/bin/sh
@@ -77,17 +78,21 @@ docker import /tmp/image.tar
 rm -rf "$root" /tmp/image.tar /tmp/list
 """
 
-# Holds so much memory that the share of the RAM that is available falls below what it reads on its standard input, in per cent.
+# Holds so much memory that the share of the RAM that is available falls below what it reads on its standard input, in per cent. Says when less
+# than a tenth was available for the first time.
 HOG = """
 import sys, time
 def share():
     found = dict(line.split(":") for line in open("/proc/meminfo"))
     kib = lambda name: int(found[name].split()[0])
     return 100 * kib("MemAvailable") / kib("MemTotal")
-held = []
+held, short = [], False
 for line in sys.stdin:
     while share() > float(line):
         held.append(bytearray(b"x" * (4 << 20)))
+        if not short and share() < 10:
+            short = True
+            print("short", time.time(), flush=True)
     print(share(), flush=True)
 """
 
@@ -140,7 +145,9 @@ kept = vm.output("systemctl show -p MemoryMin,OOMScoreAdjust civicum-tune-superv
 checks.equal("its memory is its own", kept, ["MemoryMin=25165824", "OOMScoreAdjust=-950", "25165824"])
 others = {service: pid(service) for service in ("postgres", "llm")}
 
-# Memory runs short on the whole host.
+# Memory runs short on the whole host, while the worker holds some.
+vm.output("docker exec -d vm-worker sh -c '(head -c 80m /dev/zero; sleep 100000) | tail'")
+until("the worker holds memory", lambda: int(vm.output("docker stats --no-stream --format '{{.MemUsage}}' vm-worker").split(".")[0].split("MiB")[0]) > 70)
 mark = len(events())
 looks = int(vm.output("wc -l </var/lib/civicum-tune/trace.jsonl"))
 # Whoever holds the memory must not hold the connection too.
@@ -160,10 +167,16 @@ def seconds(text):
 if held and paused:
     took = seconds(paused[-1]) - seconds(held[0]["at"])
     checks.equal(f"from the decision to the pause: {1000 * took:.0f} ms", took < 0.5, True)
+    short = float(re.search(r"short ([\d.]+)", vm.output("cat /root/hog.log"))[1])
+    took = seconds(paused[-1]) - short % 86400
+    checks.equal(f"from less than a tenth of the memory to the pause: {1000 * took:.0f} ms ({held[0]['what']['cause']})", took < 0.5, True)
 before = pid("worker")
 vm.output("echo 4 >/root/more")
 until("the worker is killed whole", lambda: of("stopped", mark, how="by-us"))
 until("and is back", lambda: pid("worker") not in ("0", before))
+mark_killed = len(events())
+time.sleep(20)
+checks.equal("what holds nothing is not killed again", [e["what"] for e in of("stopped", mark_killed)], [])
 checks.equal("it claims nothing while memory is short", bool(until("held", lambda: state()["hold"])), True)
 checks.equal("the database and the model did not notice", {service: pid(service) for service in others}, others)
 vm.output("kill $(cat /root/hog.pid) $(cat /root/holder.pid)")
@@ -172,7 +185,7 @@ checks.equal("nothing was killed by the kernel", of("killed", mark), [])
 if sys.argv[3:]:
     samples = vm.output(f"tail -n +{looks + 1} /var/lib/civicum-tune/trace.jsonl")
     decided = [json.dumps({"decided": e["what"]["act"]}) for e in of("decided", mark)]
-    Path(sys.argv[3]).write_text(samples + "\n".join(decided) + "\n")
+    Path(sys.argv[3]).write_text(samples.rstrip() + "\n" + "\n".join(decided) + "\n")
 
 # It is killed, and the clock is set back: it goes on, and touches nothing.
 all_pids = {service: pid(service) for service in ("postgres", "llm", "worker")}

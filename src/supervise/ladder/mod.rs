@@ -7,7 +7,7 @@
 mod stall;
 mod words;
 
-use super::sample::{Sample, Threshold};
+use super::sample::{Sample, Service, Threshold};
 use stall::{Stalls, Waited};
 pub use words::{Act, Cause, Decision, Rung};
 
@@ -30,6 +30,8 @@ pub struct Rules {
     pub calm_ms: u64,
     /// So long after an act it is not repeated: what it freed must first be felt, ms.
     pub cool_down_ms: u64,
+    /// A worker that holds less than this idles, and has nothing to give: it is not killed, bytes.
+    pub worth_killing: u64,
 }
 
 impl Default for Rules {
@@ -43,6 +45,7 @@ impl Default for Rules {
             margin_available: 20,
             calm_ms: 10_000,
             cool_down_ms: 15_000,
+            worth_killing: 64 << 20,
         }
     }
 }
@@ -51,6 +54,8 @@ impl Default for Rules {
 #[derive(Debug, Clone, Default)]
 pub struct Ladder {
     rules: Rules,
+    /// The service that gives way.
+    worker: String,
     stalls: Stalls,
     rung: Rung,
     /// Since when nothing has spoken for this rung, ms.
@@ -62,7 +67,7 @@ pub struct Ladder {
 impl Ladder {
     /// A ladder for the service `worker`, at its foot.
     pub fn new(worker: &str, rules: Rules) -> Self {
-        Self { rules, stalls: Stalls::new(worker), ..Self::default() }
+        Self { rules, worker: worker.to_owned(), stalls: Stalls::new(worker), ..Self::default() }
     }
 
     /// Where we are.
@@ -75,6 +80,10 @@ impl Ladder {
         let waited = self.stalls.take(sample);
         let (wanted, cause) = self.wanted(sample, waited);
         let now = sample.at_ms;
+        let before = self.rung;
+        // Nobody knows: it may.
+        let holds = |service: &Service| service.memory >= self.rules.worth_killing;
+        let has_something = sample.services.get(&self.worker).is_none_or(holds);
         let mut decisions = Vec::new();
         if wanted > self.rung {
             if self.rung == Rung::Calm {
@@ -94,11 +103,14 @@ impl Ladder {
         // What was done is done again only when it had time to help, and did not.
         let is_due =
             |last: Option<u64>| last.is_none_or(|last| now.saturating_sub(last) >= self.rules.cool_down_ms);
-        if wanted == Rung::Kill && is_due(self.killed) {
+        if wanted == Rung::Kill && has_something && is_due(self.killed) {
             self.killed = Some(now);
             self.gave_back = Some(now);
             decisions.push(Decision { act: Act::Kill, cause });
-        } else if wanted == Rung::GiveBack && is_due(self.gave_back) {
+        } else if wanted >= Rung::GiveBack
+            && (has_something || before < Rung::GiveBack)
+            && is_due(self.gave_back)
+        {
             self.gave_back = Some(now);
             decisions.push(Decision { act: Act::GiveBack, cause });
         }

@@ -119,7 +119,7 @@ fn with_half_of_the_memory_available_a_wait_is_somebodys_own() {
     let (mut roomy, mut short) = (ladder(), ladder());
     for at in 0..5 {
         let mut one = sample(at * 1000, at * 500, at * 500, 60);
-        one.services.insert("worker".to_owned(), Service::default());
+        one.services.insert("worker".to_owned(), Service { memory: GIB, ..Service::default() });
         assert_eq!(acts(&mut roomy, &one), []);
         one.memory = sample(0, 0, 0, 30).memory;
         let found = acts(&mut short, &one);
@@ -145,4 +145,20 @@ fn the_workers_own_limit_only_holds_it() {
         assert_eq!(acts(&mut ladder, &with(at * 1000, 0)), []);
     }
     assert_eq!(acts(&mut ladder, &with(13_000, 0)), [Act::Resume]);
+}
+
+/// Killing a worker that idles frees nothing, however short memory is.
+#[test]
+fn a_worker_that_holds_nothing_is_not_killed() {
+    let mut ladder = ladder();
+    let with = |at: u64, held: u64| {
+        let mut one = sample(at * 1000, 0, 0, 3);
+        one.services.insert("worker".to_owned(), Service { memory: held, ..Service::default() });
+        one
+    };
+    assert_eq!(acts(&mut ladder, &with(0, 16 << 20)), [Act::Hold, Act::GiveBack]);
+    for at in 1..60 {
+        assert_eq!(acts(&mut ladder, &with(at, 16 << 20)), [], "at {at} s");
+    }
+    assert_eq!(acts(&mut ladder, &with(60, 300 << 20)), [Act::Kill]);
 }
