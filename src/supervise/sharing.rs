@@ -14,8 +14,10 @@ const IDLE_MS: u64 = 30_000;
 const PATIENCE_MS: u64 = 120_000;
 /// So long is nothing tried again that did not work, ms.
 const AGAIN_MS: u64 = 300_000;
-/// A model that takes less than this of a CPU is idle, thousandths.
-const IDLE_CPU: u64 = 20;
+/// A model that takes no more than this of a CPU is idle, thousandths: its health check takes some, too.
+const IDLE_CPU: u64 = 30;
+/// So long is looked at before that is judged: a health check is short, and would seem much within a moment, ms.
+const JUDGED_MS: u64 = 5_000;
 
 /// What bears on it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,8 +44,8 @@ pub struct Look {
 #[derive(Debug, Clone, Default)]
 pub struct Sharing {
     mode: Mode,
-    last: Option<(u64, u64)>,
-    idle_since: Option<u64>,
+    /// Since when the model has been idle, ms, and what CPU time it had taken by then, µs.
+    idle_since: Option<(u64, u64)>,
     asked_since: Option<u64>,
     done_since: Option<u64>,
     not_before: u64,
@@ -79,13 +81,27 @@ impl Sharing {
         self.not_before = now + if self.mode == Mode::Reading { AGAIN_MS / 10 } else { AGAIN_MS };
     }
 
+    /// How long nobody has asked the model, ms.
+    fn idle_for(&mut self, look: &Look) -> u64 {
+        let now = (look.at_ms, look.model_cpu_us);
+        if look.callers > 0 || look.extracting > 0 {
+            self.idle_since = None;
+            return 0;
+        }
+        let (since, cpu) = *self.idle_since.get_or_insert(now);
+        let passed = look.at_ms.saturating_sub(since);
+        let worked = look.model_cpu_us.saturating_sub(cpu) > passed.max(JUDGED_MS) * IDLE_CPU;
+        // A model that was started anew has taken less than before.
+        if worked || look.model_cpu_us < cpu {
+            self.idle_since = Some(now);
+            return 0;
+        }
+        passed
+    }
+
     /// Says what to change to, if anything.
     pub fn step(&mut self, look: &Look) -> Option<Mode> {
         let now = look.at_ms;
-        let busy = self.last.replace((now, look.model_cpu_us)).is_none_or(|(at, cpu)| {
-            let passed = now.saturating_sub(at).max(1);
-            look.model_cpu_us.saturating_sub(cpu) / passed > IDLE_CPU
-        });
         let since = |mark: &mut Option<u64>, holds: bool| -> u64 {
             if !holds {
                 *mark = None;
@@ -95,7 +111,7 @@ impl Sharing {
         };
         let waiting = look.waiting.unwrap_or_default();
         let count = |n: i64| usize::try_from(n).unwrap_or(0);
-        let idle = since(&mut self.idle_since, !busy && look.callers == 0 && look.extracting == 0);
+        let idle = self.idle_for(look);
         let asked = look.callers > 0 || look.extracting > 0 || waiting.extract > 0;
         let asked_for = since(&mut self.asked_since, asked);
         let done = look.waiting.is_some() && count(waiting.ocr) + look.reading == 0;
@@ -153,12 +169,25 @@ mod tests {
             at += 5;
             assert!(at < 100);
         }
-        // The first look can't tell whether the model is idle.
-        assert_eq!(at, 35);
+        assert_eq!(at, 30);
         assert!(sharing.is_changing());
         assert_eq!(sharing.step(&look(at + 5, 40, 0)), None);
         sharing.is_now(Mode::Reading);
         assert_eq!(sharing.step(&look(at + 10, 30, 0)), None);
+    }
+
+    /// 25 ms every ten seconds, whatever moment they fall into.
+    #[test]
+    fn a_health_check_is_nobodys_question() {
+        let mut sharing = Sharing::default();
+        let with = |at: u64| Look { model_cpu_us: at / 10 * 25_000, ..look(at, 40, 0) };
+        let changed = (0..60).find(|at| sharing.step(&with(*at)).is_some());
+        assert_eq!(changed, Some(30));
+        // Two seconds of work within them are a question that fell between two looks.
+        let mut sharing = Sharing::default();
+        let with = |at: u64| Look { model_cpu_us: if at >= 20 { 2_000_000 } else { 0 }, ..look(at, 40, 0) };
+        let changed = (0..90).find(|at| sharing.step(&with(*at)).is_some());
+        assert_eq!(changed, Some(50));
     }
 
     #[test]

@@ -13,7 +13,6 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 
 from stage import Stage, Supervisor, docker
 
@@ -91,13 +90,13 @@ def pages_a_minute(left):
     return 60 * (done() - before) / (time.monotonic() - begun)
 
 
-def ask(tokens, timeout=120):
-    """What the model's server says of an answer of so many tokens."""
-    address = stage.inspect("llm", "range .NetworkSettings.Networks}}{{.IPAddress}} {{end").split()[0]
-    body = {"prompt": "Escriba una carta larga sobre la municipalidad.", "n_predict": tokens, "ignore_eos": True, "cache_prompt": False}
-    request = urllib.request.Request(f"http://{address}:8080/completion", json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=timeout) as answer:
-        return json.load(answer)["timings"]["predicted_per_second"]
+def ask(tokens):
+    """How many tokens a second the model's server says that it made. The host has no way to it: another container asks."""
+    body = json.dumps({"prompt": "Escriba una carta larga sobre la municipalidad.", "n_predict": tokens, "ignore_eos": True, "cache_prompt": False})
+    request = f"POST /completion HTTP/1.0\r\nHost: llm\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    told = subprocess.run(["docker", "exec", "-i", f"{name}-worker", "bash", "-c", "exec 3<>/dev/tcp/llm/8080; cat >&3; cat <&3"],
+                          input=request, capture_output=True, text=True, timeout=180)
+    return json.loads(told.stdout.split("\n\n", 1)[1])["timings"]["predicted_per_second"]
 
 
 def tokens_a_second():
