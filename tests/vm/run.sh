@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 binary=$1
 image=$("$here/build-image.sh")
-names=(cuts containers life admin boot zram)
+names=(cuts supervise containers life admin boot zram)
 if [ "${CIVICUM_TUNE_KERNELS:-0}" = 0 ]; then
   echo "newer kernels: left out; CIVICUM_TUNE_KERNELS=1 takes them in"
 else

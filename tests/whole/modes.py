@@ -104,6 +104,11 @@ def tokens_a_second():
     return [ask(200) for _ in range(5)]
 
 
+def complaints():
+    told = json.loads(stage.ask("doctor", "--only", "CONT", "--format", "json").stdout)
+    return sorted((one["id"], one["subject"] or "") for one in told["checks"] if one["status"] == "fail")
+
+
 speeds = {"static": [], "ours": []}
 pages = {"static": [], "ours": []}
 for one in range(rounds):
@@ -120,10 +125,16 @@ for one in range(rounds):
     enqueue(75 * hands)
     until("it reads", lambda: not empty())
     speeds["ours"] += tokens_a_second()
+    before = complaints()
     took = until("nobody asks the model, and it makes room", lambda: [e for e in supervisor.of("mode") if e["what"]["to"] == "reading"], 90)
     print(f"      after {took or 0:.0f} s")
     check("the worker has the memory", stage.inspect("worker", ".HostConfig.Memory") == str((875 * hands + 700) << 20), stage.inspect("worker", ".HostConfig.Memory"))
     check("the model sleeps", stage.inspect("llm", ".State.Status") == "paused" and stage.inspect("llm", ".HostConfig.Memory") == str(800 << 20))
+    tune("plan", "--containers")
+    tune("deploy", "--yes")
+    check("a plan has nothing against it, and a deploy leaves it so", stage.inspect("llm", ".State.Status") == "paused")
+    check("status says so", json.loads(tune("status", "--format", "json"))["supervisor"]["mode"] == "reading", tune("status"))
+    check("doctor has no other complaint than before", complaints() == before, complaints())
     until("more are read at a time", lambda: len(json.loads(docker("exec", f"{name}-worker", "bash", "-c",
           "exec 3<>/dev/tcp/127.0.0.1/9000; printf 'GET /state HTTP/1.0\\r\\n\\r\\n' >&3; sed '1,/^\\r$/d' <&3"))["in_work"]) > hands)
     pages["ours"].append(pages_a_minute(6 * hands))
