@@ -12,7 +12,7 @@ use super::{Answer, Global, Outcome};
 use crate::container::desired::Deployment;
 use crate::container::observed::Owner;
 use crate::container::plan::{self, Change, Plan};
-use crate::engine::{self, Client, Deployed, Progress, deploy, observe};
+use crate::engine::{self, Client, Deployed, Progress, Wait, deploy, observe};
 use crate::host::{Lock, terminal};
 use crate::profile;
 use crate::render::deploy as show;
@@ -151,7 +151,8 @@ impl DeployCommand {
             }
         }
         terminal::remember_interrupts();
-        let outcome = deploy(client, &session.host, wish, &observed, &plan, &mut Watch::new(out))?;
+        let outcome =
+            deploy(client, &session.host, wish, &observed, &plan, Wait::Healthy, &mut Watch::new(out))?;
         if out.json {
             out.document(&show::json(wish, &plan, Some(&outcome)));
         } else {

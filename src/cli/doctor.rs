@@ -12,6 +12,7 @@ use crate::check::{Scene, Selection, Severity, audit};
 use crate::engine;
 use crate::plan;
 use crate::render::{diagnostic, doctor as show};
+use crate::supervise::Word;
 use crate::tunable::Context;
 
 /// Audit this host against its profile and the catalogue of checks
@@ -47,7 +48,11 @@ impl Doctor {
             Context { wish: &session.settings, facts: &session.facts, host: &session.host, remember: None };
         let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
         let ask_engine = || engine::ask(&session.host);
-        let ask_containers = || engine::containers(&session.host, &session.settings);
+        let ask_containers = || {
+            let word = Word::read(&session.host, &session.settings.deployment.name);
+            let mode = word.and_then(|word| word.mode).unwrap_or_default();
+            engine::containers(&session.host, &session.settings, mode)
+        };
         let scene = Scene::new(context, session.chosen.as_ref(), &applied, now, &ask_engine)
             .with_containers(&ask_containers);
         let mut report = audit(&scene, &selection, self.strict);

@@ -1,6 +1,8 @@
 //! `supervise`: the long-running supervisor.
 
+use std::ffi::CString;
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -64,17 +66,31 @@ impl SuperviseCommand {
             metrics::serve(address, Arc::clone(&shared))
                 .with_context(|| t!("{address} can't be listened on", address = address))?;
         }
-        let mut supervisor = Supervisor::begin(host, wish)?;
+        let global_again = global.clone();
+        let again = Box::new(move || {
+            let session = Session::open(&global_again, false).ok()?;
+            deployment(&session, &[]).ok()
+        });
+        let mut supervisor = Supervisor::begin(host, wish, again)?;
         // Two signs of life within the time after which systemd takes us for stuck.
         let watchdog = sd_notify::watchdog_enabled();
         let longest = watchdog.map_or(Duration::from_secs(60), |time| time / 3);
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         let mut known = None;
+        let alive = || {
+            if watchdog.is_some() {
+                let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+            }
+        };
         while !terminal::interrupted() {
             let events = supervisor.turn(longest);
             tell(&events, out);
-            if watchdog.is_some() {
-                let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+            alive();
+            if let Some(thread) = supervisor.broken() {
+                bail!(t!("its thread {name} ended: nothing is done any more without it", name = thread));
+            }
+            if supervisor.is_outdated() {
+                return begin_anew();
             }
             let moment = supervisor.snapshot();
             if let Some(file) = &self.record {
@@ -93,10 +109,18 @@ impl SuperviseCommand {
             }
         }
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
-        tell(&supervisor.end(), out);
+        tell(&supervisor.end(&alive), out);
         let _ = host.replace(&state_file(&name), &crate::host::Image::Absent);
         Ok(Answer::Yes)
     }
+}
+
+/// The same command once more, in this process: what it does for the containers is found by the new one as it is.
+fn begin_anew() -> Outcome {
+    let args: Vec<CString> =
+        std::env::args_os().map(|arg| CString::new(arg.as_bytes())).collect::<Result<_, _>>()?;
+    let program = args.first().context("a program has a name")?;
+    match nix::unistd::execvp(program, &args)? {}
 }
 
 /// Leaves word for `status` and `deploy`. It is for them alone, and gone after a reboot: a failure is none of ours.

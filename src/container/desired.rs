@@ -59,6 +59,8 @@ pub struct Service {
     pub limits: Limits,
     /// The same while nobody asks the model and documents wait, where that differs.
     pub reading: Option<Limits>,
+    /// A model that sleeps now, so that documents can be read in its memory.
+    pub asleep: bool,
     /// Settings of a PostgreSQL server, which stand in its command too.
     pub settings: BTreeMap<String, String>,
 }
@@ -194,6 +196,7 @@ impl Deployment {
                 fixed: fixed(name, role, written, networks, &peers),
                 limits: limits(written),
                 reading: written.memory_reading.map(|memory| reading(&limits(written), memory.0)),
+                asleep: false,
                 settings: written.settings.clone(),
             });
         }
@@ -228,6 +231,7 @@ impl Deployment {
     pub fn in_mode(mut self, mode: Mode) -> Self {
         for service in &mut self.services {
             service.limits = service.limits_in(mode).clone();
+            service.asleep = mode == Mode::Reading && service.reading.is_some() && service.role.is_model();
         }
         self
     }

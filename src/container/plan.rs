@@ -294,7 +294,9 @@ fn service_change(service: &Service, observed: &Observed, plan: &mut Plan) {
                 let reason = t!("limits differ, and can be changed while it runs");
                 plan.changes.push(Change { kind, target: name.clone(), reason, details });
             }
-            if !found.runs() {
+            if service.asleep && found.state == "paused" {
+                // Whoever put it to sleep wakes it up.
+            } else if !found.runs() {
                 plan.push(Kind::Start, name, t!("it is {state}", state = found.state));
             } else if !found.is_well() {
                 plan.push(Kind::Await, name, t!("its health is: {health}", health = found.health));

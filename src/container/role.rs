@@ -31,6 +31,11 @@ pub const API_TOKEN: &str = "api-token";
 pub const DATABASE_USER: &str = "civicum";
 
 impl Role {
+    /// A model's server?
+    pub const fn is_model(self) -> bool {
+        matches!(self, Self::Ollama | Self::LlamaServer)
+    }
+
     /// The role that the profile names, else the one of a service of this name.
     pub fn of(name: &str, written: Option<&str>) -> Self {
         match written.unwrap_or(name) {

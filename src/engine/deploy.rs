@@ -75,11 +75,21 @@ pub(super) struct Executor<'a> {
     pub(super) host: &'a Host,
     pub(super) wish: &'a Deployment,
     pub(super) observed: &'a Observed,
+    pub(super) wait: Wait,
     pub(super) progress: &'a mut dyn Progress,
     pub(super) waiting: Vec<Waiting<'a>>,
     /// Services that don't work, or that need one that doesn't.
     pub(super) ill: BTreeSet<&'a str>,
     pub(super) outcome: Deployed,
+}
+
+/// Is it waited for until all is well?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Until it is, or the deadline says that it is not; before that nothing that needs it is begun.
+    Healthy,
+    /// No: what is started is left to itself.
+    No,
 }
 
 /// Carries out `plan`. An error is one of the engine's or of the host's that leaves no way to go on.
@@ -89,10 +99,12 @@ pub fn deploy(
     wish: &Deployment,
     observed: &Observed,
     plan: &Plan,
+    wait: Wait,
     progress: &mut dyn Progress,
 ) -> Result<Deployed, EngineError> {
     let (ill, outcome) = (BTreeSet::new(), Deployed::default());
-    let mut executor = Executor { client, host, wish, observed, progress, waiting: Vec::new(), ill, outcome };
+    let waiting = Vec::new();
+    let mut executor = Executor { client, host, wish, observed, wait, progress, waiting, ill, outcome };
     let total = plan.changes.len();
     for (at, change) in plan.changes.iter().enumerate() {
         let service = wish.services.iter().find(|service| service.container == change.target);

@@ -6,6 +6,7 @@ use super::client::Client;
 use super::create::update;
 use super::down::{absent_is_fine, stop};
 use super::error::EngineError;
+use super::observe::look_at;
 use crate::container::desired::Limits;
 use crate::t;
 
@@ -32,8 +33,11 @@ impl Client {
         self.run(t!("{name} can't be paused", name = name), self.docker.pause_container(name))
     }
 
-    /// Lets a frozen container go on.
-    pub fn thaw(&self, name: &str) -> Result<(), EngineError> {
+    /// Lets a container of this deployment go on, where it is frozen.
+    pub fn thaw(&self, deployment: &str, name: &str) -> Result<(), EngineError> {
+        if look_at(self, deployment, name)?.is_none_or(|found| found.state != "paused") {
+            return Ok(());
+        }
         self.run(t!("{name} can't be unpaused", name = name), self.docker.unpause_container(name))
     }
 

@@ -16,6 +16,7 @@ use super::database::unsettled;
 use super::error::EngineError;
 use super::observe::observe;
 use crate::container::desired::Deployment;
+use crate::container::mode::Mode;
 use crate::container::{label, plan};
 use crate::facts::containers::{Containers, Live, LiveNetwork};
 use crate::host::Host;
@@ -25,8 +26,8 @@ use crate::t;
 /// An audit does not wait for an engine that is busy with something else.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Looks at all of them. The error is why that can't be done, in words.
-pub fn containers(host: &Host, settings: &Settings) -> Result<Containers, String> {
+/// Looks at all of them; `mode` is how the supervisor shares memory out now. The error is why that can't be done, in words.
+pub fn containers(host: &Host, settings: &Settings, mode: Mode) -> Result<Containers, String> {
     let client = Client::connect_within(host, PATIENCE).map_err(|error| error.reason)?;
     let (live, networks) = look(&client).map_err(|error| error.to_string())?;
     let ours = live.iter().any(|container| container.deployment.as_ref() == Some(&settings.deployment.name));
@@ -34,7 +35,7 @@ pub fn containers(host: &Host, settings: &Settings) -> Result<Containers, String
         if !host.may_change() {
             return Err(t!("only root can tell: the secrets of a deployment are root's"));
         }
-        let wish = Deployment::of(settings).map_err(|knot| knot.0)?;
+        let wish = Deployment::of(settings).map_err(|knot| knot.0)?.in_mode(mode);
         let observed = observe(&client, host, &wish).map_err(|error| error.to_string())?;
         Ok(plan::build(&wish, &observed, false, false))
     });

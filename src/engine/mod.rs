@@ -25,7 +25,7 @@ mod verdict;
 pub use ask::ask;
 pub use client::Client;
 pub use database::DUMPS;
-pub use deploy::{Deployed, Progress, deploy};
+pub use deploy::{Deployed, Progress, Wait, deploy};
 pub use down::down;
 pub use error::EngineError;
 pub use events::{Told, listen};

@@ -6,7 +6,7 @@ use bollard::query_parameters::{RenameContainerOptionsBuilder, StartContainerOpt
 
 use super::create::comes_back;
 use super::database::unsettled;
-use super::deploy::{Executor, Waiting};
+use super::deploy::{Executor, Wait, Waiting};
 use super::down::{remove, stop};
 use super::error::EngineError;
 use super::observe::look_at;
@@ -20,7 +20,11 @@ use crate::host::terminal;
 use crate::t;
 
 impl<'a> Executor<'a> {
+    /// True: it is done already.
     pub(super) fn wait_for(&mut self, change: &'a Change, service: &'a Service) -> bool {
+        if self.wait == Wait::No {
+            return true;
+        }
         let until = Instant::now() + Duration::from_millis(self.wish.deadline_ms);
         // One that was made or started anew begins at nought; one that is only waited for has its past.
         let is_old = change.kind == Kind::Await;

@@ -53,6 +53,20 @@ fn of_process(host: &Host, is_v2: bool, pid: u32) -> Option<String> {
     Some(format!("/sys/fs/cgroup/memory{path}"))
 }
 
+/// What the processes in `folder` hold, bytes: without the cached files, which go by themselves when a limit comes down.
+pub fn held(host: &Host, folder: &str) -> Option<u64> {
+    let number = |name: &str| host.value(&format!("{folder}/{name}"))?.trim().parse::<u64>().ok();
+    let all = number("memory.current").or_else(|| number("memory.usage_in_bytes"))?;
+    let stat = host.value(&format!("{folder}/memory.stat"))?;
+    let of = |name: &str| {
+        let line = stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|value| value.trim().parse::<u64>().ok())
+    };
+    // cgroup v1 has both: of the group alone, and of all below it.
+    let files = |name: &str| of(&format!("total_{name}")).or_else(|| of(name)).unwrap_or(0);
+    Some(all.saturating_sub(files("active_file")).saturating_sub(files("inactive_file")))
+}
+
 /// How often the kernel killed in a container for want of memory since it was started, and where that is written.
 pub fn oom_kills(host: &Host, is_v2: bool, pid: u32, id: &str) -> Option<(u64, String)> {
     let folder = of_container(host, is_v2, pid, id)?;

@@ -10,7 +10,7 @@ use super::ladder::{Act, Rung};
 use super::run::{MEND_MS, Supervisor};
 use super::sample::{Group, Sample};
 use super::sharing::{self, Sharing};
-use super::switch::{is_model, place};
+use super::switch::place;
 use super::ward::Ward;
 use crate::container::mode::Mode;
 use crate::container::role::Role;
@@ -66,54 +66,63 @@ impl Supervisor<'_> {
             _ => false,
         };
         if !whole {
-            let _ = self.orders.send(Order::Kill(name.to_owned()));
+            self.order(Order::Kill(name.to_owned(), now));
         }
     }
 
     /// Sees to it that workers claim, or don't.
     pub(super) fn hold(&mut self) {
         let changing = self.sharing.as_ref().is_some_and(|s| s.is_changing() && s.mode() == Mode::Reading);
-        let hold = self.ladder.rung() > Rung::Calm || changing;
+        let rung = self.ladder.rung();
+        let hold = rung > Rung::Calm || changing;
         let now = Self::now();
         let was = std::mem::replace(&mut self.hold, hold);
-        let mut failed = Vec::new();
-        for (name, ward) in self.wards.iter().filter(|(_, ward)| ward.service.role == Role::Worker) {
+        let mut told = Vec::new();
+        for (name, ward) in self.wards.iter_mut().filter(|(_, ward)| ward.service.role == Role::Worker) {
             // Before its first word it might not have learned yet what the signal means, and die of it.
             let Some(state) = &ward.state else { continue };
+            let is_new = !std::mem::replace(&mut ward.greeted, true);
             let asked = self.told_to_hold.is_some_and(|(at, what)| what == hold && now < at + 1000);
-            if state.paused != hold && (was != hold || !asked) {
-                let signal = if hold { Signal::SIGUSR1 } else { Signal::SIGUSR2 };
-                if let Err(error) = self.signal(ward, signal) {
-                    failed.push((name.clone(), error.to_string()));
-                }
-                self.told_to_hold = Some((now, hold));
+            if is_new && rung >= Rung::GiveBack {
+                // Just started, it has claimed documents at once, in the midst of a shortage.
+                told.push((name.clone(), Signal::SIGURG));
+            } else if state.paused != hold && (was != hold || !asked) {
+                told.push((name.clone(), if hold { Signal::SIGUSR1 } else { Signal::SIGUSR2 }));
             }
         }
-        for (name, why) in failed {
-            self.event(Some(&name), What::NotDone { why });
+        for (name, signal) in told {
+            self.told_to_hold = Some((now, hold));
+            if let Err(error) = self.signal(&self.wards[&name], signal) {
+                self.event(Some(&name), What::NotDone { why: error.to_string() });
+            }
         }
     }
 
-    /// Starts what is due.
+    /// Starts what is due, and down.
     pub(super) fn keep(&mut self) {
+        // What was seen last may be older than what has happened since.
+        if self.looking || self.engine_up != Some(true) {
+            return;
+        }
         let now = Self::now();
-        let mut due = Vec::new();
+        let mut down = Vec::new();
         for (name, ward) in &mut self.wards {
             if ward.keeper.is_due(now) && ward.container.as_ref().is_some_and(|found| !found.is_there()) {
-                due.push(name.clone());
+                down.push(name.clone());
             }
         }
-        for name in due {
-            let _ = self.orders.send(Order::Start(name));
+        for name in down {
+            self.order(Order::Start(name));
         }
     }
 
     pub(super) fn share(&mut self) {
         let Some(sharing) = &mut self.sharing else { return };
         let workers = || self.wards.values().filter(|ward| ward.service.role == Role::Worker);
-        let models: Vec<&Ward> = self.wards.values().filter(|ward| is_model(ward.service.role)).collect();
-        // Without a word of both there is nothing to go by.
-        if models.iter().any(|ward| ward.callers.is_none()) || workers().all(|ward| ward.state.is_none()) {
+        let models: Vec<&Ward> = self.wards.values().filter(|ward| ward.service.role.is_model()).collect();
+        let silent = workers().all(|ward| ward.state.is_none());
+        // Without a word of both there is nothing to go by; but a model that sleeps must wake up, whoever else is down.
+        if sharing.mode() == Mode::Answering && (silent || models.iter().any(|ward| ward.callers.is_none())) {
             return;
         }
         let states = || workers().filter_map(|ward| ward.state.as_ref());
@@ -124,6 +133,7 @@ impl Supervisor<'_> {
             at_ms: self.last.at_ms,
             rung: self.ladder.rung(),
             waiting: states().find_map(|state| state.waiting),
+            silent,
             hands: states().map(|state| state.hands).sum(),
             reading: in_work("ocr"),
             extracting: in_work("extract"),
@@ -131,7 +141,7 @@ impl Supervisor<'_> {
             model_cpu_us: models.iter().map(cpu).sum(),
         };
         if let Some(mode) = sharing.step(&look) {
-            let _ = self.orders.send(Order::Switch(mode));
+            self.order(Order::Switch(mode));
         }
     }
 
@@ -144,7 +154,8 @@ impl Supervisor<'_> {
         let changing = self.sharing.as_ref().is_some_and(Sharing::is_changing);
         if now >= self.mend_at && self.engine_up == Some(true) && !changing {
             self.mend_at = now + MEND_MS.0;
-            let _ = self.orders.send(Order::Mend(self.mode()));
+            let known = self.wards.iter().filter(|(_, ward)| ward.was_there).map(|(name, _)| name.clone());
+            self.order(Order::Mend(self.mode(), known.collect()));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The thread that follows the engine's events, for ever: an engine that goes away comes back.
 
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::news::{News, Teller};
@@ -13,12 +13,11 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Begins to listen.
-pub(super) fn begin(deployment: String, teller: Teller) -> std::io::Result<()> {
+pub(super) fn begin(deployment: String, teller: Teller) -> std::io::Result<JoinHandle<()>> {
     thread::Builder::new()
         .name("ears".to_owned())
         .stack_size(512 << 10)
-        .spawn(move || follow(&deployment, &teller))?;
-    Ok(())
+        .spawn(move || follow(&deployment, &teller))
 }
 
 fn follow(deployment: &str, teller: &Teller) {

@@ -58,6 +58,8 @@ pub enum What {
     },
     /// The supervisor ended; the containers go on.
     Ended,
+    /// It begins anew, since the profile has changed.
+    Outdated,
     /// The ladder decided.
     Decided {
         /// What is done.
@@ -158,6 +160,7 @@ impl What {
         match self {
             Self::Began { .. } => "began",
             Self::Ended => "ended",
+            Self::Outdated => "outdated",
             Self::Decided { .. } => "decided",
             Self::NotDone { .. } => "not-done",
             Self::Unloaded { .. } => "unloaded",
@@ -188,6 +191,7 @@ impl What {
                 what = without.join("; ")
             ),
             Self::Ended => t!("the supervisor ended; the containers go on"),
+            Self::Outdated => t!("the profile asks for something else now: the supervisor begins anew"),
             Self::Decided { act, cause } => format!("{}: {}", act.words(), cause.words()),
             Self::NotDone { why } => t!("that could not be done: {why}", why = why),
             Self::Unloaded { models } => {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::inside::Place;
@@ -44,13 +44,13 @@ pub(super) struct Ask {
 }
 
 /// Begins to look.
-pub(super) fn begin(teller: Teller) -> std::io::Result<Sender<Look>> {
+pub(super) fn begin(teller: Teller) -> std::io::Result<(Sender<Look>, JoinHandle<()>)> {
     let (sender, told) = channel();
-    thread::Builder::new()
+    let thread = thread::Builder::new()
         .name("eyes".to_owned())
         .stack_size(256 << 10)
         .spawn(move || look(&told, &teller))?;
-    Ok(sender)
+    Ok((sender, thread))
 }
 
 fn look(told: &Receiver<Look>, teller: &Teller) {

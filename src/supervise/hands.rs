@@ -1,16 +1,19 @@
 //! The thread that has the engine do things: it may wait for the engine, and the ladder never does.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::news::{News, Teller};
+use super::run::Again;
 use super::switch;
 use crate::container::desired::Deployment;
 use crate::container::mode::Mode;
+use crate::container::observed::previous;
 use crate::container::plan::{self, Kind};
-use crate::engine::{self, Client, EngineError, Progress, deploy, look_around, observe};
-use crate::host::Host;
+use crate::engine::{self, Client, EngineError, Progress, Wait, deploy, look_around, observe};
+use crate::host::{Host, since_boot};
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,71 +24,97 @@ pub(super) enum Order {
     Start(String),
     /// Stop this service's container for a while.
     Stop(String),
-    /// Kill this service's container, and start it again.
-    Kill(String),
-    /// Bring back what is missing, with limits for this mode.
-    Mend(Mode),
+    /// Kill this service's container, and start it again; it was decided then, ms.
+    Kill(String, u64),
+    /// Bring back what is missing of these services, with limits for this mode.
+    Mend(Mode, BTreeSet<String>),
     /// Share memory out in another way.
     Switch(Mode),
+    /// Say so when all before is done.
+    Rest,
 }
+
+/// A kill that comes later than this after it was decided is for a shortage that is over, or for which it was decided again, ms.
+const STALE_MS: u64 = 10_000;
 
 /// How long an engine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Begins to wait for orders.
-pub(super) fn begin(wish: Deployment, teller: Teller) -> std::io::Result<Sender<Order>> {
+pub(super) fn begin(
+    wish: Deployment,
+    again: Again,
+    teller: Teller,
+) -> std::io::Result<(Sender<Order>, JoinHandle<()>)> {
     let (sender, orders) = channel();
-    thread::Builder::new()
+    let thread = thread::Builder::new()
         .name("hands".to_owned())
         .stack_size(1 << 20)
-        .spawn(move || obey(&wish, &orders, &teller))?;
-    Ok(sender)
+        .spawn(move || obey(&Wish { wish, again }, &orders, &teller))?;
+    Ok((sender, thread))
 }
 
-fn obey(wish: &Deployment, orders: &Receiver<Order>, teller: &Teller) {
+/// What is asked for, and how to learn whether it still is.
+struct Wish {
+    wish: Deployment,
+    again: Again,
+}
+
+fn obey(wish: &Wish, orders: &Receiver<Order>, teller: &Teller) {
     let Ok(host) = Host::live() else { return };
     let mut client: Option<Client> = None;
     while let Ok(order) = orders.recv() {
+        if order == Order::Rest {
+            teller.tell(News::Rested);
+            continue;
+        }
         if client.is_none() {
             client = Client::connect_within(&host, PATIENCE).ok();
         }
         let Some(engine) = &client else {
             // That it is away is told by the ears.
             refuse(&order, "the engine does not answer", teller);
+            teller.tell(News::Unseen);
             continue;
         };
-        if let Err(error) = carry_out(engine, &host, wish, &order, teller) {
+        let done = carry_out(engine, &host, wish, &order, teller);
+        if let Err(error) = &done {
             refuse(&order, &error.to_string(), teller);
-            if error.status == 0 {
-                client = None;
-            }
+        }
+        // What was done is done, whether it can be looked at or not.
+        let looked = look_around(engine, &host, &wish.wish);
+        let lost =
+            [done.err(), looked.as_ref().err().cloned()].into_iter().flatten().any(|error| error.status == 0);
+        teller.tell(looked.map_or(News::Unseen, |seen| News::Seen(seen.containers)));
+        if lost {
+            client = None;
         }
     }
 }
 
 fn refuse(order: &Order, why: &str, teller: &Teller) {
     match order {
-        Order::Start(service) | Order::Stop(service) | Order::Kill(service) => {
+        Order::Start(service) | Order::Stop(service) | Order::Kill(service, _) => {
             teller.tell(News::Failed(service.clone(), why.to_owned()));
         }
         Order::Switch(_) => {
             teller.tell(News::Kept(why.to_owned()));
         }
-        Order::Look | Order::Mend(_) => {}
+        Order::Look | Order::Mend(..) | Order::Rest => {}
     }
-    teller.tell(News::Unseen);
 }
 
 fn carry_out(
     client: &Client,
     host: &Host,
-    wish: &Deployment,
+    asked: &Wish,
     order: &Order,
     teller: &Teller,
 ) -> Result<(), EngineError> {
+    let wish = &asked.wish;
     let of = |name: &String| wish.services.iter().find(|service| service.name == *name);
     match order {
-        Order::Look => {}
+        Order::Look | Order::Rest => {}
         Order::Start(name) => {
             if let Some(service) = of(name) {
                 client.start(&service.container)?;
@@ -93,16 +122,19 @@ fn carry_out(
         }
         Order::Stop(name) => {
             if let Some(service) = of(name) {
+                teller.tell(News::Ending(name.clone()));
                 client.stop(&service.container, service.fixed.stop_timeout)?;
             }
         }
-        Order::Kill(name) => {
-            if let Some(service) = of(name) {
+        Order::Kill(name, decided_ms) => {
+            let late = since_boot().as_millis().saturating_sub(u128::from(*decided_ms));
+            if let Some(service) = of(name).filter(|_| late <= u128::from(STALE_MS)) {
+                teller.tell(News::Ending(name.clone()));
                 client.kill(&service.container)?;
                 client.start(&service.container)?;
             }
         }
-        Order::Mend(mode) => mend(client, host, &wish.clone().in_mode(*mode), teller)?,
+        Order::Mend(mode, known) => mend(client, host, asked, *mode, known, teller)?,
         Order::Switch(mode) => {
             match switch::to(client, host, wish, *mode) {
                 Ok(()) => teller.tell(News::Switched(*mode)),
@@ -110,7 +142,6 @@ fn carry_out(
             };
         }
     }
-    teller.tell(News::Seen(look_around(client, host, wish)?.containers));
     Ok(())
 }
 
@@ -118,7 +149,27 @@ fn carry_out(
 /// sees the plan: both are `deploy`'s.
 const OWN: [Kind; 4] = [Kind::MakeNetwork, Kind::MakeVolume, Kind::Create, Kind::Update];
 
-fn mend(client: &Client, host: &Host, wish: &Deployment, teller: &Teller) -> Result<(), EngineError> {
+fn mend(
+    client: &Client,
+    host: &Host,
+    asked: &Wish,
+    mode: Mode,
+    known: &BTreeSet<String>,
+    teller: &Teller,
+) -> Result<(), EngineError> {
+    // What an old profile asks for is not to be brought back. One that is just being written is read the next time.
+    match (asked.again)() {
+        Some(now) if now == asked.wish => {}
+        Some(_) => {
+            teller.tell(News::Changed);
+            return Ok(());
+        }
+        None => {
+            teller.tell(News::Busy);
+            return Ok(());
+        }
+    }
+    let wish = &asked.wish.clone().in_mode(mode);
     // Somebody deploys, or takes down: what is missing is being made, or is not wanted.
     let Ok(_lock) = host.lock(&wish.lock()) else {
         teller.tell(News::Busy);
@@ -131,17 +182,26 @@ fn mend(client: &Client, host: &Host, wish: &Deployment, teller: &Teller) -> Res
     observed.taken = engine::taken(host, wish, &observed);
     let mut plan = plan::build(wish, &observed, false, false);
     let words = |change: &plan::Change| format!("{:?} {}", change.kind, change.target).to_lowercase();
+    // What was never there was not deployed: that is for somebody who does.
+    let is_known = |change: &plan::Change| {
+        let service = wish.services.iter().find(|service| service.container == change.target);
+        service.is_none_or(|service| known.contains(&service.name))
+    };
+    // A `deploy` that was cut off left the old one aside: the next one brings back whichever works.
+    let is_cut_off = |change: &plan::Change| observed.containers.contains_key(&previous(&change.target));
+    let is_own =
+        |change: &plan::Change| OWN.contains(&change.kind) && is_known(change) && !is_cut_off(change);
     let mut left: Vec<String> = plan
         .changes
         .iter()
-        .filter(|change| !OWN.contains(&change.kind) && !matches!(change.kind, Kind::Await | Kind::Start))
+        .filter(|change| !is_own(change) && !matches!(change.kind, Kind::Await | Kind::Start))
         .map(words)
         .collect();
     left.extend(plan.blocked.iter().cloned());
     if plan.blocked.is_empty() {
-        plan.changes.retain(|change| OWN.contains(&change.kind));
+        plan.changes.retain(is_own);
         if !plan.changes.is_empty() {
-            let done = deploy(client, host, wish, &observed, &plan, &mut Quiet)?;
+            let done = deploy(client, host, wish, &observed, &plan, Wait::No, &mut Quiet)?;
             teller.tell(News::Mended(done.done.iter().map(words).collect()));
             for (change, why) in &done.failed {
                 teller.tell(News::Failed(change.target.clone(), why.clone()));

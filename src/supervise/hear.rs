@@ -8,9 +8,7 @@ use super::keeper::{End, Verdict};
 use super::ladder::Rules;
 use super::news::News;
 use super::run::Supervisor;
-use super::sharing::Sharing;
 use super::ward::Ward;
-use crate::container::mode::Mode;
 use crate::container::observed::{Container, previous};
 use crate::container::role::Role;
 use crate::engine::Told;
@@ -23,6 +21,8 @@ const SOON_MS: u64 = 5_000;
 const LOOK_AGAIN_MS: u64 = 500;
 /// How long an engine that came back may take to start its containers again, ms.
 const RETURN_MS: u64 = 10_000;
+/// How long an engine that goes takes to stop its containers, ms.
+const STOPS_MS: u64 = 30_000;
 /// How long after somebody asked for it a container may take to end, ms.
 const ASKED_MS: u64 = 120_000;
 
@@ -59,6 +59,18 @@ impl Supervisor<'_> {
             News::Silent(id, why) => {
                 if let Some(name) = self.of_id(&id).map(|ward| ward.service.name.clone()) {
                     self.event(Some(&name), What::NotDone { why });
+                }
+            }
+            News::Ending(name) => {
+                let now = Self::now();
+                if let Some(ward) = self.wards.get_mut(&name) {
+                    ward.ours_until = now + OURS_MS;
+                }
+            }
+            News::Rested => {}
+            News::Changed => {
+                if !std::mem::replace(&mut self.changed, true) {
+                    self.event(None, What::Outdated);
                 }
             }
             News::Callers(id, callers) => {
@@ -101,7 +113,7 @@ impl Supervisor<'_> {
     fn look(&mut self) {
         if !std::mem::replace(&mut self.looking, true) {
             self.look_again = None;
-            let _ = self.orders.send(Order::Look);
+            self.order(Order::Look);
         }
     }
 
@@ -198,7 +210,7 @@ impl Supervisor<'_> {
                 if let Some(ward) = self.wards.get_mut(name) {
                     ward.ours_until = now + OURS_MS;
                 }
-                let _ = self.orders.send(Order::Stop(name.to_owned()));
+                self.order(Order::Stop(name.to_owned()));
                 self.event(Some(name), What::Loop { pause_ms });
             }
             Verdict::StartIn(after_ms) if how != End::ByUs || !comes_back => {
@@ -213,7 +225,7 @@ impl Supervisor<'_> {
     fn after_the_engine(&mut self) {
         let (now, left) = (Self::now(), self.engine_left_at);
         for ward in self.wards.values_mut() {
-            let went_along = |at: u64| at <= left && left.saturating_sub(at) < ASKED_MS;
+            let went_along = |at: u64| at <= left && left.saturating_sub(at) < STOPS_MS;
             if ward.ended_by_hand.is_some_and(went_along) {
                 ward.keeper.look_again(now + RETURN_MS);
             }
@@ -247,6 +259,9 @@ impl Supervisor<'_> {
                 let is_down = matches!(found.state.as_str(), "exited" | "created");
                 if first && is_down && !found.trouble.is_empty() {
                     not_started.push((name.clone(), found.trouble.clone()));
+                } else if first && is_down && ward.looped {
+                    // An earlier supervisor left it alone for a while, and did not live to start it again.
+                    ward.keeper.look_again(now + OURS_MS);
                 } else if first && is_down {
                     left.push((name.clone(), found.exit_code));
                 }
@@ -268,21 +283,23 @@ impl Supervisor<'_> {
         for (name, status) in left {
             self.event(Some(&name), What::Stopped { how: End::ByHand, status });
         }
-        if first {
-            self.find_mode();
-        }
+        self.find_mode();
     }
 
-    /// A supervisor that died left memory shared out as it was: a model that sleeps says so.
+    /// Models are asleep or awake, whatever was done last: a supervisor that died left one asleep, an engine that began anew woke one.
     fn find_mode(&mut self) {
-        let sleeps = |ward: &Ward| {
-            ward.service.reading.is_some()
-                && ward.container.as_ref().is_some_and(|found| found.state == "paused")
+        let now = Self::now();
+        let Some(sharing) = &mut self.sharing else { return };
+        let models = || {
+            let of = |ward: &&Ward| ward.service.reading.is_some() && ward.service.role.is_model();
+            self.wards.values().filter(of).filter_map(|ward| ward.container.as_ref())
         };
-        if let Some(sharing) = &mut self.sharing {
-            if self.wards.values().any(sleeps) {
-                *sharing = Sharing::new(Mode::Reading);
-            }
+        if models().any(|found| found.state == "paused") {
+            sharing.asleep();
+        }
+        let order = if models().any(Container::runs) { sharing.woken(now) } else { None };
+        if let Some(mode) = order {
+            self.order(Order::Switch(mode));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Words with what runs in a container, past its network: its own ports, from its own side.
 
 use std::io::{self, Read as _, Write as _};
-use std::time::Duration;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use crate::worker::State;
 /// How long an answer may take: whoever runs short of memory is slow, and is asked again.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest answer that is read, bytes.
-const MOST: u64 = 1 << 20;
+const MOST: usize = 64 << 10;
 
 /// A container that can be spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,14 @@ impl Place {
     /// What the worker in it says of itself.
     pub(super) fn worker(&self, host: &Host) -> io::Result<State> {
         let port = self.role.port().unwrap_or(9000);
-        Ok(serde_json::from_slice(&self.ask(host, port, "GET", "/state", "")?)?)
+        let mut state: State = serde_json::from_slice(&self.ask(host, port, "GET", "/state", "")?)?;
+        // More than any worker has.
+        state.in_work.retain(|one| matches!(one.stage.as_str(), "ocr" | "extract"));
+        state.in_work.truncate(64);
+        state.crashed.retain(|one| matches!(one.stage.as_str(), "ocr" | "extract"));
+        let older = state.crashed.len().saturating_sub(16);
+        state.crashed.drain(..older);
+        Ok(state)
     }
 
     /// The process that does the work: the engine's `docker-init` hands every signal on to it.
@@ -72,8 +80,7 @@ impl Place {
             stream,
             "{verb} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         )?;
-        let mut answer = Vec::new();
-        stream.take(MOST).read_to_end(&mut answer)?;
+        let mut answer = whole(&mut stream)?;
         let end = answer.windows(4).position(|part| part == b"\r\n\r\n");
         let Some(end) = end.filter(|_| answer.starts_with(b"HTTP/1.")) else {
             return Err(io::Error::other("what it says is no HTTP"));
@@ -83,5 +90,22 @@ impl Place {
             return Err(io::Error::other(format!("it answers with status {status}")));
         }
         Ok(answer.split_off(end + 4))
+    }
+}
+
+/// All that is answered, within one time for the whole of it: whoever runs in there may be nobody's friend any more.
+fn whole(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let until = Instant::now() + PATIENCE;
+    let (mut answer, mut part) = (Vec::new(), [0; 4096]);
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() || answer.len() > MOST {
+            return Err(io::Error::other("its answer is too long, or takes too long"));
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut part)? {
+            0 => return Ok(answer),
+            length => answer.extend_from_slice(&part[..length]),
+        }
     }
 }

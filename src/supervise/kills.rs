@@ -99,9 +99,13 @@ impl Supervisor<'_> {
             return;
         }
         self.log_lines.extend(lines);
-        // The line that says whose limit it was stands before the one that says who was taken; both come at once.
         let kills = oom::parse(&self.log_lines);
-        self.log_lines.clear();
+        // The line that says whose limit it was stands before the one that says who was taken, which may come a moment later.
+        let told = self.log_lines.iter().rposition(|line| line.text.contains("Killed process"));
+        self.log_lines.drain(..told.map_or(0, |at| at + 1));
+        let begun = self.log_lines.iter().rposition(|line| line.text.contains("oom-kill"));
+        self.log_lines.drain(..begun.unwrap_or(self.log_lines.len()));
+        self.log_lines.truncate(MOST);
         let limit = |name: &str| self.last.services.get(name).map(|found| found.limit);
         let known: Vec<Known> =
             self.wards.iter().filter_map(|(name, ward)| ward.known(limit(name))).collect();

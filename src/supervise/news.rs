@@ -24,6 +24,12 @@ pub(super) enum News {
     Unseen,
     /// What the worker in this container (by its id) says of itself.
     Worker(String, State),
+    /// This service's container is ended now, as was ordered.
+    Ending(String),
+    /// All orders are carried out.
+    Rested,
+    /// The profile asks for something else now.
+    Changed,
     /// The worker in this container (by its id) has not answered for a while, and why.
     Silent(String, String),
     /// Somebody holds so many connections to the model in this container (by its id).

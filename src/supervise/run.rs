@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -10,7 +11,7 @@ use super::ears;
 use super::event::{Event, What};
 use super::eyes::{self, Ask, Look};
 use super::hands::{self, Order};
-use super::history::History;
+use super::history::{self, History};
 use super::ladder::{Ladder, Rules};
 use super::news::{News, Teller};
 use super::sample::{Sample, Threshold};
@@ -26,6 +27,9 @@ use crate::host::{Host, KernelLine, KernelLog, PressureTrigger, Waker, since_boo
 pub(super) const WINDOW: Duration = Duration::from_secs(1);
 /// How often it is looked whether something is missing, ms, and how soon after something was taken away.
 pub(super) const MEND_MS: (u64, u64) = (300_000, 5_000);
+
+/// How long the end may take: `TimeoutStopSec=` of the service is longer.
+const LONGEST_END: Duration = Duration::from_secs(80);
 
 /// What the loop has to do with.
 pub struct Supervisor<'a> {
@@ -59,7 +63,12 @@ pub struct Supervisor<'a> {
     pub(super) last: Sample,
     pub(super) decided_at: Option<u64>,
     pub(super) counts: Counts,
+    threads: Vec<JoinHandle<()>>,
+    pub(super) changed: bool,
 }
+
+/// Reads the profile again: what it asks for now; none while it can't be read.
+pub(super) type Again = Box<dyn Fn() -> Option<Deployment> + Send>;
 
 /// What is counted since the supervisor began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,16 +83,30 @@ pub struct Counts {
 
 impl<'a> Supervisor<'a> {
     /// Begins: threads, thresholds, and the first event.
-    pub fn begin(host: &'a Host, wish: Deployment) -> anyhow::Result<Self> {
+    ///
+    /// `again` reads the profile again, and gives what it asks for now.
+    pub fn begin(
+        host: &'a Host,
+        wish: Deployment,
+        again: Box<dyn Fn() -> Option<Deployment> + Send>,
+    ) -> anyhow::Result<Self> {
         let waker = Waker::new()?;
         let (teller, news) = Teller::new(waker.clone());
         let worker = wish.services.iter().find(|service| service.role == Role::Worker);
         let worker = worker.map(|service| service.name.clone()).unwrap_or_default();
-        let wards = wish.services.iter().map(|s| (s.name.clone(), Ward::new(s.clone()))).collect();
+        let mut wards: BTreeMap<String, Ward> =
+            wish.services.iter().map(|s| (s.name.clone(), Ward::new(s.clone()))).collect();
+        // What an earlier supervisor saw was deployed, and a loop that it broke goes on.
+        for event in history::read(host, usize::MAX).unwrap_or_default() {
+            if let Some(ward) = event.service.and_then(|name| wards.get_mut(&name)) {
+                ward.was_there = true;
+                ward.looped = matches!(event.what, What::Loop { .. } | What::Again { .. });
+            }
+        }
         let sharing = wish.has_modes().then(Sharing::default);
         let deployment = wish.name.clone();
-        let orders = hands::begin(wish, teller.clone())?;
-        let eyes = eyes::begin(teller.clone())?;
+        let (orders, hands) = hands::begin(wish, again, teller.clone())?;
+        let (eyes, looking) = eyes::begin(teller.clone())?;
         let mut supervisor = Self {
             host,
             deployment: deployment.clone(),
@@ -113,12 +136,30 @@ impl<'a> Supervisor<'a> {
             last: Sample::default(),
             decided_at: None,
             counts: Counts::default(),
+            threads: vec![hands, looking],
+            changed: false,
         };
         let without = supervisor.prepare();
         let version = env!("CARGO_PKG_VERSION").to_owned();
         supervisor.event(None, What::Began { version, without });
-        ears::begin(deployment, teller)?;
+        supervisor.threads.push(ears::begin(deployment, teller)?);
         Ok(supervisor)
+    }
+
+    /// The thread that ended, if one did: without it nothing is heard, seen or done any more.
+    pub fn broken(&self) -> Option<String> {
+        let ended = self.threads.iter().find(|thread| thread.is_finished())?;
+        Some(ended.thread().name().unwrap_or_default().to_owned())
+    }
+
+    /// The profile asks for something else than when we began.
+    pub const fn is_outdated(&self) -> bool {
+        self.changed
+    }
+
+    pub(super) fn order(&self, order: Order) {
+        // Where nobody listens any more, `broken` says so.
+        let _ = self.orders.send(order);
     }
 
     /// One turn: waits until there is something to do, and does it. Gives what happened.
@@ -147,21 +188,35 @@ impl<'a> Supervisor<'a> {
         events
     }
 
-    /// Ends: a model that sleeps for the sake of reading is woken, since nobody would wake it later.
-    pub fn end(&mut self) -> Vec<Event> {
-        if self.sharing.as_ref().is_some_and(|sharing| sharing.mode() == Mode::Reading) {
-            let _ = self.orders.send(Order::Switch(Mode::Answering));
-            let until = since_boot() + Duration::from_secs(60);
-            let mut switched = false;
-            while !switched && since_boot() < until {
-                if let Ok(news) = self.news.recv_timeout(Duration::from_millis(200)) {
-                    switched = matches!(news, News::Switched(_) | News::Kept(_));
-                    self.hear(news);
-                }
+    /// Ends. Nobody would do later what only we would: wake a model that sleeps for the sake of reading, let workers claim again,
+    /// start what waits for its next try. `alive` is called while that goes on.
+    pub fn end(&mut self, alive: &dyn Fn()) -> Vec<Event> {
+        let due: Vec<String> = self
+            .wards
+            .iter()
+            .filter(|(_, ward)| ward.keeper.due().is_some())
+            .map(|(n, _)| n.clone())
+            .collect();
+        let changing = self.sharing.as_ref().is_some_and(Sharing::is_changing);
+        if changing || self.mode() == Mode::Reading {
+            self.order(Order::Switch(Mode::Answering));
+        }
+        for name in due {
+            self.order(Order::Start(name));
+        }
+        self.order(Order::Rest);
+        let until = since_boot() + LONGEST_END;
+        let mut done = false;
+        while !done && since_boot() < until && self.broken().is_none() {
+            alive();
+            if let Ok(news) = self.news.recv_timeout(Duration::from_millis(200)) {
+                done = matches!(news, News::Rested);
+                self.hear(news);
             }
         }
-        if self.hold {
-            for ward in self.wards.values().filter(|ward| ward.service.role == Role::Worker) {
+        // One that has not spoken yet might not have learned what the signal means.
+        for ward in self.wards.values() {
+            if ward.service.role == Role::Worker && ward.state.is_some() {
                 let _ = self.signal(ward, Signal::SIGUSR2);
             }
         }

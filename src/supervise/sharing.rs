@@ -28,6 +28,8 @@ pub struct Look {
     pub rung: Rung,
     /// What waits; none where nobody says.
     pub waiting: Option<Waiting>,
+    /// No worker says what it does: it is down, or hangs.
+    pub silent: bool,
     /// Documents that the worker reads at a time.
     pub hands: usize,
     /// Documents that it reads now.
@@ -48,6 +50,7 @@ pub struct Sharing {
     idle_since: Option<(u64, u64)>,
     asked_since: Option<u64>,
     done_since: Option<u64>,
+    silent_since: Option<u64>,
     not_before: u64,
     /// A change is under way.
     changing: bool,
@@ -116,6 +119,7 @@ impl Sharing {
         let asked_for = since(&mut self.asked_since, asked);
         let done = look.waiting.is_some() && count(waiting.ocr) + look.reading == 0;
         let done_for = since(&mut self.done_since, done);
+        let silent_for = since(&mut self.silent_since, look.silent);
         if self.changing || now < self.not_before {
             return None;
         }
@@ -137,6 +141,7 @@ impl Sharing {
                     || asked && few
                     || asked_for >= PATIENCE_MS
                     || done_for >= IDLE_MS
+                    || silent_for >= IDLE_MS
                 {
                     Mode::Answering
                 } else {
@@ -149,6 +154,23 @@ impl Sharing {
         }
         self.changing = true;
         Some(wanted)
+    }
+
+    /// A model that is to sleep is awake: it was started anew, in the small limit of one that sleeps. It must have its memory back
+    /// at once. Gives what to change to.
+    pub fn woken(&mut self, now: u64) -> Option<Mode> {
+        if self.mode != Mode::Reading || self.changing || now < self.not_before {
+            return None;
+        }
+        self.changing = true;
+        Some(Mode::Answering)
+    }
+
+    /// A model sleeps that is not to: a change broke off. It is brought back as any is.
+    pub fn asleep(&mut self) {
+        if self.mode == Mode::Answering && !self.changing {
+            *self = Self::new(Mode::Reading);
+        }
     }
 }
 
@@ -218,6 +240,28 @@ mod tests {
         sharing.kept(120_000);
         assert_eq!(sharing.step(&own(130)), None);
         assert_eq!(sharing.step(&own(150)), Some(Mode::Answering));
+    }
+
+    #[test]
+    fn back_when_no_worker_says_anything() {
+        let mut sharing = Sharing::new(Mode::Reading);
+        let silent = |at: u64| Look { at_ms: at * 1000, silent: true, ..Look::default() };
+        let changed = (0..90).find(|at| sharing.step(&silent(*at)).is_some());
+        assert_eq!(changed, Some(30));
+    }
+
+    #[test]
+    fn a_model_that_woke_up_by_itself_gets_its_memory_back() {
+        let mut sharing = Sharing::new(Mode::Reading);
+        assert_eq!(sharing.woken(0), Some(Mode::Answering));
+        assert_eq!(sharing.woken(1), None, "it is under way");
+        sharing.kept(2);
+        assert_eq!(sharing.woken(3), None, "not again at once");
+        assert_eq!(sharing.woken(30_002), Some(Mode::Answering));
+        sharing.is_now(Mode::Answering);
+        assert_eq!(sharing.woken(30_003), None);
+        sharing.asleep();
+        assert_eq!(sharing.mode(), Mode::Reading);
     }
 
     #[test]

@@ -44,37 +44,59 @@ struct Switch<'a> {
 }
 
 impl Switch<'_> {
-    /// The model is put to sleep and its limit lowered; then the worker's is raised.
+    /// The model is put to sleep and its limit lowered; then the worker's is raised. What was begun is taken back where that fails:
+    /// a model that nobody wakes would never answer again.
     fn to_reading(&self) -> Result<(), String> {
-        for model in self.of(is_model) {
+        let made = self.make_room().and_then(|()| self.use_room());
+        if made.is_err() {
+            let _ = self.wake_all();
+        }
+        made
+    }
+
+    fn make_room(&self) -> Result<(), String> {
+        for model in self.of(Role::is_model) {
             let Some(found) = self.running(model) else {
                 return Err(t!("{service} does not run", service = model.name));
             };
             if place(model, found).callers(self.host) != Some(0) {
                 return Err(t!("somebody asks {service}", service = model.name));
             }
-            let _ = place(model, found).unload(self.host);
-            self.client.freeze(&model.container).map_err(|error| error.to_string())?;
-            let lowered = self.lower(model, found, model.limits_in(Mode::Reading).memory).and_then(|()| {
-                let limits = model.limits_in(Mode::Reading);
-                self.client.limit(&model.container, limits).map_err(|error| error.to_string())
-            });
-            if let Err(why) = lowered {
-                let _ = self.client.limit(&model.container, &model.limits);
-                let _ = self.client.thaw(&model.container);
-                return Err(why);
+            if found.state != "paused" {
+                let _ = place(model, found).unload(self.host);
+                self.client.freeze(&model.container).map_err(|error| error.to_string())?;
             }
+            let limits = model.limits_in(Mode::Reading);
+            self.lower(model, found, limits.memory)?;
+            self.client.limit(&model.container, limits).map_err(|error| error.to_string())?;
         }
-        for worker in self.of(|role| role == Role::Worker) {
+        Ok(())
+    }
+
+    fn use_room(&self) -> Result<(), String> {
+        for worker in self.there(|role| role == Role::Worker) {
             let limits = worker.limits_in(Mode::Reading);
             self.client.limit(&worker.container, limits).map_err(|error| error.to_string())?;
         }
         Ok(())
     }
 
+    /// Each model gets its memory back and goes on; what fails for one is no reason to leave the next one asleep.
+    fn wake_all(&self) -> Result<(), String> {
+        let mut failed = Ok(());
+        for model in self.there(Role::is_model) {
+            let limited = self.client.limit(&model.container, &model.limits);
+            let thawed = self.client.thaw(&self.wish.name, &model.container);
+            if let Err(error) = limited.and(thawed) {
+                failed = Err(error.to_string());
+            }
+        }
+        failed
+    }
+
     /// The worker ends what it has in work, and its limit is lowered; then the model's is raised, and it wakes up.
     fn to_answering(&self) -> Result<(), String> {
-        for worker in self.of(|role| role == Role::Worker) {
+        for worker in self.there(|role| role == Role::Worker) {
             let Some(found) = self.running(worker) else {
                 // It begins with the limit that it is given now.
                 self.client.limit(&worker.container, &worker.limits).map_err(|error| error.to_string())?;
@@ -91,13 +113,12 @@ impl Switch<'_> {
             self.lower(worker, found, worker.limits.memory)?;
             self.client.limit(&worker.container, &worker.limits).map_err(|error| error.to_string())?;
         }
-        for model in self.of(is_model) {
-            self.client.limit(&model.container, &model.limits).map_err(|error| error.to_string())?;
-            if self.seen.get(&model.container).is_some_and(|found| found.state == "paused") {
-                self.client.thaw(&model.container).map_err(|error| error.to_string())?;
-            }
-        }
-        Ok(())
+        self.wake_all()
+    }
+
+    /// Those of which a container is there.
+    fn there(&self, is: impl Fn(Role) -> bool) -> impl Iterator<Item = &Service> {
+        self.of(is).filter(|service| self.seen.contains_key(&service.container))
     }
 
     fn of(&self, is: impl Fn(Role) -> bool) -> impl Iterator<Item = &Service> {
@@ -138,9 +159,9 @@ impl Switch<'_> {
         limit == 0 || self.used(found) <= limit / 100 * USED
     }
 
+    /// What is in use and does not go by itself: a lower limit takes the cached files, weights of a model among them.
     fn used(&self, found: &Container) -> u64 {
-        let number = |name: &str| self.host.value(&format!("{}/{name}", self.folder(found)?))?.parse().ok();
-        number("memory.current").or_else(|| number("memory.usage_in_bytes")).unwrap_or(u64::MAX)
+        self.folder(found).and_then(|folder| cgroup::held(self.host, &folder)).unwrap_or(u64::MAX)
     }
 
     fn folder(&self, found: &Container) -> Option<String> {
@@ -153,11 +174,6 @@ impl Switch<'_> {
             self.client.pause(Duration::from_millis(100));
         }
     }
-}
-
-/// A model's server.
-pub(super) const fn is_model(role: Role) -> bool {
-    matches!(role, Role::Ollama | Role::LlamaServer)
 }
 
 /// Where to speak to a container.

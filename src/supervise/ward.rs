@@ -33,6 +33,12 @@ pub(super) struct Ward {
     pub ended_by_hand: Option<u64>,
     /// The kernel killed the whole of it; when, ms.
     pub oom_at: Option<u64>,
+    /// A container of it was seen, now or by an earlier supervisor: somebody has deployed it.
+    pub was_there: bool,
+    /// The last that was told of it is that it is left alone for a while.
+    pub looped: bool,
+    /// The worker of this run has been told what it must know before all else.
+    pub greeted: bool,
     /// Its health, as last told.
     pub health: String,
     /// A worker: what it says of itself.
@@ -59,6 +65,9 @@ impl Ward {
             asked_to_end: None,
             ended_by_hand: None,
             oom_at: None,
+            was_there: false,
+            looped: false,
+            greeted: false,
             health: String::new(),
             state: None,
             callers: None,
@@ -78,11 +87,13 @@ impl Ward {
             container.as_ref().filter(|found| found.is_there()).map(|found| (found.id.clone(), found.pid))
         };
         let changed = run(&self.container) != run(&found);
+        self.was_there |= found.is_some();
         self.container = found;
         if !changed {
             return false;
         }
         (self.group, self.main, self.trigger, self.state, self.callers) = (None, 0, None, None, None);
+        self.greeted = false;
         if let Some(found) = self.container.as_ref().filter(|found| found.is_there()) {
             self.main = main_of(host, found.pid);
             self.group = group_of(host, is_v2, found);

@@ -8,7 +8,7 @@ use super::ladder::{Rules, Rung};
 use super::run::{Supervisor, WINDOW};
 use super::sample::{Memory, Sample, Stall, Threshold};
 use super::sharing::Sharing;
-use super::switch::{is_model, place};
+use super::switch::place;
 use super::ward::Ward;
 use crate::container::mode::Mode;
 use crate::container::role::Role;
@@ -66,7 +66,9 @@ impl Supervisor<'_> {
         let mut every = if self.is_tense() { EVERY.1 } else { EVERY.0 };
         let now = Self::now();
         for due in self.wards.values().filter_map(|ward| ward.keeper.due()) {
-            every = every.min(Duration::from_millis(due.saturating_sub(now)));
+            // One that is overdue waits for a look at it.
+            let left = if due > now { Duration::from_millis(due - now) } else { EVERY.1 };
+            every = every.min(left);
         }
         let mut all = vec![For::Reading(self.waker.as_fd())];
         all.extend(self.log.as_ref().map(|log| For::Reading(log.as_fd())));
@@ -117,7 +119,7 @@ impl Supervisor<'_> {
     }
 
     pub(super) fn point_eyes(&mut self) {
-        let is_asked = |ward: &&Ward| ward.service.role == Role::Worker || is_model(ward.service.role);
+        let is_asked = |ward: &&Ward| ward.service.role == Role::Worker || ward.service.role.is_model();
         let places = self.wards.values().filter(is_asked).filter_map(|ward| {
             Some(place(&ward.service, ward.container.as_ref().filter(|found| found.is_there())?))
         });

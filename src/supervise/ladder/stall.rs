@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::supervise::sample::Sample;
+use crate::supervise::sample::{Sample, Service};
 
 const SECOND_MS: u64 = 1000;
 /// Without cgroup v2 nobody knows whose wait it was. With so much available it was somebody's own limit; thousandths of the RAM.
@@ -15,7 +15,7 @@ struct Mark {
     some_us: u64,
     full_us: u64,
     worker_us: Option<u64>,
-    /// What the services waited by themselves: some of their tasks, and all of them.
+    /// What the services at their own limits waited: some of their tasks, and all of them.
     others: BTreeMap<String, (u64, u64)>,
 }
 
@@ -40,6 +40,11 @@ pub(super) struct Stalls {
     marks: VecDeque<Mark>,
 }
 
+/// Whoever is not waits for the memory of the host, as all do.
+const fn is_at_its_limit(service: &Service) -> bool {
+    service.limit > 0 && service.memory >= service.limit / 100 * 95
+}
+
 impl Stalls {
     /// None yet.
     pub(super) fn new(worker: &str) -> Self {
@@ -58,6 +63,7 @@ impl Stalls {
             others: sample
                 .services
                 .iter()
+                .filter(|(_, service)| is_at_its_limit(service))
                 .filter_map(|(name, service)| {
                     let stall = service.stall?;
                     Some((name.clone(), (stall.some_us, stall.full_us)))

@@ -18,6 +18,10 @@ fn ladder() -> Ladder {
     Ladder::new("worker", Rules::default())
 }
 
+fn at_its_limit(stall: Option<Stall>) -> Service {
+    Service { memory: GIB, limit: GIB, stall, ..Service::default() }
+}
+
 #[test]
 fn a_calm_host_is_left_alone() {
     let mut ladder = ladder();
@@ -97,7 +101,7 @@ fn what_waits_at_another_limit_is_not_the_workers() {
     let with = |at: u64, waited_ms: u64| {
         let mut one = sample(at * 1000, waited_ms, waited_ms, 40);
         let stall = Some(Stall { some_us: waited_ms * 990, full_us: waited_ms * 990 });
-        one.services.insert("llm".to_owned(), Service { stall, ..Service::default() });
+        one.services.insert("llm".to_owned(), at_its_limit(stall));
         one.told = vec![Threshold::Some, Threshold::Full, Threshold::FullLong];
         one
     };
@@ -134,7 +138,7 @@ fn the_workers_own_limit_only_holds_it() {
         // The host's own counters see it too.
         let mut one = sample(at, waited_ms, waited_ms, 40);
         let stall = Some(Stall { some_us: waited_ms * 1000, full_us: waited_ms * 1000 });
-        one.services.insert("worker".to_owned(), Service { stall, ..Service::default() });
+        one.services.insert("worker".to_owned(), at_its_limit(stall));
         one
     };
     assert_eq!(acts(&mut ladder, &with(0, 100_000)), []);
@@ -161,4 +165,22 @@ fn a_worker_that_holds_nothing_is_not_killed() {
         assert_eq!(acts(&mut ladder, &with(at, 16 << 20)), [], "at {at} s");
     }
     assert_eq!(acts(&mut ladder, &with(60, 300 << 20)), [Act::Kill]);
+}
+
+/// When the whole host is short, every group waits: that is nobody's own limit.
+#[test]
+fn who_waits_below_its_limit_waits_for_the_host() {
+    let mut ladder = ladder();
+    let with = |at: u64, waited_ms: u64| {
+        let mut one = sample(at * 1000, waited_ms, waited_ms, 40);
+        let stall = Some(Stall { some_us: waited_ms * 1000, full_us: waited_ms * 1000 });
+        for name in ["llm", "worker"] {
+            let service = Service { limit: 2 * GIB, ..at_its_limit(stall) };
+            one.services.insert(name.to_owned(), service);
+        }
+        one
+    };
+    assert_eq!(acts(&mut ladder, &with(0, 0)), []);
+    assert_eq!(acts(&mut ladder, &with(1, 120)), [Act::Hold, Act::GiveBack]);
+    assert_eq!(acts(&mut ladder, &with(2, 520)), [Act::Kill]);
 }
