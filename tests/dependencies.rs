@@ -1,7 +1,8 @@
 //! What is in the program: free licences alone, from crates.io alone, nothing that is banned, nothing that asks for a newer
-//! Rust than we say. `.cargo/deny.toml` has the rules; `cargo deny` reads the same ones.
+//! Rust than we say. `.cargo/deny.toml` has the rules; `cargo deny` reads the same ones. And what the pages name is in the package.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -110,4 +111,102 @@ fn the_rust_that_we_ask_for_is_enough() {
         let Some(theirs) = package["rust_version"].as_str() else { continue };
         assert!(version(theirs) <= ours, "{} asks for Rust {theirs}", name(&package));
     }
+}
+
+/// The Debian package's assets that come from the repository as they are: each file of it, and where it is put.
+fn packaged() -> BTreeMap<String, String> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest: Table = fs::read_to_string(top.join("Cargo.toml")).unwrap().parse().unwrap();
+    let mut found = BTreeMap::new();
+    for asset in manifest["package"]["metadata"]["deb"]["assets"].as_array().unwrap() {
+        let asset = texts(asset);
+        let [from, to, _mode] = asset.as_slice() else { panic!("{asset:?}") };
+        if from.starts_with("target/") {
+            continue;
+        }
+        let (folder, name) = from.rsplit_once('/').unwrap_or(("", from));
+        let (begin, end) = name.split_once('*').unwrap_or((name, ""));
+        let entries = fs::read_dir(top.join(folder)).unwrap().map(|entry| entry.unwrap());
+        let names = entries.map(|entry| entry.file_name().into_string().unwrap()).filter(|file| {
+            if name.contains('*') { file.starts_with(begin) && file.ends_with(end) } else { file == name }
+        });
+        let before = found.len();
+        for file in names {
+            let place = if to.ends_with('/') { format!("/{to}{file}") } else { format!("/{to}") };
+            found.insert(format!("{folder}/{file}").trim_start_matches('/').to_owned(), place);
+        }
+        assert!(found.len() > before, "the package asks for {from}, and there is none");
+    }
+    found
+}
+
+/// `a/b/../c` is `a/c`.
+fn plain(path: &Path) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.to_str().unwrap().split('/').filter(|part| !["", "."].contains(part)) {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    parts.join("/")
+}
+
+/// Who reads the pages from the package finds what they name: by the link, or by the place that the same section names.
+#[test]
+fn what_the_pages_name_is_in_the_package() {
+    const OF_THE_REPOSITORY: [&str; 3] = ["src/", "tests/", ".cargo/"];
+    // Who changes the program has the repository.
+    const OF_CONTRIBUTORS: [&str; 2] = ["docs/CONTRIBUTING.md", "docs/guides/adding-a-tunable-or-check.md"];
+    const EXAMPLES: &str = "/usr/share/doc/civicum-tune/";
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let packaged = packaged();
+    let (mut links, mut places) = (0, 0);
+    let pages = packaged.iter().filter(|(page, _)| page.ends_with(".md"));
+    for (page, put) in pages.filter(|(page, _)| !OF_CONTRIBUTORS.contains(&page.as_str())) {
+        let text = fs::read_to_string(top.join(page)).unwrap();
+        for section in text.split("\n## ") {
+            for (at, _) in section.match_indices("](") {
+                let target = section[at + 2..].split([')', '#']).next().unwrap();
+                if target.is_empty() || target.starts_with("http") {
+                    continue;
+                }
+                links += 1;
+                let folder = |path: &str| Path::new(path).parent().unwrap().to_owned();
+                let file = plain(&folder(page).join(target));
+                let reached = format!("/{}", plain(&folder(put).join(target)));
+                if packaged.get(&file) != Some(&reached)
+                    && !OF_THE_REPOSITORY.iter().any(|room| file.starts_with(room))
+                    && !page.starts_with("templates/")
+                {
+                    let place = packaged.get(&file);
+                    let place = place.unwrap_or_else(|| panic!("{page}: {file} is not in the package"));
+                    assert!(section.contains(place), "{page}: {file} is {place} in the package; say so");
+                }
+            }
+            for span in section.split('`').skip(1).step_by(2) {
+                if !span.starts_with("templates/") || span == "templates/" {
+                    continue;
+                }
+                // A folder is there if something in it is.
+                let is_meant = |file: &str| file == span || span.ends_with('/') && file.starts_with(span);
+                let (file, place) = packaged
+                    .iter()
+                    .find(|(file, _)| is_meant(file))
+                    .unwrap_or_else(|| panic!("{page}: {span} is not in the package"));
+                let place = &place[..place.len() - (file.len() - span.len())];
+                assert!(section.contains(place), "{page}: {span} is {place} in the package; say so");
+            }
+        }
+        for (at, _) in text.match_indices(EXAMPLES) {
+            let rest = text[at..].split(|c: char| !c.is_ascii_alphanumeric() && !"/._-".contains(c)).next();
+            let place = rest.unwrap().trim_end_matches('.');
+            let is_there =
+                packaged.values().any(|put| put == place || place.ends_with('/') && put.starts_with(place));
+            assert!(is_there, "{page}: the package has no {place}");
+            places += 1;
+        }
+    }
+    assert!(links > 100 && places > 10, "{links} links and {places} places were looked at");
 }

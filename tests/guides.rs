@@ -266,6 +266,29 @@ fn every_measured_time_stands_where_it_was_measured() {
     }
 }
 
+/// What is said of another tool has a source, each source is used, and both languages name the same ones.
+#[test]
+fn every_word_about_another_tool_has_its_source() {
+    let mut all = Vec::new();
+    for (folder, better) in [("guides", "**Better there:**"), ("guias", "**Mejor allá:**")] {
+        let text = pages::read(&format!("docs/{folder}/comparison.md"));
+        let is_source = |line: &&str| line.starts_with('[') && line.contains("]: https://");
+        let sources: BTreeSet<&str> =
+            text.lines().filter(is_source).map(|line| line[1..].split(']').next().unwrap()).collect();
+        let used: BTreeSet<&str> =
+            text.match_indices("][").map(|(at, _)| text[at + 2..].split(']').next().unwrap()).collect();
+        assert_eq!(used, sources, "{folder}: what is named and what is listed");
+        let claims: Vec<&str> =
+            text.split("\n\n").filter(|paragraph| paragraph.starts_with(better)).collect();
+        assert_eq!(claims.len(), 6, "{folder}");
+        for claim in claims {
+            assert!(claim.contains("]["), "{folder}: no source: {claim}");
+        }
+        all.push(sources.iter().map(|&source| source.to_owned()).collect::<BTreeSet<String>>());
+    }
+    assert_eq!(all[0], all[1]);
+}
+
 /// Services of the guides' names, of busybox alone, on the engine that answers. What was made goes with it.
 struct Stage {
     folder: tempfile::TempDir,

@@ -27,7 +27,7 @@ use crate::host::{Host, terminal};
 pub enum Policy {
     /// Tesseract, and PP-OCR what Tesseract is not sure of
     Auto,
-    /// PP-OCR alone: the most exact, and the slowest
+    /// PP-OCR alone: the slowest
     PpOcr,
     /// Tesseract alone: the least memory
     Tesseract,

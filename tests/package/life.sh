@@ -53,6 +53,13 @@ expect "what dpkg put there is as it was packed" sh -c '! dpkg --verify civicum-
 expect "bash can read its completions" bash -n /usr/share/bash-completion/completions/civicum-tune
 expect "there is a page for each command" test -s /usr/share/man/man1/civicum-tune-apply.1.gz
 expect "each bundled profile is an example that is valid" sh -c 'civicum-tune validate /usr/share/doc/civicum-tune/examples/profiles/*.toml'
+there() {
+  local path paths
+  paths=$(grep -rhoE '/usr/share/doc/civicum-tune/[A-Za-z0-9_./-]*[A-Za-z0-9/]' /usr/share/doc/civicum-tune/docs | sort -u)
+  [ -n "$paths" ] || return 1
+  for path in $paths; do [ -e "$path" ] || { echo "$path"; return 1; }; done
+}
+expect "what its pages name of its examples is there" there
 
 apt purge civicum-tune
 apt install ./older.deb
