@@ -1,6 +1,9 @@
 //! What is shipped beside the supervisor speaks of metrics that it serves, and of nothing else.
+#![allow(clippy::disallowed_methods)]
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use civicum_tune::container::mode::Mode;
 use civicum_tune::queue::Waiting;
@@ -62,6 +65,53 @@ fn every_metric_has_its_head_and_a_number() {
         }
     }
     assert!(typed.len() > 25, "{}", typed.len());
+}
+
+/// What a value is counted in: the names follow the conventions of Prometheus.
+fn unit(name: &str) -> &'static str {
+    let name = name.trim_end_matches("_total");
+    if name.ends_with("_bytes") {
+        "bytes"
+    } else if name.ends_with("_microseconds") {
+        "microseconds"
+    } else if ["_up", "_healthy", "_hold", "_mode"].iter().any(|end| name.ends_with(end)) {
+        "0 or 1"
+    } else if name.ends_with("_rung") {
+        "0 to 3"
+    } else {
+        "number"
+    }
+}
+
+/// `docs/supervise.md` tells of each metric; `UPDATE_EXPECTED=1 cargo test --test supervise` writes the table anew.
+#[test]
+fn the_documentation_names_every_metric() {
+    const HEAD: &str = "| metric | type | unit | label | what it tells |\n| --- | --- | --- | --- | --- |\n";
+    let text = metrics::text(&everything());
+    let mut table = String::new();
+    for block in text.split("# HELP ").skip(1) {
+        let mut lines = block.lines();
+        let (name, help) = lines.next().and_then(|line| line.split_once(' ')).expect("help");
+        let kind = lines.next().and_then(|line| line.rsplit(' ').next()).expect("a type");
+        let label = lines.next().and_then(|line| line.split_once('{')?.1.split_once('='));
+        let label = label.map(|(label, _)| format!("`{label}`")).unwrap_or_default();
+        table +=
+            &format!("| `{name}` | {kind} | {} | {label} | {} |\n", unit(name), help.trim_end_matches('.'));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/supervise.md");
+    let page = fs::read_to_string(&path).expect("the page");
+    let begin = page.find(HEAD).expect("the table") + HEAD.len();
+    let end = begin
+        + page[begin..].find("\n\n").map_or(0, |at| if page[begin..].starts_with('\n') { 0 } else { at + 1 });
+    let wanted = format!("{}{table}{}", &page[..begin], &page[end..]);
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        fs::write(&path, &wanted).expect("written");
+    }
+    let page = fs::read_to_string(&path).expect("the page");
+    assert!(
+        page == wanted,
+        "the metrics of docs/supervise.md are out of date; run: UPDATE_EXPECTED=1 cargo test --test supervise"
+    );
 }
 
 #[test]

@@ -90,7 +90,7 @@ pub fn text(moment: &Snapshot) -> String {
     }
     page.counter(
         "host_oom_kills_total",
-        "Tasks outside the containers that the kernel killed.",
+        "Tasks outside the containers that the kernel killed for want of memory.",
         moment.host_kills,
     );
     page.counter("mode_changes_total", "How often memory was shared out anew.", moment.switches);
@@ -121,19 +121,20 @@ fn services(page: &mut Page, moment: &Snapshot) {
         ("service_restarts_total", "counter", "Ends that were neither clean nor asked for.", |m, n| {
             Some(m.services.get(n)?.restarts)
         }),
-        ("service_oom_kills_total", "counter", "Tasks that the kernel killed in it.", |m, n| {
-            Some(m.services.get(n)?.kills)
-        }),
+        (
+            "service_oom_kills_total",
+            "counter",
+            "Tasks in it that the kernel killed for want of memory.",
+            |m, n| Some(m.services.get(n)?.kills),
+        ),
         ("service_memory_bytes", "gauge", "Memory in use, file cache and all.", |m, n| {
             Some(m.sample.services.get(n)?.memory)
         }),
-        ("service_memory_limit_bytes", "gauge", "Its limit.", |m, n| {
+        ("service_memory_limit_bytes", "gauge", "Its memory limit.", |m, n| {
             Some(m.sample.services.get(n)?.limit).filter(|limit| *limit > 0)
         }),
-        ("service_swap_bytes", "gauge", "Of its memory, in swap.", |m, n| {
-            Some(m.sample.services.get(n)?.swap)
-        }),
-        ("service_cpu_microseconds_total", "counter", "CPU time.", |m, n| {
+        ("service_swap_bytes", "gauge", "Swap that it uses.", |m, n| Some(m.sample.services.get(n)?.swap)),
+        ("service_cpu_microseconds_total", "counter", "CPU time that it used.", |m, n| {
             Some(m.sample.services.get(n)?.cpu_us)
         }),
         (
@@ -142,10 +143,13 @@ fn services(page: &mut Page, moment: &Snapshot) {
             "Time that some task of it waited for memory.",
             |m, n| Some(m.sample.services.get(n)?.stall?.some_us),
         ),
-        ("service_pressure_full_microseconds_total", "counter", "Time that all tasks of it did.", |m, n| {
-            Some(m.sample.services.get(n)?.stall?.full_us)
-        }),
-        ("service_limit_hits_total", "counter", "How often it ran into its limit.", |m, n| {
+        (
+            "service_pressure_full_microseconds_total",
+            "counter",
+            "Time that all tasks of it waited for memory.",
+            |m, n| Some(m.sample.services.get(n)?.stall?.full_us),
+        ),
+        ("service_limit_hits_total", "counter", "How often it ran into its memory limit.", |m, n| {
             Some(m.sample.services.get(n)?.oom)
         }),
     ];
