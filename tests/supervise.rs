@@ -1,5 +1,5 @@
 //! What is shipped beside the supervisor speaks of metrics that it serves, and of nothing else.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::expect_used)]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -74,7 +74,9 @@ fn unit(name: &str) -> &'static str {
         "bytes"
     } else if name.ends_with("_microseconds") {
         "microseconds"
-    } else if ["_up", "_healthy", "_hold", "_mode"].iter().any(|end| name.ends_with(end)) {
+    } else if name.ends_with("_milliseconds") {
+        "milliseconds"
+    } else if ["_up", "_healthy", "_hold", "_mode", "paused"].iter().any(|end| name.ends_with(end)) {
         "0 or 1"
     } else if name.ends_with("_rung") {
         "0 to 3"
@@ -83,35 +85,63 @@ fn unit(name: &str) -> &'static str {
     }
 }
 
-/// `docs/supervise.md` tells of each metric; `UPDATE_EXPECTED=1 cargo test --test supervise` writes the table anew.
+/// The rows below a table's head in a page. `UPDATE_EXPECTED=1 cargo test --test supervise` writes them anew.
+fn current(page: &str, head: &str, rows: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    let text = fs::read_to_string(&path).expect("the page");
+    let (before, behind) = text.split_once(head).expect("the table");
+    let found: String =
+        behind.lines().take_while(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect();
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        fs::write(&path, format!("{before}{head}{rows}{}", &behind[found.len()..])).expect("written");
+        return;
+    }
+    assert_eq!(found, rows, "{page} is out of date; run: UPDATE_EXPECTED=1 cargo test --test supervise");
+}
+
 #[test]
 fn the_documentation_names_every_metric() {
-    const HEAD: &str = "| metric | type | unit | label | what it tells |\n| --- | --- | --- | --- | --- |\n";
     let text = metrics::text(&everything());
-    let mut table = String::new();
+    let mut rows = String::new();
     for block in text.split("# HELP ").skip(1) {
         let mut lines = block.lines();
         let (name, help) = lines.next().and_then(|line| line.split_once(' ')).expect("help");
         let kind = lines.next().and_then(|line| line.rsplit(' ').next()).expect("a type");
         let label = lines.next().and_then(|line| line.split_once('{')?.1.split_once('='));
-        let label = label.map(|(label, _)| format!("`{label}`")).unwrap_or_default();
-        table +=
-            &format!("| `{name}` | {kind} | {} | {label} | {} |\n", unit(name), help.trim_end_matches('.'));
+        let label = label.map(|(label, _)| format!("`{label}` ")).unwrap_or_default();
+        rows +=
+            &format!("| `{name}` | {kind} | {} | {label}| {} |\n", unit(name), help.trim_end_matches('.'));
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/supervise.md");
-    let page = fs::read_to_string(&path).expect("the page");
-    let begin = page.find(HEAD).expect("the table") + HEAD.len();
-    let end = begin
-        + page[begin..].find("\n\n").map_or(0, |at| if page[begin..].starts_with('\n') { 0 } else { at + 1 });
-    let wanted = format!("{}{table}{}", &page[..begin], &page[end..]);
-    if std::env::var_os("UPDATE_EXPECTED").is_some() {
-        fs::write(&path, &wanted).expect("written");
-    }
-    let page = fs::read_to_string(&path).expect("the page");
-    assert!(
-        page == wanted,
-        "the metrics of docs/supervise.md are out of date; run: UPDATE_EXPECTED=1 cargo test --test supervise"
-    );
+    let head = "| metric | type | unit | label | what it tells |\n| --- | --- | --- | --- | --- |\n";
+    current("docs/supervise.md", head, &rows);
+}
+
+/// The worker serves its own from a list in its code: a name, its type, and what it tells.
+#[test]
+fn the_documentation_names_every_metric_of_the_worker() {
+    let code = include_str!("../src/worker/health.rs");
+    let list = code
+        .split_once("let all: [")
+        .expect("the list")
+        .1
+        .split_once("];\n    all.iter()")
+        .expect("its end")
+        .0;
+    let texts: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+    let rows: String = texts
+        .chunks_exact(3)
+        .map(|one| {
+            format!(
+                "| `civicum_worker_{}` | {} | {} | {} |\n",
+                one[0],
+                one[1],
+                unit(one[0]),
+                one[2].trim_end_matches('.')
+            )
+        })
+        .collect();
+    assert!(texts.len() % 3 == 0 && texts.len() > 30, "{texts:?}");
+    current("docs/queue.md", "| metric | type | unit | what it tells |\n| --- | --- | --- | --- |\n", &rows);
 }
 
 #[test]
