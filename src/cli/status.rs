@@ -102,11 +102,13 @@ fn rows(stage: &Stage, observed: &Observed, before: &[(String, Usage)], now: &[(
                 cgroup::oom_kills(&stage.session.host, is_v2, found.pid, &found.id).map(|(count, _)| count)
             });
             let flagged = container.as_ref().is_some_and(|found| found.oom_killed);
+            let sleeps = stage.wish.services.iter().any(|s| s.asleep && s.container == name);
             let kept_for = stage.wish.services.iter().find(|s| previous(&s.container) == name);
             Row {
                 is_wanted: is_wanted(&name),
                 // The control group counts; the engine only remembers that there was one.
                 oom_kills: counted.unwrap_or(0).max(u64::from(flagged)),
+                is_asleep: sleeps && container.as_ref().is_some_and(|found| found.state == "paused"),
                 kept_for: kept_for.map(|service| service.name.clone()),
                 service,
                 name,

@@ -16,6 +16,8 @@ use crate::units::{Bytes, MIB};
 pub struct Row {
     /// A service of the profile asks for it.
     pub is_wanted: bool,
+    /// A model that sleeps, so that documents can be read in its memory; the engine's health check can't reach it, and says so.
+    pub is_asleep: bool,
     /// It waits beside the new container of this service, and comes back if that one does not get healthy.
     pub kept_for: Option<String>,
     /// How often the kernel killed in it for want of memory since it was started, as far as anybody counts.
@@ -48,7 +50,7 @@ pub fn supervisor(word: Option<Word>, style: Style) -> String {
 impl Row {
     /// Does it run, healthy where it has a health check?
     pub fn is_well(&self) -> bool {
-        self.container.as_ref().is_some_and(Container::is_well)
+        self.is_asleep || self.container.as_ref().is_some_and(Container::is_well)
     }
 
     /// Does it wait beside a new one? Then it shall not run.
@@ -64,7 +66,7 @@ impl Row {
             "name": self.service,
             "container": self.name,
             "state": if self.container.is_some() { container.state.as_str() } else { "absent" },
-            "health": (!container.health.is_empty()).then_some(container.health),
+            "health": (!container.health.is_empty() && !self.is_asleep).then_some(container.health),
             "started": (!container.started.is_empty()).then_some(container.started),
             "exit_code": container.exit_code,
             "restarts": container.restarts,
@@ -79,6 +81,7 @@ impl Row {
             "config_hash": container.fingerprint,
             "wanted": self.is_wanted,
             "kept_for": self.kept_for,
+            "asleep": self.is_asleep,
         })
     }
 
@@ -86,6 +89,9 @@ impl Row {
         let Some(container) = &self.container else { return (t!("absent"), Style::red) };
         if let Some(service) = &self.kept_for {
             return (t!("kept until {service} is healthy", service = service), Style::yellow);
+        }
+        if self.is_asleep {
+            return (t!("asleep"), Style::green);
         }
         match (container.state.as_str(), container.health.as_str()) {
             ("running", "") => (t!("running"), Style::green),

@@ -171,7 +171,8 @@ impl Supervisor<'_> {
             "destroy" | "create" | "rename" => self.mend_soon(),
             action if action.starts_with("health_status") => {
                 let health = action.rsplit(": ").next().unwrap_or_default().to_owned();
-                if health != "starting" && ward.health != health {
+                // A check can't reach one that sleeps.
+                if health != "starting" && ward.health != health && !ward.sleeps() {
                     let first = ward.health.is_empty() && health == "healthy";
                     ward.health.clone_from(&health);
                     if !first {
@@ -254,7 +255,7 @@ impl Supervisor<'_> {
         for (name, ward) in &mut self.wards {
             let found = all.remove(&ward.service.container);
             missing |= found.is_none() && some;
-            if let Some(found) = &found {
+            if let Some(found) = found.as_ref().filter(|found| found.state != "paused") {
                 ward.health.clone_from(&found.health);
                 let is_down = matches!(found.state.as_str(), "exited" | "created");
                 if first && is_down && !found.trouble.is_empty() {

@@ -80,8 +80,10 @@ impl Supervisor<'_> {
                     let runs = ward.pid().is_some();
                     let one = One {
                         runs,
-                        // What the engine said last of one that is down says nothing of it now.
-                        healthy: (!ward.health.is_empty()).then(|| runs && ward.health == "healthy"),
+                        // What the engine said last of one that is down says nothing of it now; and of one that sleeps it
+                        // can't tell.
+                        healthy: (!ward.health.is_empty() && !ward.sleeps())
+                            .then(|| runs && ward.health == "healthy"),
                         restarts: ward.restarts,
                         kills: ward.kills.count,
                     };

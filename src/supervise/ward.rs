@@ -81,6 +81,11 @@ impl Ward {
         self.container.as_ref().filter(|found| found.is_there()).map(|found| found.pid)
     }
 
+    /// Is it frozen?
+    pub(super) fn sleeps(&self) -> bool {
+        self.container.as_ref().is_some_and(|found| found.state == "paused")
+    }
+
     /// Takes in what the engine says of it now. True: it is another run than before.
     pub(super) fn see(&mut self, host: &Host, is_v2: bool, found: Option<Container>) -> bool {
         let run = |container: &Option<Container>| {

@@ -104,6 +104,22 @@ def tokens_a_second():
     return [ask(200) for _ in range(5)]
 
 
+def worker_says():
+    return json.loads(docker("exec", f"{name}-worker", "bash", "-c",
+                             "exec 3<>/dev/tcp/127.0.0.1/9000; printf 'GET /state HTTP/1.0\\r\\n\\r\\n' >&3; sed '1,/^\\r$/d' <&3"))
+
+
+def modes(supervisor, to):
+    return [e for e in supervisor.of("mode") if e["what"]["to"] == to]
+
+
+def limits():
+    return [stage.inspect(s, ".HostConfig.Memory") for s in ("llm", "worker")]
+
+
+FULL = [str(1500 << 20), str((875 * hands) << 20)]
+
+
 def complaints():
     told = json.loads(stage.ask("doctor", "--only", "CONT", "--format", "json").stdout)
     return sorted((one["id"], one["subject"] or "") for one in told["checks"] if one["status"] == "fail")
@@ -126,7 +142,7 @@ for one in range(rounds):
     until("it reads", lambda: not empty())
     speeds["ours"] += tokens_a_second()
     before = complaints()
-    took = until("nobody asks the model, and it makes room", lambda: [e for e in supervisor.of("mode") if e["what"]["to"] == "reading"], 90)
+    took = until("nobody asks the model, and it makes room", lambda: modes(supervisor, "reading"), 90)
     print(f"      after {took or 0:.0f} s")
     check("the worker has the memory", stage.inspect("worker", ".HostConfig.Memory") == str((875 * hands + 700) << 20), stage.inspect("worker", ".HostConfig.Memory"))
     check("the model sleeps", stage.inspect("llm", ".State.Status") == "paused" and stage.inspect("llm", ".HostConfig.Memory") == str(800 << 20))
@@ -135,18 +151,34 @@ for one in range(rounds):
     check("a plan has nothing against it, and a deploy leaves it so", stage.inspect("llm", ".State.Status") == "paused")
     check("status says so", json.loads(tune("status", "--format", "json"))["supervisor"]["mode"] == "reading", tune("status"))
     check("doctor has no other complaint than before", complaints() == before, complaints())
-    until("more are read at a time", lambda: len(json.loads(docker("exec", f"{name}-worker", "bash", "-c",
-          "exec 3<>/dev/tcp/127.0.0.1/9000; printf 'GET /state HTTP/1.0\\r\\n\\r\\n' >&3; sed '1,/^\\r$/d' <&3"))["in_work"]) > hands)
+    until("more are read at a time", lambda: len(worker_says()["in_work"]) > hands)
     pages["ours"].append(pages_a_minute(6 * hands))
     begun = time.monotonic()
     ask(20)
     print(f"      somebody asks the sleeping model, with documents in work: the whole answer is there after {time.monotonic() - begun:.1f} s")
-    until("it is told", lambda: [e for e in supervisor.of("mode") if e["what"]["to"] == "answering"])
-    check("both have their limits again", [stage.inspect(s, ".HostConfig.Memory") for s in ("llm", "worker")] == [str(1500 << 20), str((875 * hands) << 20)])
+    until("it is told", lambda: modes(supervisor, "answering"))
+    check("both have their limits again", limits() == FULL)
     until("all are read", empty, 300)
     check("nothing was killed", not supervisor.of("killed") and not supervisor.of("stopped"), supervisor.of("stopped"))
+    if one == 0:
+        # Whatever happens to a model that sleeps, it has its memory back soon.
+        enqueue(120 * hands)
+        until("it makes room again", lambda: len(modes(supervisor, "reading")) == 2, 90)
+        docker("unpause", f"{name}-llm")
+        took = until("a model that was woken by somebody has its memory back", lambda: limits() == FULL, 120)
+        print(f"      after {took or 0:.1f} s")
+        until("it makes room once more", lambda: len(modes(supervisor, "reading")) == 3, 120)
+        docker("stop", f"{name}-worker")
+        took = until("without a worker the model wakes up", lambda: stage.inspect("llm", ".State.Status") == "running", 120)
+        print(f"      after {took or 0:.1f} s")
+        docker("start", f"{name}-worker")
+        until("it makes room the fourth time", lambda: len(modes(supervisor, "reading")) == 4, 120)
     supervisor.process.terminate()
     check("it ends well", supervisor.process.wait(timeout=90) == 0)
+    if one == 0:
+        check("its end wakes the model", stage.inspect("llm", ".State.Status") == "running" and limits() == FULL, limits())
+        check("and lets the worker read on", not worker_says()["paused"])
+    until("all are read", empty, 600)
 
 states = [row["state"] for row in stage.documents()]
 check(f"{number} documents, all read", states.count("done") == len(states), {s: states.count(s) for s in set(states)})
