@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Looks at all of them; `mode` is how the supervisor shares memory out now. The error is why that can't be done, in words.
 pub fn containers(host: &Host, settings: &Settings, mode: Mode) -> Result<Containers, String> {
     let client = Client::connect_within(host, PATIENCE).map_err(|error| error.reason)?;
-    let (live, networks) = look(&client).map_err(|error| error.to_string())?;
+    let (mut live, networks) = look(&client).map_err(|error| error.to_string())?;
     let ours = live.iter().any(|container| container.deployment.as_ref() == Some(&settings.deployment.name));
     let pending = ours.then(|| {
         if !host.may_change() {
@@ -39,10 +39,14 @@ pub fn containers(host: &Host, settings: &Settings, mode: Mode) -> Result<Contai
         let observed = observe(&client, host, &wish).map_err(|error| error.to_string())?;
         Ok(plan::build(&wish, &observed, false, false))
     });
+    let wish = Deployment::of(settings).ok().filter(|_| ours).map(|wish| wish.in_mode(mode));
+    let services = || wish.iter().flat_map(|wish| &wish.services);
+    for container in &mut live {
+        let sleeps = services().any(|service| service.asleep && service.container == container.name);
+        container.is_asleep = sleeps && container.state == "paused";
+    }
     let runs = |name: &str| live.iter().any(|container| container.name == name && container.runs());
-    let wish = Deployment::of(settings).ok().filter(|_| ours);
-    let servers = wish.iter().flat_map(|wish| &wish.services);
-    let servers = servers.filter(|service| !service.settings.is_empty() && runs(&service.container));
+    let servers = services().filter(|service| !service.settings.is_empty() && runs(&service.container));
     let settings = servers
         .map(|service| {
             let found = unsettled(&client, service).map_err(|error| error.to_string());
@@ -128,6 +132,7 @@ fn understand(found: ContainerInspectResponse, images: &HashMap<String, ImageIns
     networks.sort();
     let health = state.health.and_then(|health| health.status).map(|status| status.to_string());
     Live {
+        is_asleep: false,
         id: found.id.unwrap_or_default(),
         extras: extras(&host),
         name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),

@@ -30,6 +30,8 @@ pub struct Live {
     pub deployment: Option<String>,
     /// The service in it.
     pub service: Option<String>,
+    /// The supervisor has put it to sleep.
+    pub is_asleep: bool,
     /// The image, as it was named.
     pub image: String,
     /// The image has a digest of a registry, or was made here.

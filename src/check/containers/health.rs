@@ -63,6 +63,9 @@ pub(super) fn healthy(scene: &Scene<'_>) -> Vec<Outcome> {
         return Outcome::not_applicable(t!("no container has a health check")).into();
     }
     let look = |container: &&&Live| {
+        if container.is_asleep {
+            return None;
+        }
         let words = match (container.state.as_str(), container.health.as_str()) {
             ("running", "" | "healthy") => return None,
             ("running", health) => health.to_owned(),
