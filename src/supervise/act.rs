@@ -60,12 +60,13 @@ impl Supervisor<'_> {
     fn kill(&mut self, name: &str) {
         let now = Self::now();
         let Some(ward) = self.wards.get_mut(name) else { return };
-        ward.ours_until = now + OURS_MS;
         let whole = match &ward.group {
             Some(Group::V2(folder)) => self.host.poke(&format!("{folder}/cgroup.kill"), "1").is_ok(),
             _ => false,
         };
-        if !whole {
+        if whole {
+            ward.we_end_it(now, OURS_MS);
+        } else {
             self.order(Order::Kill(name.to_owned(), now));
         }
     }

@@ -64,7 +64,7 @@ impl Supervisor<'_> {
             News::Ending(name) => {
                 let now = Self::now();
                 if let Some(ward) = self.wards.get_mut(&name) {
-                    ward.ours_until = now + OURS_MS;
+                    ward.we_end_it(now, OURS_MS);
                 }
             }
             News::Rested => {}
@@ -144,7 +144,7 @@ impl Supervisor<'_> {
             "kill" => {
                 // Signals that ask for something else than the end are ours, or of somebody who knows the worker.
                 let ends = told.signal.is_none_or(|signal| [1, 2, 3, 6, 9, 15].contains(&signal));
-                if ends && now >= ward.ours_until {
+                if ends && !ward.is_ours(now) {
                     ward.asked_to_end = Some(now);
                 }
                 return;
@@ -154,7 +154,7 @@ impl Supervisor<'_> {
                 let soon =
                     |at: Option<u64>, within: u64| at.is_some_and(|at| now.saturating_sub(at) < within);
                 // One end for each of our acts.
-                let how = if now < std::mem::take(&mut ward.ours_until) {
+                let how = if ward.take_ours(now) {
                     End::ByUs
                 } else if soon(ward.asked_to_end, ASKED_MS) {
                     End::ByHand
@@ -208,9 +208,6 @@ impl Supervisor<'_> {
         self.event(Some(name), What::Stopped { how, status });
         match verdict {
             Verdict::Break(pause_ms) => {
-                if let Some(ward) = self.wards.get_mut(name) {
-                    ward.ours_until = now + OURS_MS;
-                }
                 self.order(Order::Stop(name.to_owned()));
                 self.event(Some(name), What::Loop { pause_ms });
             }

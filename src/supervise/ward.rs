@@ -25,8 +25,8 @@ pub(super) struct Ward {
     pub trigger: Option<PressureTrigger>,
     /// When it is started again.
     pub keeper: Keeper,
-    /// What we did to it ends it until then, ms.
-    pub ours_until: u64,
+    /// What we did to it ends it until then, ms, so many times.
+    ours: (u64, u32),
     /// Somebody asked the engine to end it; when, ms.
     pub asked_to_end: Option<u64>,
     /// Somebody ended it through the engine; when, ms.
@@ -61,7 +61,7 @@ impl Ward {
             main: 0,
             trigger: None,
             keeper: Keeper::default(),
-            ours_until: 0,
+            ours: (0, 0),
             asked_to_end: None,
             ended_by_hand: None,
             oom_at: None,
@@ -79,6 +79,23 @@ impl Ward {
     /// Its first process, where it runs.
     pub(super) fn pid(&self) -> Option<u32> {
         self.container.as_ref().filter(|found| found.is_there()).map(|found| found.pid)
+    }
+
+    /// We end it: within so long after `now`, ms, its end is ours.
+    pub(super) fn we_end_it(&mut self, now: u64, within: u64) {
+        self.ours = (now + within, if now < self.ours.0 { self.ours.1 + 1 } else { 1 });
+    }
+
+    /// Do we end it?
+    pub(super) const fn is_ours(&self, now: u64) -> bool {
+        now < self.ours.0 && self.ours.1 > 0
+    }
+
+    /// It ended: was it by us? One end for each of our acts.
+    pub(super) fn take_ours(&mut self, now: u64) -> bool {
+        let ours = self.is_ours(now);
+        self.ours.1 = self.ours.1.saturating_sub(u32::from(ours));
+        ours
     }
 
     /// Is it frozen?

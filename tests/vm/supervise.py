@@ -5,7 +5,6 @@ real worker, memory that runs short on the whole host, a clock that is set back,
 TRACE is where every look at the host while memory was short is written, with what was decided then: tests/ladder.rs decides again."""
 
 import json
-import re
 import sys
 import time
 from pathlib import Path
@@ -78,21 +77,17 @@ docker import /tmp/image.tar
 rm -rf "$root" /tmp/image.tar /tmp/list
 """
 
-# Holds so much memory that the share of the RAM that is available falls below what it reads on its standard input, in per cent. Says when less
-# than a tenth was available for the first time.
+# Holds so much memory that the share of the RAM that is available falls below what it reads on its standard input, in per cent.
 HOG = """
 import sys, time
 def share():
     found = dict(line.split(":") for line in open("/proc/meminfo"))
     kib = lambda name: int(found[name].split()[0])
     return 100 * kib("MemAvailable") / kib("MemTotal")
-held, short = [], False
+held = []
 for line in sys.stdin:
     while share() > float(line):
         held.append(bytearray(b"x" * (4 << 20)))
-        if not short and share() < 10:
-            short = True
-            print("short", time.time(), flush=True)
     print(share(), flush=True)
 """
 
@@ -108,7 +103,11 @@ def of(kind, after, **what):
 def until(what, good, seconds=120):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        found = good()
+        try:
+            found = good()
+        except KeyError:
+            # It has only begun.
+            found = None
         if found:
             return found
         time.sleep(1)
@@ -167,9 +166,6 @@ def seconds(text):
 if held and paused:
     took = seconds(paused[-1]) - seconds(held[0]["at"])
     checks.equal(f"from the decision to the pause: {1000 * took:.0f} ms", took < 0.5, True)
-    short = float(re.search(r"short ([\d.]+)", vm.output("cat /root/hog.log"))[1])
-    took = seconds(paused[-1]) - short % 86400
-    checks.equal(f"from less than a tenth of the memory to the pause: {1000 * took:.0f} ms ({held[0]['what']['cause']})", took < 0.5, True)
 before = pid("worker")
 vm.output("echo 4 >/root/more")
 until("the worker is killed whole", lambda: of("stopped", mark, how="by-us"))

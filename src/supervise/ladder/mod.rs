@@ -81,9 +81,9 @@ impl Ladder {
         let (wanted, cause) = self.wanted(sample, waited);
         let now = sample.at_ms;
         let before = self.rung;
-        // Nobody knows: it may.
+        // One that is not there has nothing, unless nothing is known of any.
         let holds = |service: &Service| service.memory >= self.rules.worth_killing;
-        let has_something = sample.services.get(&self.worker).is_none_or(holds);
+        let has_something = sample.services.get(&self.worker).map_or(sample.services.is_empty(), holds);
         let mut decisions = Vec::new();
         if wanted > self.rung {
             if self.rung == Rung::Calm {

@@ -114,6 +114,7 @@ fn what_waits_at_another_limit_is_not_the_workers() {
     // Where the host itself runs short meanwhile, it is everybody's.
     let mut short = with(20, 12_000);
     short.memory = sample(0, 0, 0, 4).memory;
+    short.services.insert("worker".to_owned(), Service { memory: GIB, ..Service::default() });
     assert_eq!(acts(&mut ladder, &short), [Act::Hold, Act::Kill]);
 }
 
@@ -164,6 +165,10 @@ fn a_worker_that_holds_nothing_is_not_killed() {
     for at in 1..60 {
         assert_eq!(acts(&mut ladder, &with(at, 16 << 20)), [], "at {at} s");
     }
+    // Nor is one that is just being started.
+    let mut gone = with(59, 0);
+    gone.services = [("postgres".to_owned(), Service::default())].into();
+    assert_eq!(acts(&mut ladder, &gone), []);
     assert_eq!(acts(&mut ladder, &with(60, 300 << 20)), [Act::Kill]);
 }
 
