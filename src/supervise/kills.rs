@@ -15,8 +15,9 @@ use crate::worker::State;
 const PATIENCE_MS: u64 = 15_000;
 /// How long before we hear the kernel tell of a kill the worker may have noticed it, ms: our turn may just wait for the disk.
 const SLACK_MS: u64 = 2_000;
-/// What the worker tells again is the same crash, though two clocks are rounded, ms.
-const SAME_MS: u64 = 300;
+/// What the worker tells again is the same crash, though its answer may have been long on its way, ms: the queue hands no document out
+/// again so soon.
+const SAME_MS: u64 = 2_000;
 /// So many crashes are remembered.
 const MOST: usize = 64;
 
@@ -176,12 +177,13 @@ mod tests {
         kills.add(10_100, Killed::default(), Vec::new());
         assert_eq!(documents(kills.explained(12_000)), Vec::<Vec<i64>>::new());
         kills.told(12_000, &state(&[(1, 5000), (2, 700)]));
-        kills.told(12_500, &state(&[(1, 5500), (2, 1201)]));
-        assert_eq!(documents(kills.explained(12_600)), [[2]]);
+        // One of its answers was long on its way.
+        kills.told(13_900, &state(&[(1, 5500), (2, 1201)]));
+        assert_eq!(documents(kills.explained(13_900)), [[2]]);
         // The same crash explains no second kill.
-        kills.add(12_700, Killed::default(), Vec::new());
-        kills.told(13_000, &state(&[(2, 1700)]));
-        assert_eq!(documents(kills.explained(13_000)), Vec::<Vec<i64>>::new());
+        kills.add(14_000, Killed::default(), Vec::new());
+        kills.told(14_200, &state(&[(2, 2900)]));
+        assert_eq!(documents(kills.explained(14_200)), Vec::<Vec<i64>>::new());
     }
 
     #[test]

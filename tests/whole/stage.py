@@ -34,7 +34,7 @@ class Stage:
         atexit.register(lambda: self.ask("down", "--data", "--yes"))
 
     def write(self, services, more=""):
-        """The profile: the model's server, and what else there is."""
+        """The profile: these services, and `more` of what belongs to the deployment."""
         self.profile.write_text(f"""
 name = "{self.what}"
 [deployment]
