@@ -1024,3 +1024,75 @@ fn what_holds_data_is_never_put_at_risk() {
     let (document, status) = stage.json(&["status"]);
     assert_eq!((document["services"][0]["state"].as_str(), status), (Some("absent"), 1), "{document}");
 }
+
+/// Runs what it is given in a terminal of its own, where it can be asked.
+fn in_a_terminal(command: &Command) -> std::process::Child {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let line: Vec<String> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
+    let mut script = Command::new("script");
+    script.args(["-qec", &line.join(" "), "/dev/null"]).env("LC_ALL", "C.UTF-8");
+    script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn who_is_asked_keeps_nobody_else_waiting() {
+    use std::io::{Read as _, Write as _};
+    let Some(stage) = Stage::new("asked") else { return };
+    stage.profile(TWO);
+    let mut asked = in_a_terminal(&stage.command(&["deploy"]));
+    let mut seen = Vec::new();
+    let mut screen = asked.stdout.take().unwrap();
+    let mut byte = [0];
+    while !seen.ends_with(b"[y/N]") && screen.read(&mut byte).unwrap() == 1 {
+        seen.push(byte[0]);
+    }
+    assert!(seen.ends_with(b"[y/N]"), "{}", String::from_utf8_lossy(&seen));
+    // Meanwhile somebody else does it.
+    assert_eq!(stage.deploy(&[]).1, 0);
+    let ids = (stage.inspect("db", "{{.Id}}"), stage.inspect("web", "{{.Id}}"));
+    asked.stdin.take().unwrap().write_all(b"y\n").unwrap();
+    let mut rest = String::new();
+    screen.read_to_string(&mut rest).unwrap();
+    assert_eq!(asked.wait().unwrap().code(), Some(2), "{rest}");
+    let words = rest.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("has changed meanwhile, and nothing was done"), "{rest}");
+    assert_eq!((stage.inspect("db", "{{.Id}}"), stage.inspect("web", "{{.Id}}")), ids);
+}
+
+#[test]
+fn what_one_service_lacks_leaves_no_other_down() {
+    let Some(stage) = Stage::new("lacks") else { return };
+    let folder = stage.folder.path().join("shown");
+    fs::create_dir(&folder).unwrap();
+    let shown = format!("memory = \"32MiB\"\nvolumes = [\"{}:/shown:ro\"]", folder.display());
+    let two = TWO.replace("needs = [\"db\"]", "").replacen("memory = \"32MiB\"", &shown, 1);
+    stage.profile(&(two + "[services.other]\nimage = \"IMAGE\"\ncommand = [\"sleep\", \"1000\"]\nmemory = \"16MiB\"\nstop_timeout = \"1s\"\n"));
+    assert_eq!(stage.deploy(&[]).1, 0);
+    let told = stage.folder.path().join("events");
+    let mut supervisor = stage.command(&["supervise", "--listen", "none", "--format", "json"]);
+    let mut supervisor = supervisor.stdout(fs::File::create(&told).unwrap()).spawn().unwrap();
+    // It must have seen them, to know that they were deployed.
+    std::thread::sleep(Duration::from_secs(3));
+    fs::remove_dir(&folder).unwrap();
+    let old = stage.inspect("db", "{{.Id}}");
+    for service in ["web", "db"] {
+        docker(&["rm", "-f", &format!("{}-{service}", stage.name)]);
+    }
+    let event = |kind: &str| {
+        let events = fs::read_to_string(&told).unwrap();
+        events.lines().find(|line| line.contains(&format!("\"kind\":\"{kind}\""))).map(str::to_owned)
+    };
+    let until = Instant::now() + Duration::from_secs(60);
+    while event("pending").is_none() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let (mended, pending) = (event("mended"), event("pending"));
+    let is_up = stage.inspect("db", "{{.State.Running}}") == "true";
+    let new = stage.inspect("db", "{{.Id}}");
+    let id = nix::unistd::Pid::from_raw(supervisor.id().try_into().unwrap());
+    nix::sys::signal::kill(id, nix::sys::signal::SIGTERM).unwrap();
+    supervisor.wait().unwrap();
+    assert!(mended.is_some_and(|event| event.contains("-db") && !event.contains("-web")), "{pending:?}");
+    assert!(is_up && new != old);
+    assert!(pending.is_some_and(|event| event.contains("/shown") && event.contains("web")));
+}

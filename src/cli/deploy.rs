@@ -10,7 +10,7 @@ use super::session::{Session, at_root, shell_word};
 use super::validate::read_model;
 use super::{Answer, Global, Outcome};
 use crate::container::desired::Deployment;
-use crate::container::observed::Owner;
+use crate::container::observed::{Observed, Owner};
 use crate::container::plan::{self, Change, Plan};
 use crate::engine::{self, Client, Deployed, Progress, Wait, deploy, observe};
 use crate::host::{Lock, terminal};
@@ -115,12 +115,62 @@ impl DeployCommand {
     }
 
     pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
+        let mut stage = self.stage(global)?;
+        // Only one of us at a time: what is seen now is what will be met.
+        let mut lock = if self.dry_run { None } else { Some(stage.lock()?) };
+        let (mut observed, plan) = self.see(&stage)?;
+        if self.dry_run || plan.is_empty() || !plan.blocked.is_empty() {
+            return self.told(&stage, &plan, out);
+        }
+        if !out.json && !out.quiet {
+            out.data(&show::human(&stage.wish, &plan, out.style));
+        } else if !out.json && !global.yes {
+            // Whoever is asked must see for what.
+            out.data(&format!("{}\n", show::summary(&stage.wish, &plan, out.style)));
+        }
+        if !global.yes {
+            if out.json || !terminal::can_ask() {
+                bail!(t!("there is nobody to ask; run this again with --yes"));
+            }
+            // Whoever is asked may think for an hour, and the supervisor has work to do meanwhile.
+            drop(lock.take());
+            if !terminal::ask(&t!("Deploy this? [y/N]")) {
+                out.say(&t!("Nothing was changed."));
+                return Ok(Answer::Differs);
+            }
+            stage = self.stage(global)?;
+            lock = Some(stage.lock()?);
+            let now = self.see(&stage)?;
+            if now.1 != plan {
+                bail!(t!(
+                    "what is there has changed meanwhile, and nothing was done; look at the plan again: {command}",
+                    command = stage.session.again("deploy --dry-run")
+                ));
+            }
+            observed = now.0;
+        }
+        terminal::remember_interrupts();
+        let Stage { session, wish, client } = &stage;
+        let outcome =
+            deploy(client, &session.host, wish, &observed, &plan, Wait::Healthy, &mut Watch::new(out))?;
+        drop(lock);
+        if out.json {
+            out.document(&show::json(wish, &plan, Some(&outcome)));
+        } else {
+            report(&stage, &outcome, out);
+        }
+        Ok(if outcome.is_complete() { Answer::Yes } else { Answer::Trouble })
+    }
+
+    fn stage(&self, global: &Global) -> anyhow::Result<Stage> {
         let flag = if self.dry_run { " --dry-run" } else { "" };
         let words: String = self.services.iter().map(|name| format!(" {}", shell_word(name))).collect();
-        let stage = Stage::open(global, &format!("deploy{flag}{words}"), &self.services)?;
-        // Only one of us at a time: what is seen now is what will be met.
-        let _lock = if self.dry_run { None } else { Some(stage.lock()?) };
-        let Stage { session, wish, client } = &stage;
+        Stage::open(global, &format!("deploy{flag}{words}"), &self.services)
+    }
+
+    /// What is there, and what is to be done about it.
+    fn see(&self, stage: &Stage) -> anyhow::Result<(Observed, Plan)> {
+        let Stage { session, wish, client } = stage;
         let mut observed = observe(client, &session.host, wish)?;
         observed.taken = engine::taken(&session.host, wish, &observed);
         let mut plan = plan::build(wish, &observed, self.remove_orphans, !self.services.is_empty());
@@ -132,33 +182,7 @@ impl DeployCommand {
             let names: Vec<&str> = wish.services.iter().map(|service| service.name.as_str()).collect();
             plan.blocked.extend(profile::unfit(&session.settings, &names, read_model));
         }
-        if self.dry_run || plan.is_empty() || !plan.blocked.is_empty() {
-            return self.told(&stage, &plan, out);
-        }
-        if !out.json && !out.quiet {
-            out.data(&show::human(wish, &plan, out.style));
-        } else if !out.json && !global.yes {
-            // Whoever is asked must see for what.
-            out.data(&format!("{}\n", show::summary(wish, &plan, out.style)));
-        }
-        if !global.yes {
-            if out.json || !terminal::can_ask() {
-                bail!(t!("there is nobody to ask; run this again with --yes"));
-            }
-            if !terminal::ask(&t!("Deploy this? [y/N]")) {
-                out.say(&t!("Nothing was changed."));
-                return Ok(Answer::Differs);
-            }
-        }
-        terminal::remember_interrupts();
-        let outcome =
-            deploy(client, &session.host, wish, &observed, &plan, Wait::Healthy, &mut Watch::new(out))?;
-        if out.json {
-            out.document(&show::json(wish, &plan, Some(&outcome)));
-        } else {
-            report(&stage, &outcome, out);
-        }
-        Ok(if outcome.is_complete() { Answer::Yes } else { Answer::Trouble })
+        Ok((observed, plan))
     }
 
     /// Nothing is done: because nothing differs, because it can't be, or because it was only asked for.

@@ -1,6 +1,8 @@
 //! `doctor`: the audit.
 
-use crate::t;
+use std::cell::Cell;
+use std::thread::{self, JoinHandle};
+
 use anyhow::bail;
 use clap::Args;
 
@@ -10,9 +12,12 @@ use super::{Answer, Global, Outcome};
 use crate::apply;
 use crate::check::{Scene, Selection, Severity, audit};
 use crate::engine;
+use crate::facts::engine::Engine;
+use crate::host::{Host, HostError};
 use crate::plan;
 use crate::render::{diagnostic, doctor as show};
 use crate::supervise::Word;
+use crate::t;
 use crate::tunable::Context;
 
 /// Audit this host against its profile and the catalogue of checks
@@ -42,12 +47,16 @@ impl Doctor {
         if let Some(name) = selection.unknown() {
             bail!(t!("there is no check `{name}`; `civicum-tune explain` lists all of them", name = name));
         }
+        let early = self.ask_early(global);
         let session = Session::open(global, false)?;
         let applied = apply::look_back(&session.host);
         let context =
             Context { wish: &session.settings, facts: &session.facts, host: &session.host, remember: None };
         let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
-        let ask_engine = || engine::ask(&session.host);
+        let ask_engine = || {
+            let told = early.take().and_then(|thread| thread.join().ok()).and_then(Result::ok);
+            told.unwrap_or_else(|| engine::ask(&session.host))
+        };
         let ask_containers = || {
             let word = Word::read(&session.host, &session.settings.deployment.name);
             let mode = word.and_then(|word| word.mode).unwrap_or_default();
@@ -80,5 +89,11 @@ impl Doctor {
             out.data(&show::human(&report, &head, out.verbose, out.style));
         }
         Ok(if report.is_sound() { Answer::Yes } else { Answer::Differs })
+    }
+
+    /// The engine takes as long to answer as all the rest takes us: where every check is made it is asked before.
+    fn ask_early(&self, global: &Global) -> Cell<Option<JoinHandle<Result<Engine, HostError>>>> {
+        let is_asked = global.root.is_none() && self.only.is_empty() && self.skip.is_empty();
+        Cell::new(is_asked.then(|| thread::spawn(|| Ok(engine::ask(&Host::live()?)))))
     }
 }

@@ -90,6 +90,8 @@ impl SuperviseCommand {
                 bail!(t!("its thread {name} ended: nothing is done any more without it", name = thread));
             }
             if supervisor.is_outdated() {
+                // What happened is written before it is forgotten.
+                drop(supervisor);
                 return begin_anew();
             }
             let moment = supervisor.snapshot();

@@ -92,7 +92,9 @@ impl Host {
         let fd = self.open_in_root(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY)?;
         let stat = fstat(&fd)?;
         refuse_unless_regular(&stat)?;
-        let mut bytes = Vec::with_capacity(usize::try_from(stat.st_size).unwrap_or(0).min(1 << 20) + 1);
+        // A file of the kernel's says 0, and some are made anew for each read: few and large ones are best.
+        let size = if stat.st_size == 0 { 16 << 10 } else { usize::try_from(stat.st_size).unwrap_or(0) };
+        let mut bytes = Vec::with_capacity(size.min(1 << 20) + 1);
         file_of(fd).take(MAX_FILE + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_FILE {
             let size = u64::try_from(stat.st_size).unwrap_or(0).max(MAX_FILE + 1);

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::news::{News, Teller};
 use super::run::Again;
 use super::switch;
-use crate::container::desired::Deployment;
+use crate::container::desired::{Deployment, Service};
 use crate::container::mode::Mode;
-use crate::container::observed::previous;
+use crate::container::observed::{Observed, previous};
 use crate::container::plan::{self, Kind};
 use crate::engine::{self, Client, EngineError, Progress, Wait, deploy, look_around, observe};
 use crate::host::{Host, since_boot};
@@ -180,7 +180,8 @@ fn mend(
         return Ok(());
     }
     observed.taken = engine::taken(host, wish, &observed);
-    let mut plan = plan::build(wish, &observed, false, false);
+    let (wish, blocked) = possible(wish, &observed);
+    let mut plan = plan::build(&wish, &observed, false, !blocked.is_empty());
     let words = |change: &plan::Change| format!("{:?} {}", change.kind, change.target).to_lowercase();
     // What was never there was not deployed: that is for somebody who does.
     let is_known = |change: &plan::Change| {
@@ -197,19 +198,42 @@ fn mend(
         .filter(|change| !is_own(change) && !matches!(change.kind, Kind::Await | Kind::Start))
         .map(words)
         .collect();
-    left.extend(plan.blocked.iter().cloned());
-    if plan.blocked.is_empty() {
-        plan.changes.retain(is_own);
-        if !plan.changes.is_empty() {
-            let done = deploy(client, host, wish, &observed, &plan, Wait::No, &mut Quiet)?;
-            teller.tell(News::Mended(done.done.iter().map(words).collect()));
-            for (change, why) in &done.failed {
-                teller.tell(News::Failed(change.target.clone(), why.clone()));
-            }
+    left.extend(blocked);
+    plan.changes.retain(is_own);
+    // Two that can't be there together, each possible alone.
+    if !plan.changes.is_empty() && plan.blocked.is_empty() {
+        let done = deploy(client, host, &wish, &observed, &plan, Wait::No, &mut Quiet)?;
+        teller.tell(News::Mended(done.done.iter().map(words).collect()));
+        for (change, why) in &done.failed {
+            let of = wish.services.iter().find(|service| service.container == change.target);
+            let name = of.map_or(&change.target, |service| &service.name);
+            teller.tell(News::Failed(name.clone(), why.clone()));
         }
     }
     teller.tell(News::Pending(left));
     Ok(())
+}
+
+/// The services for which something can be done, and why nothing can be for the others: what one of them lacks is no reason to leave
+/// the rest down.
+fn possible(wish: &Deployment, observed: &Observed) -> (Deployment, BTreeSet<String>) {
+    let alone = |service: &Service| {
+        let alone = wish.clone().only(std::slice::from_ref(&service.name)).ok()?;
+        Some(plan::build(&alone, observed, false, true).blocked)
+    };
+    let whole = plan::build(wish, observed, false, false).blocked;
+    if whole.is_empty() {
+        return (wish.clone(), BTreeSet::new());
+    }
+    let free = wish.services.iter().filter(|service| alone(service).is_some_and(|why| why.is_empty()));
+    let free: Vec<String> = free.map(|service| service.name.clone()).collect();
+    let mut rest = wish.clone();
+    if free.is_empty() {
+        rest.services.clear();
+    } else if let Ok(some) = wish.clone().only(&free) {
+        rest = some;
+    }
+    (rest, whole.into_iter().collect())
 }
 
 struct Quiet;

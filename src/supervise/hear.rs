@@ -233,7 +233,8 @@ impl Supervisor<'_> {
     fn failed(&mut self, name: &str, why: String) {
         self.event(Some(name), What::NotDone { why });
         let now = Self::now();
-        let is_down = |ward: &Ward| ward.container.as_ref().is_none_or(|found| !found.is_there());
+        // One without a container is made anew, which is no start.
+        let is_down = |ward: &Ward| ward.container.as_ref().is_some_and(|found| !found.is_there());
         if let Some(ward) = self.wards.get_mut(name).filter(|ward| is_down(ward)) {
             if let Verdict::StartIn(after_ms) | Verdict::Break(after_ms) =
                 ward.keeper.ended(now, End::NotStarted, false)

@@ -1,5 +1,9 @@
 //! The supervisor's own history: lines of JSON on disk, of bounded size. The engine forgets all but its last 256 events.
 
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
 use super::event::Event;
 use crate::host::{Host, HostError, Result};
 
@@ -11,8 +15,70 @@ const NEWEST: &str = "/var/lib/civicum-tune/events/events.jsonl";
 const FULL: u64 = 1 << 20;
 /// So many files are kept beside the newest.
 const KEPT: u32 = 3;
+/// How soon what could not be written is tried again.
+const AGAIN: Duration = Duration::from_secs(10);
 
-/// Writes it.
+/// A thread that writes it. While memory is short and the disk swaps an fsync may take seconds, and the ladder never waits.
+/// Whoever drops it waits until all is on disk.
+#[derive(Debug)]
+pub struct Pen {
+    events: Option<Sender<Event>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Pen {
+    /// Begins to wait for events.
+    pub fn begin() -> std::io::Result<Self> {
+        let (events, told) = channel();
+        let thread =
+            thread::Builder::new().name("pen".to_owned()).stack_size(256 << 10).spawn(move || {
+                if let Ok(host) = Host::live() {
+                    note(&host, &told);
+                }
+            })?;
+        Ok(Self { events: Some(events), thread: Some(thread) })
+    }
+
+    /// Has an event written soon.
+    pub fn write(&self, event: Event) {
+        // Where nobody listens any more, `is_broken` says so.
+        let _ = self.events.as_ref().map(|events| events.send(event));
+    }
+
+    /// It ended, though nobody asked it to.
+    pub fn is_broken(&self) -> bool {
+        self.thread.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+}
+
+impl Drop for Pen {
+    fn drop(&mut self) {
+        drop(self.events.take());
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn note(host: &Host, told: &Receiver<Event>) {
+    let mut history = History::default();
+    loop {
+        let next = if history.waiting.is_empty() {
+            told.recv().map_err(RecvTimeoutError::from)
+        } else {
+            told.recv_timeout(AGAIN)
+        };
+        let is_over = next == Err(RecvTimeoutError::Disconnected);
+        for event in next.into_iter().chain(told.try_iter()) {
+            history.add(&event);
+        }
+        // A full disk ends nothing: what could not be written waits.
+        let _ = history.flush(host);
+        if is_over {
+            return;
+        }
+    }
+}
+
+/// What waits to be written.
 #[derive(Debug, Default)]
 pub struct History {
     waiting: String,
@@ -21,8 +87,11 @@ pub struct History {
 }
 
 impl History {
-    /// Takes an event in; it is on disk after the next [`Self::flush`].
+    /// Takes an event in; it is on disk after the next [`Self::flush`]. On a disk that stays full no more is kept than a file holds.
     pub fn add(&mut self, event: &Event) {
+        if u64::try_from(self.waiting.len()).is_ok_and(|length| length >= FULL) {
+            return;
+        }
         // It has only texts, numbers and lists: nothing in it can't be written as JSON.
         if let Ok(line) = serde_json::to_string(event) {
             if !std::mem::replace(&mut self.begun, true) {

@@ -11,7 +11,7 @@ use super::ears;
 use super::event::{Event, What};
 use super::eyes::{self, Ask, Look};
 use super::hands::{self, Order};
-use super::history::{self, History};
+use super::history::{self, Pen};
 use super::ladder::{Ladder, Rules};
 use super::news::{News, Teller};
 use super::sample::{Sample, Threshold};
@@ -41,7 +41,7 @@ pub struct Supervisor<'a> {
     pub(super) sharing: Option<Sharing>,
     pub(super) hold: bool,
     pub(super) told_to_hold: Option<(u64, bool)>,
-    pub(super) history: History,
+    pen: Pen,
     pub(super) events: Vec<Event>,
     pub(super) orders: Sender<Order>,
     pub(super) eyes: Sender<Look>,
@@ -116,7 +116,7 @@ impl<'a> Supervisor<'a> {
             sharing,
             hold: false,
             told_to_hold: None,
-            history: History::default(),
+            pen: Pen::begin()?,
             events: Vec::new(),
             orders,
             eyes,
@@ -148,6 +148,9 @@ impl<'a> Supervisor<'a> {
 
     /// The thread that ended, if one did: without it nothing is heard, seen or done any more.
     pub fn broken(&self) -> Option<String> {
+        if self.pen.is_broken() {
+            return Some("pen".to_owned());
+        }
         let ended = self.threads.iter().find(|thread| thread.is_finished())?;
         Some(ended.thread().name().unwrap_or_default().to_owned())
     }
@@ -179,12 +182,15 @@ impl<'a> Supervisor<'a> {
         self.hold();
         self.mend();
         self.point_eyes();
+        self.written()
+    }
+
+    /// What happened, given to the pen.
+    fn written(&mut self) -> Vec<Event> {
         let events = std::mem::take(&mut self.events);
         for event in &events {
-            self.history.add(event);
+            self.pen.write(event.clone());
         }
-        // A full disk must not end the supervisor: what could not be written waits for the next turn.
-        let _ = self.history.flush(self.host);
         events
     }
 
@@ -221,11 +227,7 @@ impl<'a> Supervisor<'a> {
             }
         }
         self.event(None, What::Ended);
-        for event in &self.events {
-            self.history.add(event);
-        }
-        let _ = self.history.flush(self.host);
-        std::mem::take(&mut self.events)
+        self.written()
     }
 
     pub(super) fn now() -> u64 {
