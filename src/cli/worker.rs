@@ -14,6 +14,7 @@ use crate::profile::outside;
 use crate::queue::Keep;
 use crate::render::style::printable;
 use crate::t;
+use crate::units::Bytes;
 use crate::worker::{Extract, Ocr, Worker};
 
 /// Read the documents that wait in the queue, until SIGTERM
@@ -45,9 +46,10 @@ pub(super) struct WorkerCommand {
     /// How text is recognised: auto, pp-ocr or tesseract
     #[arg(long, value_name = "POLICY", default_value = "auto", env = "CIVICUM_TUNE_OCR_POLICY")]
     ocr_policy: String,
-    /// The most memory that reading one document may take
+    /// The most memory that reading one document may take: its process, and each tool that it runs; less where documents are
+    /// read side by side and the container's memory limit has no room for so much [default: 1GiB]
     #[arg(long, value_name = "SIZE", env = "CIVICUM_TUNE_OCR_MEMORY")]
-    ocr_memory: Option<String>,
+    ocr_memory: Option<Bytes>,
     /// A further option of `civicum-tune ocr`, as in --ocr-option --dpi=300; may stand more than once
     #[arg(long = "ocr-option", value_name = "OPTION", allow_hyphen_values = true)]
     ocr_options: Vec<String>,
@@ -146,12 +148,11 @@ impl WorkerCommand {
             .or_else(|| terminal::environment("HOSTNAME"))
             .unwrap_or_else(|| "worker".to_owned());
         let mut options = vec!["--policy".to_owned(), self.ocr_policy.clone()];
-        if let Some(memory) = &self.ocr_memory {
-            options.extend(["--memory".to_owned(), memory.clone()]);
-        }
         options.extend(self.ocr_options.iter().cloned());
         // Told now, and not by each document; the variables of `ocr` are the child's too.
-        let whole = ["civicum-tune", "ocr"].map(str::to_owned).into_iter().chain(options.iter().cloned());
+        let memory = self.ocr_memory.map(|memory| format!("--memory={}", memory.0));
+        let whole = ["civicum-tune", "ocr"].map(str::to_owned).into_iter();
+        let whole = whole.chain(options.iter().cloned()).chain(memory);
         super::understood(whole.chain(["--".to_owned(), "document".to_owned()]))?;
         let database = self.place.database()?;
         if self.migrate {
@@ -163,6 +164,7 @@ impl WorkerCommand {
             name: name.chars().take(100).collect(),
             ocr: Ocr {
                 jobs: usize::from(self.ocr_jobs),
+                memory: self.ocr_memory.map(|memory| memory.0),
                 most: usize::from(self.ocr_jobs_most),
                 options,
                 deadline: within(self.ocr_deadline),

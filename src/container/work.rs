@@ -59,7 +59,8 @@ fn most(written: &Service) -> Option<u64> {
 }
 
 /// The most that reading one document may take. Where the profile does not say: the process and the tool that it runs at a time
-/// fit the container's limit together, however many documents are read side by side, so that no document ends the worker.
+/// fit the container's limit together, so that no document ends the worker. Where it reads more of them side by side than `jobs`, because
+/// its limit has grown, the worker gives each its part.
 pub fn reading_memory(written: &Service) -> Option<Bytes> {
     let jobs = written.reading.jobs.unwrap_or(1).max(1);
     let share = |limit: Bytes| Bytes(limit.0 / (2 * jobs)).clamp(Bytes::mib(256), Bytes::mib(1024));

@@ -16,8 +16,9 @@ use crate::t;
 /// How long a claim holds without a heartbeat. Four heartbeats fit in.
 const LEASE: Duration = Duration::from_secs(60);
 
-/// A worker's sessions with the queue. Claims commit asynchronously on one of their own: a claim that a crash loses is a waiting
-/// job again. What finishes, fails or gives back commits on the other, and is on the disk when it is told.
+/// A worker's sessions with the queue. Claims and heartbeats commit asynchronously on one of their own: a claim that a crash loses is
+/// a waiting job again, and no heartbeat waits behind what takes long. What finishes, fails or gives back commits on the other, and is on
+/// the disk when it is told.
 pub struct Queue {
     claims: Client,
     pub(super) work: Client,
@@ -146,7 +147,7 @@ impl Queue {
         claims.batch_execute("set synchronous_commit = off").await.map_err(failed)?;
         let claim = RefCell::default();
         let finish = work.prepare(include_str!("sql/finish.sql")).await.map_err(failed)?;
-        let beat = work.prepare(include_str!("sql/beat.sql")).await.map_err(failed)?;
+        let beat = claims.prepare(include_str!("sql/beat.sql")).await.map_err(failed)?;
         let reap = work.prepare(include_str!("sql/reap.sql")).await.map_err(failed)?;
         Ok(Self { claims, work, claim, finish, beat, reap, worker })
     }
@@ -191,7 +192,7 @@ impl Queue {
         let fences: Vec<i32> = held.iter().map(|held| held.fence).collect();
         let done: Vec<i32> = held.iter().map(|held| held.done).collect();
         let total: Vec<i32> = held.iter().map(|held| held.total).collect();
-        let rows = self.work.query(&self.beat, &[&jobs, &fences, &done, &total, &ms(LEASE)]).await;
+        let rows = self.claims.query(&self.beat, &[&jobs, &fences, &done, &total, &ms(LEASE)]).await;
         let rows = rows.map_err(|error| QueueError::of(t!("the leases can't be renewed"), &error))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }

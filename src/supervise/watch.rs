@@ -15,8 +15,10 @@ use crate::container::role::Role;
 use crate::host::{For, Ready, wait_for};
 use crate::t;
 
-/// How often the host is looked at when all is calm, and when not.
-const EVERY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_millis(200));
+/// How often the host is looked at: while half of its RAM is available; while less is, which a program may take before the kernel
+/// stalls anybody; and when there is something to fear.
+const EVERY: [Duration; 3] = [Duration::from_secs(2), Duration::from_millis(400), TENSE];
+const TENSE: Duration = Duration::from_millis(200);
 
 impl Supervisor<'_> {
     /// Asks the kernel to tell. Gives what it does not.
@@ -63,11 +65,12 @@ impl Supervisor<'_> {
     }
 
     pub(super) fn wait(&mut self, longest: Duration) -> Vec<Threshold> {
-        let mut every = if self.is_tense() { EVERY.1 } else { EVERY.0 };
+        let half = self.last.memory.available_permille() >= 500;
+        let mut every = EVERY[if self.is_tense() { 2 } else { usize::from(!half) }];
         let now = Self::now();
         for due in self.wards.values().filter_map(|ward| ward.keeper.due()) {
             // One that is overdue waits for a look at it.
-            let left = if due > now { Duration::from_millis(due - now) } else { EVERY.1 };
+            let left = if due > now { Duration::from_millis(due - now) } else { TENSE };
             every = every.min(left);
         }
         let mut all = vec![For::Reading(self.waker.as_fd())];

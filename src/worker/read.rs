@@ -55,6 +55,7 @@ pub(super) async fn document(shared: &Shared, claim: &Claim, sha256: &str, extra
     };
     let mut args = ["ocr", "--format", "json", "--progress"].map(str::to_owned).to_vec();
     args.extend(shared.worker.ocr.options.iter().cloned());
+    args.extend(shared.reading_memory());
     args.extend(["--".to_owned(), store.path(sha256)]);
     let started = growing.file.try_clone().and_then(|output| start_own(&args, output, &SECRETS));
     let mut child = match started {
