@@ -182,6 +182,11 @@ fn the_whole_life_of_a_deployment() {
         stage.inspect("db", "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.PidsLimit}} {{.HostConfig.NanoCpus}} {{.Config.User}}"),
         "true [ALL] [no-new-privileges] 67108864 67108864 32 500000000 65534:65534"
     );
+    if !Path::new("/etc/docker/daemon.json").exists() {
+        // Nobody said that logs have an end: these have one.
+        let log = stage.inspect("db", "{{.HostConfig.LogConfig.Type}} {{.HostConfig.LogConfig.Config}}");
+        assert_eq!(log, "json-file map[max-file:5 max-size:10m]");
+    }
     let secret = format!("/var/lib/civicum-tune/secrets/{}/db-password", stage.name);
     let secret = fs::read_to_string(secret).unwrap();
     assert_eq!(secret.len(), 64);

@@ -1,8 +1,11 @@
 //! The same deployment as a Compose file.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::desired::{Deployment, Limits, Network, Service};
+use super::log;
 use super::plan::cpus;
 use super::weight::Scale;
 use crate::profile::container::Protocol;
@@ -146,6 +149,7 @@ fn service(deployment: &Deployment, service: &Service) -> Value {
     }
     put("stop_signal", json!(fixed.stop_signal));
     put("stop_grace_period", json!(format!("{}s", fixed.stop_timeout)));
+    put("logging", json!({ "driver": log::DRIVER, "options": BTreeMap::from(log::OPTIONS) }));
     put("shm_size", json!(fixed.shm_size));
     put("read_only", json!(!fixed.writable));
     put("cap_drop", json!(["ALL"]));

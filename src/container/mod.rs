@@ -32,3 +32,11 @@ pub mod label {
     /// The description itself, as JSON, so that a difference can be shown and not only told.
     pub const DESCRIPTION: &str = "civicum-tune.description";
 }
+
+/// A log that has an end, for an engine that gives it none: 50 MB for each container.
+pub mod log {
+    /// What keeps it.
+    pub const DRIVER: &str = "json-file";
+    /// How much.
+    pub const OPTIONS: [(&str, &str); 2] = [("max-size", "10m"), ("max-file", "5")];
+}

@@ -4,15 +4,15 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, ContainerUpdateBody, EndpointSettings, HealthConfig, HostConfig, Mount, MountType,
-    NetworkCreateRequest, NetworkingConfig, PortBinding, ResourcesUlimits, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerUpdateBody, EndpointSettings, HealthConfig, HostConfig,
+    HostConfigLogConfig, Mount, MountType, NetworkCreateRequest, NetworkingConfig, PortBinding,
+    ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 
 use super::secrets::secrets_of;
 use crate::container::desired::{Limits, Network, Service};
 use crate::container::weight::Scale;
-use crate::container::{fingerprint, label};
+use crate::container::{fingerprint, label, log};
 use crate::profile::container::Protocol;
 
 const SECOND: i64 = 1_000_000_000;
@@ -112,6 +112,12 @@ pub(super) fn container(
         }),
         ..ContainerCreateBody::default()
     }
+}
+
+/// A log that has an end, for an engine that gives it none: what a program writes must not fill the disk.
+pub(super) fn log_with_an_end() -> HostConfigLogConfig {
+    let options = log::OPTIONS.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    HostConfigLogConfig { typ: Some(log::DRIVER.to_owned()), config: Some(HashMap::from(options)) }
 }
 
 /// How a service is called on a network: by its name in the profile.

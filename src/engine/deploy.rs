@@ -12,7 +12,7 @@ use bollard::query_parameters::{
 };
 
 use super::client::Client;
-use super::create::{container, endpoint, stays_down, update};
+use super::create::{container, endpoint, log_with_an_end, stays_down, update};
 use super::database::dump;
 use super::down::{remove, stop};
 use super::error::EngineError;
@@ -23,6 +23,7 @@ use crate::container::desired::{Deployment, Service};
 use crate::container::fingerprint;
 use crate::container::observed::{Container, Observed, previous};
 use crate::container::plan::{Change, Kind, Plan};
+use crate::facts::dockerd::Dockerd;
 use crate::host::{Content, Host, Image, terminal};
 use crate::profile::mount;
 use crate::t;
@@ -235,7 +236,12 @@ impl<'a> Executor<'a> {
         let image_id = self.observed.images.get(image).map_or(image, |image| image.id.as_str());
         let print = fingerprint::of_container(&service.fixed, image_id, &secrets(self.host, self.wish)?);
         self.hand_out(service, &print)?;
-        let body = container(&self.wish.name, service, image, &print, self.client.scale);
+        let mut body = container(&self.wish.name, service, image, &print, self.client.scale);
+        if let Some(config) =
+            body.host_config.as_mut().filter(|_| Dockerd::read(self.host).logs_have_no_end())
+        {
+            config.log_config = Some(log_with_an_end());
+        }
         let options = CreateContainerOptionsBuilder::default().name(name).build();
         let made = self.client.docker.create_container(Some(options), body);
         self.client.run(t!("{name} can't be made", name = name), made)?;

@@ -149,6 +149,12 @@ impl Dockerd {
         }
     }
 
+    /// Nobody has said where the logs of containers go or end: each grows until the disk is full.
+    pub fn logs_have_no_end(&self) -> bool {
+        self.text_of("log-driver").is_none_or(|driver| driver == "json-file")
+            && self.option("log-opts", "max-size").is_none()
+    }
+
     /// An option of a list as `log-opts`: `{"max-size": "10m"}` in the file, `--log-opt max-size=10m` as a flag.
     pub fn option(&self, key: &str, name: &str) -> Option<String> {
         let of = |text: &str| text.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
