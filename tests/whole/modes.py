@@ -38,13 +38,7 @@ def deploy(what):
 memory = "512MiB"
 pids = 128
 cpu_weight = 300
-[services.llm]
-role = "llama-server"
-memory = "1500MiB"
-pids = 128
-command = ["llama-server", "--host", "0.0.0.0", "--port", "8080", "--model", "/models/model.gguf", "--ctx-size", "2048",
-  "--parallel", "1", "--threads", "{max(1, cores - 1)}", "--chat-template", "gemma"]
-volumes = ["{stage.model}:/models/model.gguf:ro"]
+{stage.small_model(2048, max(1, cores - 1))}
 {what["llm"]}
 [services.worker]
 pids = 256

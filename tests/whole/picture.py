@@ -17,13 +17,7 @@ stage.write(f"""
 [services.postgres]
 memory = "1000MiB"
 pids = 128
-[services.llm]
-role = "llama-server"
-memory = "1500MiB"
-pids = 128
-command = ["llama-server", "--host", "0.0.0.0", "--port", "8080", "--model", "/models/model.gguf", "--ctx-size", "4096",
-  "--parallel", "1", "--threads", "1", "--chat-template", "gemma"]
-volumes = ["{stage.model}:/models/model.gguf:ro"]
+{stage.small_model(4096, 1)}
 [services.worker]
 memory = "1750MiB"
 pids = 128

@@ -45,6 +45,17 @@ deadline = "3min"
 reserve = "512MiB"
 {services}""")
 
+    def small_model(self, context, threads):
+        """Its service. It has no chat template of its own, so its server's command is written out."""
+        command = ["llama-server", "--host", "0.0.0.0", "--port", "8080", "--model", "/models/model.gguf", "--ctx-size", str(context),
+                   "--parallel", "1", "--threads", str(threads), "--chat-template", "gemma"]
+        return f"""[services.llm]
+role = "llama-server"
+memory = "1500MiB"
+pids = 128
+command = {json.dumps(command)}
+volumes = ["{self.model}:/models/model.gguf:ro"]"""
+
     def check(self, what, good, told=""):
         self.passed, self.failed = self.passed + bool(good), self.failed + (not good)
         print(f"{'ok  ' if good else 'FAIL'}  {what}{'' if good else f': {told}'}", flush=True)

@@ -30,13 +30,7 @@ stage.write(f"""
 [services.postgres]
 memory = "512MiB"
 pids = 128
-[services.llm]
-role = "llama-server"
-memory = "1500MiB"
-pids = 128
-command = ["llama-server", "--host", "0.0.0.0", "--port", "8080", "--model", "/models/model.gguf", "--ctx-size", "1024",
-  "--parallel", "1", "--threads", "1", "--chat-template", "gemma"]
-volumes = ["{stage.model}:/models/model.gguf:ro"]
+{stage.small_model(1024, 1)}
 [services.worker]
 memory = "72MiB"
 memory_swap = "72MiB"

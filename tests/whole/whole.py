@@ -34,20 +34,13 @@ schemas.mkdir()
 (schemas / "breve.json").write_text(json.dumps({
     "type": "object", "required": ["materia", "rut"], "additionalProperties": False,
     "properties": {"materia": {"type": "string", "maxLength": 40}, "rut": {"type": ["string", "null"], "maxLength": 12}}}))
-# The small model has no chat template of its own, so its server's command is written out.
 stage.write(f"""
 [services.postgres]
 memory = "512MiB"
 pids = 128
 [services.postgres.settings]
 work_mem = "8MB"
-[services.llm]
-role = "llama-server"
-memory = "1500MiB"
-pids = 128
-command = ["llama-server", "--host", "0.0.0.0", "--port", "8080", "--model", "/models/model.gguf", "--ctx-size", "4096",
-  "--parallel", "1", "--threads", "2", "--chat-template", "gemma"]
-volumes = ["{stage.model}:/models/model.gguf:ro"]
+{stage.small_model(4096, 2)}
 [services.worker]
 memory = "1100MiB"
 pids = 128
