@@ -65,10 +65,10 @@ rows = {
     # Emulated, one takes a quarter of an hour.
     "`lynis audit system --quick --quiet`": measure(vm, 1, "lynis audit system --quick --quiet"),
 }
+summary = vm.run("civicum-tune doctor --quiet")[1].strip().splitlines()[-1]
 vm.output("systemctl stop docker.socket docker", timeout=600)
 rows["`civicum-tune doctor`, with no engine to ask"] = measure(vm, 20, "civicum-tune doctor")
 versions = vm.output("dpkg-query -W -f '${Package} ${Version}, ' lynis tuned docker.io; uname -r").strip()
-summary = vm.run("civicum-tune doctor --quiet")[1].strip().splitlines()[-1]
 nothing, doctor = rows["`true`, a program that does nothing"][0], rows[DOCTOR][0]
 print("In one run, in a virtual machine of 2 CPUs and 2 GiB that QEMU emulates: its figures compare with one another, and with "
       f"nothing else.\n{versions}. Medians of whole processes in ms.\n")
