@@ -1,6 +1,6 @@
 //! A small HTTP/1.1 server for the host's own networks: the worker's health, and the documents' API behind the proxy.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
@@ -111,8 +111,40 @@ where
     F: Fn(Request<Incoming>) -> A + 'static,
     A: Future<Output = Answer> + 'static,
 {
+    serve_until(listener, answer, std::future::pending(), Duration::ZERO).await;
+}
+
+/// Serves until `stop`: then nobody new comes in, and whoever is being served has `grace` to the end of his answer.
+pub(crate) async fn serve_until<F, A>(
+    listener: TcpListener,
+    answer: F,
+    stop: impl Future<Output = ()>,
+    grace: Duration,
+) where
+    F: Fn(Request<Incoming>) -> A + 'static,
+    A: Future<Output = Answer> + 'static,
+{
     let answer = Rc::new(answer);
     let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let (ending, told) = watch::channel(false);
+    tokio::select! {
+        () = accept(listener, answer, Arc::clone(&room), told) => {}
+        () = stop => {}
+    }
+    ending.send_replace(true);
+    // All places are free when the last one has gone.
+    let _ = timeout(grace, room.acquire_many(u32::try_from(CONNECTIONS).unwrap_or(u32::MAX))).await;
+}
+
+async fn accept<F, A>(
+    listener: TcpListener,
+    answer: Rc<F>,
+    room: Arc<Semaphore>,
+    ending: watch::Receiver<bool>,
+) where
+    F: Fn(Request<Incoming>) -> A + 'static,
+    A: Future<Output = Answer> + 'static,
+{
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
@@ -121,20 +153,28 @@ where
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let answer = Rc::clone(&answer);
+        let (answer, mut ending) = (Rc::clone(&answer), ending.clone());
         spawn_local(async move {
             let service = service_fn(move |request| {
                 let answer = answer(request);
-                async move { Ok::<_, std::convert::Infallible>(answer.await) }
+                Box::pin(async move { Ok::<_, std::convert::Infallible>(answer.await) })
             });
-            let connection = http1::Builder::new()
+            let mut connection = http1::Builder::new()
                 .timer(Timer)
                 .header_read_timeout(HEAD)
                 .keep_alive(true)
                 .max_buf_size(32 << 10)
                 .serve_connection(Tcp(stream), service);
-            if let Ok(Ok(parts)) = timeout(LONGEST, connection.without_shutdown()).await {
-                linger(parts.io.0).await;
+            let served = async {
+                tokio::select! {
+                    ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => return ended,
+                    _ = ending.wait_for(|ending| *ending) => {}
+                }
+                Pin::new(&mut connection).graceful_shutdown();
+                poll_fn(|cx| connection.poll_without_shutdown(cx)).await
+            };
+            if let Ok(Ok(())) = timeout(LONGEST, served).await {
+                linger(connection.into_parts().io.0).await;
             }
             drop(place);
         });

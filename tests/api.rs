@@ -299,6 +299,37 @@ fn a_slow_list_holds_up_nobody() {
 }
 
 #[test]
+fn who_is_served_at_the_end_has_his_answer() {
+    api_test("drain", async |place, served| {
+        let mut stream = TcpStream::connect(&served.address).unwrap();
+        let mut idle = TcpStream::connect(&served.address).unwrap();
+        let head = format!(
+            "POST /v1/documents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n\r\n",
+            PDF.len()
+        );
+        let (first, second) = PDF.split_at(20);
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(first)).unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(served.child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(TcpStream::connect(&served.address).is_err(), "it takes somebody new");
+        let mut text = String::new();
+        assert_eq!(idle.read_to_string(&mut text).unwrap(), 0);
+        stream.write_all(second).unwrap();
+        stream.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 202"), "{text}");
+        assert_eq!(place.one("select count(*) from civicum.job").await, 1);
+        drop((stream, idle));
+        let begun = std::time::Instant::now();
+        while std::fs::read_to_string(format!("/proc/{}/stat", served.child.id())).unwrap().contains(") S ") {
+            assert!(begun.elapsed() < Duration::from_secs(3), "it does not end");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+}
+
+#[test]
 fn nobody_is_served_without_a_token_but_on_loopback() {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_civicum-tune"))

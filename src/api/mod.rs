@@ -7,6 +7,7 @@ mod sessions;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
@@ -22,6 +23,9 @@ use sessions::Sessions;
 
 /// What is described of it, in the words of OpenAPI 3.1.
 const DESCRIPTION: &str = include_str!("openapi.json");
+
+/// How long requests in work may take after SIGTERM: less than the ten seconds that an engine waits before it kills.
+const GRACE: Duration = Duration::from_secs(8);
 
 /// The API, and what it works with.
 pub struct Api {
@@ -47,7 +51,7 @@ struct Shared {
 }
 
 impl Api {
-    /// Serves until SIGTERM or SIGINT.
+    /// Serves until SIGTERM or SIGINT; whoever is being served then has a few seconds to the end of his answer.
     pub fn run(self) -> anyhow::Result<()> {
         if self.token.is_none() && !self.listen.ip().is_loopback() {
             bail!(t!(
@@ -67,12 +71,14 @@ impl Api {
                 sessions: Sessions::new(self.database.clone()),
                 api: self,
             });
-            let serving = http::serve(listener, move |request| routes::answer(Rc::clone(&shared), request));
-            tokio::select! {
-                () = serving => {}
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            }
+            let stop = async {
+                tokio::select! {
+                    _ = term.recv() => {}
+                    _ = int.recv() => {}
+                }
+            };
+            let answer = move |request| routes::answer(Rc::clone(&shared), request);
+            http::serve_until(listener, answer, stop, GRACE).await;
             Ok(())
         })
     }
