@@ -214,7 +214,8 @@ fn walk(folder: &std::path::Path) -> usize {
 
 /// As if a worker had read it.
 async fn done(place: &Place, id: i64) {
-    let sql = "with gone as (delete from civicum.job where document_id = $1 returning *) insert into civicum.job_archive \
+    let sql = "with gone as (delete from civicum.job where document_id = $1 returning *), \
+               ended as (update civicum.document set ended = 'done', ended_at = now() where id = $1) insert into civicum.job_archive \
                (id, queue, state, document_id, priority, attempt, max_attempts, crashes, max_crashes, created_at) \
                select id, queue, 'done', document_id, priority, 1, 5, 0, 2, created_at from gone";
     assert_eq!(place.session().await.client.execute(sql, &[&id]).await.unwrap(), 1);

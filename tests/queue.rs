@@ -10,8 +10,8 @@ mod database;
 use database::Place;
 
 use civicum_tune::queue::{
-    Became, Claim, Enqueued, Held, Made, NEWEST, NewDocument, Queue, Queued, Session, Stored, listen,
-    migrate, register,
+    Became, Claim, Enqueued, Held, Made, NEWEST, NewDocument, Queue, Queued, Reviewed, Session, Stored,
+    Verdict, listen, migrate, register,
 };
 
 impl Place {
@@ -366,4 +366,223 @@ queue_test!(a_retry_is_nobodys_old_claim, place, {
         "done",
         "it is done when its jobs have left the archive, too"
     );
+});
+
+queue_test!(what_leaves_the_archive_changes_no_document, place, {
+    let session = place.session().await;
+    let (queue, _heard) = place.worker("a").await;
+    let queued = Queued(&session.client);
+    let new = NewDocument { file: &file(1), name: "a", schema: Some("carta"), key: None, priority: 0 };
+    // Read, and not extracted from; killed twice; cancelled while it waited; read and cancelled.
+    let failed = queued.enqueue(&new).await.unwrap().id;
+    assert!(queue.finish(&claim(&queue).await, &made(Some("extract"))).await.unwrap());
+    let second = queue.claim("extract", 1, LONG).await.unwrap().remove(0);
+    assert_eq!(queue.give_back(&second, "no", false, false).await.unwrap(), Became::Dead);
+    let poison = enqueue(&session, None, 0).await.id;
+    for _ in 0..2 {
+        queue.give_back(&claim(&queue).await, "killed", true, true).await.unwrap();
+        session.client.batch_execute("update civicum.job set run_at = now()").await.unwrap();
+    }
+    let waiting = enqueue(&session, None, 0).await.id;
+    assert_eq!(queued.cancel(waiting).await.unwrap(), (1, 0));
+    let running = queued.enqueue(&new).await.unwrap().id;
+    let one = claim(&queue).await;
+    assert_eq!(queued.cancel(running).await.unwrap(), (0, 1));
+    assert!(queue.finish(&one, &made(Some("extract"))).await.unwrap());
+    let all = [failed, poison, waiting, running];
+    let states = async || {
+        let mut states = Vec::new();
+        for id in all {
+            let one = queued.documents(Some(id), None, 1).await.unwrap().remove(0);
+            assert_eq!(
+                queued.documents(None, Some(&one.state), 9).await.unwrap().len(),
+                if id > poison { 2 } else { 1 }
+            );
+            states.push((one.state, one.finished_at));
+        }
+        states
+    };
+    let before = states().await;
+    assert_eq!(
+        before.iter().map(|(state, _)| state.as_str()).collect::<Vec<_>>(),
+        ["failed", "quarantined", "cancelled", "cancelled"]
+    );
+    // The months go, as they do when they are over.
+    session.client.batch_execute("update civicum.job_archive set finished_at = '2001-02-03'; update civicum.document set ended_at = '2001-02-03'").await.unwrap();
+    queue.keep_archive(365).await.unwrap();
+    assert_eq!(place.one("select count(*) from civicum.job_archive").await, 0);
+    assert_eq!(
+        states().await.iter().map(|(state, _)| state).collect::<Vec<_>>(),
+        before.iter().map(|(state, _)| state).collect::<Vec<_>>()
+    );
+    assert!(states().await.iter().all(|(_, at)| at.as_deref() == Some("2001-02-03T00:00:00Z")));
+    assert_eq!(
+        queued.review(failed, Verdict::Accepted, "Ana", None).await.unwrap(),
+        Reviewed::Not("failed".into()),
+        "nothing was extracted"
+    );
+    // Each goes on where it ended.
+    assert_eq!(queued.retry(None).await.unwrap(), 2);
+    assert_eq!(queued.retry(Some(waiting)).await.unwrap(), 1);
+    assert_eq!(state(&session, failed).await, "read");
+    assert_eq!(state(&session, poison).await, "queued");
+    assert_eq!(state(&session, waiting).await, "queued");
+    assert_eq!(queued.retry(None).await.unwrap(), 0);
+    let again = queue.claim("extract", 1, LONG).await.unwrap().remove(0);
+    assert!(queue.finish(&again, &made(None)).await.unwrap());
+    assert_eq!(state(&session, failed).await, "done");
+    assert_eq!(queued.review(failed, Verdict::Accepted, "Ana", None).await.unwrap(), Reviewed::Taken);
+    assert_eq!(state(&session, failed).await, "accepted");
+    assert_eq!(queued.retry(Some(failed)).await.unwrap(), 0, "what is done is not read again");
+    let stats = queued.review_stats().await.unwrap();
+    assert_eq!((stats.accepted, stats.waiting, stats.failed), (1, 0, 0), "{stats:?}");
+});
+
+queue_test!(documents_of_before_have_their_ends_from_the_archive, place, {
+    let session = place.session().await;
+    let (queue, _heard) = place.worker("a").await;
+    let queued = Queued(&session.client);
+    let (done, dead, gone, open) = (
+        enqueue(&session, None, 3).await.id,
+        enqueue(&session, None, 2).await.id,
+        enqueue(&session, None, 1).await.id,
+        enqueue(&session, None, 0).await.id,
+    );
+    queue.finish(&claim(&queue).await, &made(None)).await.unwrap();
+    queue.give_back(&claim(&queue).await, "no", false, false).await.unwrap();
+    queue.finish(&claim(&queue).await, &made(None)).await.unwrap();
+    let ends = "select ended || ended_at from civicum.document where ended is not null order by id";
+    let before: Vec<String> =
+        session.client.query(ends, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    // As a program of the time before leaves them.
+    let old = "update civicum.document set ended = null, ended_at = null; delete from civicum.job_archive where document_id = $1";
+    session.client.batch_execute(&old.replace("$1", &gone.to_string())).await.unwrap();
+    queue.keep_archive(365).await.unwrap();
+    let after: Vec<String> =
+        session.client.query(ends, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(before, after);
+    for (id, wanted) in [(done, "done"), (dead, "failed"), (gone, "done"), (open, "queued")] {
+        assert_eq!(state(&session, id).await, wanted);
+    }
+    assert_eq!(queued.retry(Some(dead)).await.unwrap(), 1);
+});
+
+queue_test!(tables_of_version_2_are_brought_up_to_date, place, {
+    let mut session = place.session().await;
+    let old =
+        [include_str!("../src/queue/sql/0001_queue.sql"), include_str!("../src/queue/sql/0002_review.sql")];
+    session.client.batch_execute("drop schema civicum cascade; create schema civicum; create table civicum.migration (version integer primary key, made_at timestamptz not null default now())").await.unwrap();
+    session.client.batch_execute(&old.concat()).await.unwrap();
+    let rows = "insert into civicum.migration (version) values (1), (2); \
+        insert into civicum.document (sha256, bytes, name, schema) select repeat('a', 64), 1, n::text, case when n = 3 then 'carta' end from generate_series(1, 4) n; \
+        insert into civicum.job_archive (id, queue, state, document_id, priority, attempt, max_attempts, crashes, max_crashes, created_at) \
+          values (1, 'ocr', 'quarantined', 1, 0, 1, 5, 0, 2, now()), (2, 'ocr', 'done', 2, 0, 1, 5, 0, 2, now()); \
+        insert into civicum.result (document_id, stage, sha256, bytes, findings) select n, 'ocr', repeat('b', 64), 1, 0 from generate_series(2, 3) n; \
+        insert into civicum.job (queue, document_id) values ('ocr', 4); \
+        insert into civicum.review (document_id, verdict, reviewer) values (2, 'accepted', 'Ana')";
+    session.client.batch_execute(rows).await.unwrap();
+    assert_eq!(migrate(&mut session.client).await.unwrap(), 2);
+    // The third was read, and what its schema asks is not there; its jobs have left the archive.
+    for (id, wanted) in [(1, "quarantined"), (2, "accepted"), (3, "failed"), (4, "queued")] {
+        assert_eq!(state(&session, id).await, wanted, "{id}");
+    }
+});
+
+queue_test!(a_cancel_that_meets_a_change_of_stage_holds, place, {
+    let session = place.session().await;
+    let (queue, _heard) = place.worker("a").await;
+    let new = NewDocument { file: &file(1), name: "a", schema: Some("carta"), key: None, priority: 0 };
+    let document = Queued(&session.client).enqueue(&new).await.unwrap().id;
+    let one = claim(&queue).await;
+    // The first stage ends, and its end waits: the cancelling begins meanwhile, and waits for it.
+    let (finishing, canceller) = (place.session().await, place.session().await);
+    let finish = include_str!("../src/queue/sql/finish.sql");
+    finishing.client.batch_execute("begin").await.unwrap();
+    let (sum, next) = (file(2).sha256, Some("extract"));
+    finishing.client.query(finish, &[&one.job, &one.fence, &sum, &9i64, &0i32, &next]).await.unwrap();
+    let ends = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        finishing.client.batch_execute("commit").await.unwrap();
+    };
+    let queued = Queued(&canceller.client);
+    let (cancelled, ()) = tokio::join!(queued.cancel(document), ends);
+    assert_eq!(cancelled.unwrap(), (1, 0));
+    assert_eq!(state(&session, document).await, "cancelled");
+    assert_eq!(queued.cancel(document).await.unwrap(), (0, 0));
+});
+
+/// As if the worker's lock had been gone for a while.
+async fn lost_for(session: &Session, seconds: i32) {
+    let sql = format!(
+        "update civicum.worker set lost_at = now() - {seconds} * interval '1 s' where lost_at is not null"
+    );
+    session.client.batch_execute(&sql).await.unwrap();
+}
+
+queue_test!(what_the_host_or_the_network_did_is_no_crash, place, {
+    let session = place.session().await;
+    let wait = place
+        .one("select greatest(0, 10 - extract(epoch from now() - pg_postmaster_start_time()))::bigint + 1")
+        .await;
+    tokio::time::sleep(Duration::from_secs(wait.unsigned_abs())).await;
+    let (queue, _heard) = place.worker("a").await;
+    let mut number = 0;
+    // A worker's job, as it is when the worker has gone, with some SQL on top; how often it is said to have killed.
+    let mut after = async |sql: &str| {
+        number += 1;
+        let id = register(&place.database(), "lost").await.unwrap();
+        let heard = listen(&place.database(), id).await.unwrap();
+        let lost = Queue::open(&place.database(), id).await.unwrap();
+        enqueue(&session, None, 0).await;
+        let one = claim(&lost).await;
+        drop(heard);
+        session.client.batch_execute(sql).await.unwrap();
+        let since = Instant::now();
+        loop {
+            let back = queue.reap().await.unwrap();
+            lost_for(&session, 2).await;
+            if !back.is_empty() {
+                assert_eq!(back, [(one.job, Became::Pending)]);
+                break;
+            }
+            assert!(since.elapsed() < Duration::from_secs(20), "it never came back");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let crashes =
+            place.one(&format!("select crashes::bigint from civicum.job where id = {}", one.job)).await;
+        (id, crashes)
+    };
+    let clear = async || session.client.batch_execute("delete from civicum.job").await.unwrap();
+    let (_, killed) = after("").await;
+    assert_eq!(killed, 1, "a kill");
+    clear().await;
+    // It comes back after a longer while than its lease.
+    let (_, killed) = after("update civicum.job set lease_until = now() - interval '1 s'").await;
+    assert_eq!(killed, 1, "a kill that nobody saw for a minute");
+    clear().await;
+    let (_, rebooted) =
+        after("update civicum.worker set held_at = pg_postmaster_start_time() - interval '1 s'").await;
+    assert_eq!(rebooted, 0, "the server was started after the worker");
+    clear().await;
+    let long_off = "update civicum.worker set held_at = pg_postmaster_start_time() - interval '1 day';                     update civicum.job set lease_until = now() - interval '1 day', deadline = now() - interval '1 day'";
+    assert_eq!(after(long_off).await.1, 0, "the host was off for a day");
+    clear().await;
+    // The network was away: its worker comes back, and was never dead.
+    let (id, cut) = after("").await;
+    assert_eq!(cut, 1);
+    let _back = listen(&place.database(), id).await.unwrap();
+    assert_eq!(place.one("select crashes::bigint from civicum.job").await, 0, "the worker lives");
+    clear().await;
+    // The host slept: its worker holds its lock, and its lease has passed as its deadline has.
+    enqueue(&session, None, 0).await;
+    claim(&queue).await;
+    session
+        .client
+        .batch_execute(
+            "update civicum.job set lease_until = now() - interval '1 s', deadline = now() - interval '1 s'",
+        )
+        .await
+        .unwrap();
+    assert_eq!(queue.reap().await.unwrap().len(), 1);
+    assert_eq!(place.one("select crashes::bigint from civicum.job").await, 0);
 });

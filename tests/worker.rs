@@ -317,7 +317,7 @@ fn what_was_kept_long_enough_goes_and_nothing_else() {
             async move {
                 let days = f64::from(days);
                 for sql in [
-                    "update civicum.document set submitted_at = submitted_at - $1 * interval '1 day' where id = any($2)",
+                    "update civicum.document set submitted_at = submitted_at - $1 * interval '1 day', ended_at = ended_at - $1 * interval '1 day' where id = any($2)",
                     "update civicum.job_archive set finished_at = finished_at - $1 * interval '1 day' where document_id = any($2)",
                     "update civicum.review set made_at = made_at - $1 * interval '1 day' where document_id = any($2)",
                 ] {

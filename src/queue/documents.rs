@@ -163,9 +163,21 @@ impl Queued<'_> {
 
     /// Cancels what waits, and asks for the end of what runs. Gives how many of each.
     pub async fn cancel(&self, id: i64) -> Result<(i64, i64), QueueError> {
+        for _ in 0..2 {
+            let (cancelled, asked, is_open) = self.cancel_once(id).await?;
+            if cancelled + asked > 0 || !is_open {
+                return Ok((cancelled, asked));
+            }
+        }
+        self.cancel_once(id).await.map(|(cancelled, asked, _)| (cancelled, asked))
+    }
+
+    /// The same, and whether the document is open: where it is and there was nothing, its stage ended at this moment, and the next one
+    /// began, which a statement that had begun before does not see.
+    async fn cancel_once(&self, id: i64) -> Result<(i64, i64, bool), QueueError> {
         let row = self.0.query_one(include_str!("sql/cancel.sql"), &[&id]).await;
         let row = row.map_err(|error| QueueError::of(t!("the document can't be cancelled"), &error))?;
-        Ok((row.get(0), row.get(1)))
+        Ok((row.get(0), row.get(1), row.get(2)))
     }
 
     /// Starts anew what did not succeed: one document, or all that failed or are quarantined. Gives how many.

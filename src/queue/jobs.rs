@@ -122,7 +122,13 @@ pub async fn listen(database: &Database, worker: i32) -> Result<Session, QueueEr
         error.passing = true;
         return Err(error);
     }
-    session.client.batch_execute("listen civicum_job; listen civicum_cancel").await.map_err(failed)?;
+    // Where the network was away, somebody took our end for granted: it was none, and is not counted.
+    let lives = format!(
+        "update civicum.worker set held_at = now() where id = {worker}; \
+         update civicum.job set crashes = crashes - 1, lost_by = null where lost_by = {worker} and crashes > 0; \
+         listen civicum_job; listen civicum_cancel"
+    );
+    session.client.batch_execute(&lives).await.map_err(failed)?;
     Ok(session)
 }
 
@@ -259,9 +265,11 @@ impl Queue {
 
     /// Makes the archive's next partition, and drops those older than `days`.
     pub async fn keep_archive(&self, days: i32) -> Result<(), QueueError> {
-        let done =
-            self.work.query("select civicum.keep_archive($1 * interval '1 day')", &[&f64::from(days)]).await;
-        done.map(drop).map_err(|error| QueueError::of(t!("the archive can't be kept in order"), &error))
+        let failed = |error| QueueError::of(t!("the archive can't be kept in order"), &error);
+        // What a program of the time before ended, while it still runs beside this one.
+        self.work.query("select civicum.keep_ends()", &[]).await.map_err(failed)?;
+        let drop_old = "select civicum.keep_archive($1 * interval '1 day')";
+        self.work.query(drop_old, &[&f64::from(days)]).await.map(drop).map_err(failed)
     }
 
     /// The document's file and schema.

@@ -6,10 +6,14 @@ use super::database::LOCKS;
 use super::error::QueueError;
 use crate::t;
 
-const MIGRATIONS: [&str; 2] = [include_str!("sql/0001_queue.sql"), include_str!("sql/0002_review.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("sql/0001_queue.sql"),
+    include_str!("sql/0002_review.sql"),
+    include_str!("sql/0003_ends.sql"),
+];
 
 /// The version that this program needs.
-pub const NEWEST: i32 = 2;
+pub const NEWEST: i32 = 3;
 
 /// The version that the database has; 0 where it has none.
 pub async fn version(client: &Client) -> Result<i32, QueueError> {

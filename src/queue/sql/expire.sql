@@ -1,16 +1,16 @@
 -- $1 days after a review or a cancelling, $2 days after the end of what nobody reviewed; null keeps for ever; $3 how many at most.
 -- The rows lose what they say of a document, and its files are looked at later. Says which went, and whether unreviewed.
 with due as materialized (
-  select d.id, o.verdict is null and o.state <> 'cancelled' as unreviewed
-  from civicum.document d cross join lateral civicum.outcome(d.id) o
+  select d.id, r.verdict is null and d.ended <> 'cancelled' as unreviewed
+  from civicum.document d left join lateral civicum.said(d.id, d.ended_at) r on true
   where d.deleted_at is null
-    and d.submitted_at < now() - least($1::float8, $2::float8) * interval '1 day'
+    and d.ended_at < now() - least($1::float8, $2::float8) * interval '1 day'
     and case
-      when o.verdict is not null then o.reviewed_at < now() - $1 * interval '1 day'
-      when o.state = 'cancelled' then o.ended_at < now() - $1 * interval '1 day'
-      else o.ended_at < now() - $2 * interval '1 day'
+      when r.verdict is not null then r.made_at < now() - $1 * interval '1 day'
+      when d.ended = 'cancelled' then d.ended_at < now() - $1 * interval '1 day'
+      else d.ended_at < now() - $2 * interval '1 day'
     end
-  order by d.submitted_at
+  order by d.ended_at
   limit $3
   for update of d skip locked
 ), gone as (

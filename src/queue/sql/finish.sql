@@ -1,12 +1,16 @@
 -- $1 job, $2 fence, $3 SHA-256 of the result, $4 its bytes, $5 findings, $6 the stage that comes next, if any.
 -- Where somebody wants it cancelled, nothing comes next. All of it or nothing; a claim that is not the newest finishes nothing.
 with gone as (
-  delete from civicum.job where id = $1 and fence = $2 and status = 'running' returning *
+  delete from civicum.job where id = $1 and fence = $2 and status = 'running'
+  returning *, case when cancel_requested and $6::text is not null then 'cancelled' else 'done' end as became
 ), archived as (
   insert into civicum.job_archive (id, queue, state, document_id, priority, attempt, max_attempts, crashes, max_crashes,
     last_error, created_at, started_at)
-  select id, queue, case when cancel_requested and $6::text is not null then 'cancelled' else 'done' end, document_id, priority, attempt, max_attempts, crashes, max_crashes, null, created_at, started_at
+  select id, queue, became, document_id, priority, attempt, max_attempts, crashes, max_crashes, null, created_at, started_at
   from gone
+), ended as (
+  update civicum.document d set ended = gone.became, ended_at = now()
+  from gone where d.id = gone.document_id and ($6::text is null or gone.cancel_requested)
 ), kept as (
   insert into civicum.result (document_id, stage, sha256, bytes, findings)
   select document_id, queue, $3, $4, $5 from gone

@@ -1,6 +1,8 @@
 -- What waits for people, and what retention did and will do within a week, as the workers that live are told.
 with ended as materialized (
-  select o.state, o.ended_at, o.reviewed_at from civicum.document d cross join lateral civicum.outcome(d.id) o where d.deleted_at is null
+  select coalesce(r.verdict, d.ended) as state, d.ended_at, r.made_at as reviewed_at
+  from civicum.document d left join lateral civicum.said(d.id, d.ended_at) r on true
+  where d.deleted_at is null and d.ended is not null
 )
 select
   count(*) filter (where state = 'done') as waiting,
