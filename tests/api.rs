@@ -29,6 +29,10 @@ impl Drop for Served {
 
 impl Served {
     fn start(place: &Place) -> Self {
+        Self::start_with(&place.url)
+    }
+
+    fn start_with(url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("token"), format!("{TOKEN}\n")).unwrap();
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -38,7 +42,7 @@ impl Served {
             .arg(folder.path().join("token"))
             .arg("--documents")
             .arg(folder.path())
-            .env("CIVICUM_TUNE_DATABASE", &place.url)
+            .env("CIVICUM_TUNE_DATABASE", url)
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
@@ -105,6 +109,11 @@ fn a_document_is_taken_in_and_told_of() {
         let other = [PDF, b"%another"].concat();
         let (status, told) = served.ask("POST", name, &other);
         assert_eq!(status, 409, "{told}");
+        assert_eq!(
+            place.one("select count(*) from civicum.trash").await,
+            1,
+            "what was refused is kept for ever"
+        );
         let (status, told) = served.ask("GET", "/v1/documents/1", b"");
         assert_eq!(
             (status, &told["state"], &told["name"]),
@@ -296,6 +305,16 @@ fn a_slow_list_holds_up_nobody() {
                 assert_eq!(list.join().unwrap(), 200);
             }
         });
+    });
+}
+
+#[test]
+fn without_a_database_nothing_is_kept() {
+    api_test("away", async |place, _| {
+        let away = Served::start_with(&place.url.replace("/ct_", "/absent_"));
+        let (status, told) = away.ask("POST", "/v1/documents", PDF);
+        assert_eq!(status, 503, "{told}");
+        assert_eq!(walk(away.folder.path()), 1, "a file lies there, besides the token");
     });
 }
 

@@ -10,8 +10,8 @@ mod database;
 use database::Place;
 
 use civicum_tune::queue::{
-    Became, Claim, Enqueued, Held, Made, NEWEST, NewDocument, Queue, Queued, Reviewed, Session, Stored,
-    Verdict, listen, migrate, register,
+    Became, Claim, Enqueued, Held, Keep, Made, NEWEST, NewDocument, Queue, Queued, Reviewed, Session, Store,
+    Stored, Swept, Verdict, listen, migrate, register,
 };
 
 impl Place {
@@ -486,6 +486,95 @@ queue_test!(tables_of_version_2_are_brought_up_to_date, place, {
     for (id, wanted) in [(1, "quarantined"), (2, "accepted"), (3, "failed"), (4, "queued")] {
         assert_eq!(state(&session, id).await, wanted, "{id}");
     }
+});
+
+queue_test!(a_result_that_is_replaced_or_comes_too_late_is_looked_at_again, place, {
+    let session = place.session().await;
+    let (queue, _heard) = place.worker("a").await;
+    let trash = "select count(*) from civicum.trash where sha256 = ";
+    let of = |file: Stored| Made { file, findings: 0, next: None };
+    let document = enqueue(&session, None, 0).await;
+    let one = claim(&queue).await;
+    // Somebody cancelled it, and the result was quicker; it is read again.
+    assert!(queue.finish(&one, &of(file(2))).await.unwrap());
+    session.client.batch_execute("update civicum.document set ended = 'cancelled'; update civicum.job_archive set state = 'cancelled'").await.unwrap();
+    assert_eq!(Queued(&session.client).retry(Some(document.id)).await.unwrap(), 1);
+    let two = claim(&queue).await;
+    assert!(!queue.finish(&one, &of(file(4))).await.unwrap());
+    assert!(queue.finish(&two, &of(file(3))).await.unwrap());
+    assert!(!queue.finish(&two, &of(file(3))).await.unwrap());
+    for (of, wanted) in [(2, 1), (3, 1), (4, 1), (1, 0)] {
+        assert_eq!(place.one(&format!("{trash} '{}'", file(of).sha256)).await, wanted, "{of}");
+    }
+    // What a row needs stays, whoever put it there.
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path().to_str().unwrap()).unwrap();
+    queue.expire(Keep::default(), &store).await.unwrap();
+    assert_eq!(place.one("select count(*) from civicum.trash").await, 0);
+    assert_eq!(
+        place.one(&format!("select count(*) from civicum.result where sha256 = '{}'", file(3).sha256)).await,
+        1
+    );
+});
+
+queue_test!(files_that_no_row_names_are_found_and_go, place, {
+    let session = place.session().await;
+    let (queue, _heard) = place.worker("a").await;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path().to_str().unwrap()).unwrap();
+    let put = |text: &str| store.put(text.as_bytes()).unwrap();
+    let (kept, taken) = (put("a document"), put("one whose deletion was broken off"));
+    let (orphan, lost) = (put("refused"), put("refused, and its deletion was broken off"));
+    for file in [&kept, &taken] {
+        let new = NewDocument { file, name: "a", schema: None, key: None, priority: 0 };
+        Queued(&session.client).enqueue(&new).await.unwrap();
+    }
+    let made = Made { file: put("a result"), findings: 0, next: None };
+    assert!(queue.finish(&claim(&queue).await, &made).await.unwrap());
+    let place_of = |sum: &str| folder.path().join(&sum[..2]).join(sum);
+    for file in [&taken, &lost] {
+        let from = place_of(&file.sha256);
+        let to = from.with_file_name(format!(".{}.goes", file.sha256));
+        std::fs::rename(from, to).unwrap();
+    }
+    let half = place_of(&kept.sha256).with_file_name(format!(".{}.17-9", kept.sha256));
+    std::fs::write(&half, "half").unwrap();
+    let strange = place_of(&kept.sha256).with_file_name("notes.txt");
+    std::fs::write(&strange, "somebody's own").unwrap();
+    // What came lately may be just on its way.
+    let day = Duration::from_secs(86_400);
+    assert_eq!(queue.sweep(&store, day).await.unwrap(), Swept::default());
+    // What was there before the tables is another database's.
+    session
+        .client
+        .batch_execute("update civicum.migration set made_at = now() + interval '1 hour'")
+        .await
+        .unwrap();
+    assert_eq!(queue.sweep(&store, Duration::ZERO).await.unwrap(), Swept { unnamed: 0, halves: 1 });
+    assert!(!half.exists() && strange.exists());
+    assert!(place_of(&taken.sha256).exists(), "a document has no name any more");
+    session
+        .client
+        .batch_execute("update civicum.migration set made_at = now() - interval '1 year'")
+        .await
+        .unwrap();
+    assert_eq!(queue.sweep(&store, Duration::ZERO).await.unwrap(), Swept { unnamed: 2, halves: 0 });
+    assert_eq!(queue.sweep(&store, Duration::ZERO).await.unwrap(), Swept::default());
+    // A day later; one of the two has come again by then.
+    let new = NewDocument { file: &put("refused"), name: "b", schema: None, key: None, priority: 0 };
+    Queued(&session.client).enqueue(&new).await.unwrap();
+    assert_eq!(queue.expire(Keep::default(), &store).await.unwrap().files, 0, "it went at once");
+    let past = std::time::SystemTime::now() - Duration::from_secs(7200);
+    for sum in [&orphan.sha256, &lost.sha256] {
+        std::fs::File::options().write(true).open(place_of(sum)).unwrap().set_modified(past).unwrap();
+    }
+    session.client.batch_execute("update civicum.trash set since = now()").await.unwrap();
+    assert_eq!(queue.expire(Keep::default(), &store).await.unwrap().files, 1);
+    assert!(!place_of(&lost.sha256).exists());
+    for sum in [&kept.sha256, &taken.sha256, &orphan.sha256, &made.file.sha256] {
+        assert!(place_of(sum).exists(), "what a row names is gone");
+    }
+    assert!(strange.exists());
 });
 
 queue_test!(a_cancel_that_meets_a_change_of_stage_holds, place, {

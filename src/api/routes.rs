@@ -208,6 +208,8 @@ async fn submit(shared: &Shared, request: Request<Incoming>) -> Result<Answer, P
         let how = "send the file itself as the body, for example: curl --data-binary @FILE -H 'Content-Type: application/pdf'";
         return Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, how));
     }
+    // Without a database nothing is read, and nothing lies about afterwards.
+    shared.sessions.write().await?;
     let broken = |error: std::io::Error| {
         eprintln!(
             "{}",
@@ -234,7 +236,14 @@ async fn submit(shared: &Shared, request: Request<Incoming>) -> Result<Answer, P
     }
     check_kind(&head)?;
     let file = shared.api.store.keep(growing).map_err(|error| broken(std::io::Error::other(error)))?;
-    enqueue(shared, &asked, &file).await
+    let taken = enqueue(shared, &asked, &file).await;
+    if taken.is_err() {
+        // Where the database is away just now, the worker's look through the folder finds it.
+        if let Ok(client) = shared.sessions.write().await {
+            let _ = Queued(&client).drop_file(&file.sha256).await;
+        }
+    }
+    taken
 }
 
 async fn enqueue(shared: &Shared, asked: &Asked, file: &Stored) -> Result<Answer, Problem> {

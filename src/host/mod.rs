@@ -44,6 +44,7 @@ pub use error::{HostError, Result};
 pub use image::{Content, Image};
 pub use kernel_log::{KernelLine, KernelLog};
 pub use lock::Lock;
+pub use nameless::PutTime;
 pub use pressure::PressureTrigger;
 pub use process::Process;
 pub use read::{MAX_FILE, Space, Stat};

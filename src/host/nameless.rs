@@ -74,7 +74,7 @@ impl Host {
                 Some(age) if age < young => return Ok(false),
                 Some(_) => {}
             }
-            let aside = format!(".{name}.goes");
+            let aside = aside(name);
             renameat(&folder, name, &folder, aside.as_str())?;
             let came_lately = age(&aside)?.is_some_and(|age| age < young);
             if came_lately {
@@ -89,4 +89,61 @@ impl Host {
         };
         gone().map_err(|e| self.error("delete", path, e))
     }
+
+    /// What a folder holds, and since when each has been there, Unix seconds: when it was written, and when it got its name.
+    pub fn put_times(&self, folder: &str) -> Result<Vec<PutTime>> {
+        let times = || -> io::Result<Vec<PutTime>> {
+            let at = self.open_in_root(folder, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
+            let mut found = Vec::new();
+            for name in self.list(folder).map_err(io::Error::other)? {
+                match fstatat(&at, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+                    Ok(stat) => found.push(PutTime { name, written: stat.st_mtime, named: stat.st_ctime }),
+                    Err(Errno::ENOENT) => {}
+                    Err(e) => return Err(e.into()),
+                }
+            }
+            Ok(found)
+        };
+        times().map_err(|e| self.error("look at", folder, e))
+    }
+
+    /// Deletes what `keep_nameless` left behind where it was ended before its last step.
+    pub fn delete_half(&self, path: &str) -> Result<()> {
+        let deleted = || -> io::Result<()> {
+            let (folder, name) = self.folder_of(path)?;
+            Ok(unlinkat(&folder, name, UnlinkatFlags::NoRemoveDir)?)
+        };
+        deleted().map_err(|e| self.error("delete", path, e))
+    }
+
+    /// Gives a file back the name that a `discard` had taken away, and was ended before it deleted it.
+    pub fn give_back_name(&self, path: &str) -> Result<()> {
+        let given = || -> io::Result<()> {
+            let (folder, name) = self.folder_of(path)?;
+            match renameat2(&folder, aside(name).as_str(), &folder, name, RenameFlags::RENAME_NOREPLACE) {
+                // The same bytes came again since.
+                Err(Errno::EEXIST) => {
+                    unlinkat(&folder, aside(name).as_str(), UnlinkatFlags::NoRemoveDir)?;
+                }
+                done => done?,
+            }
+            self.sync_folder(&folder, path)
+        };
+        given().map_err(|e| self.error("keep a file as", path, e))
+    }
+}
+
+/// What stands in a folder, and since when.
+pub struct PutTime {
+    /// Its name.
+    pub name: String,
+    /// When it was written.
+    pub written: i64,
+    /// When it got its name, or lost another.
+    pub named: i64,
+}
+
+/// What a file is called while it is taken away.
+fn aside(name: &str) -> String {
+    format!(".{name}.goes")
 }

@@ -180,6 +180,13 @@ impl Queued<'_> {
         Ok((row.get(0), row.get(1), row.get(2)))
     }
 
+    /// A file was kept, and is no document now: unless another one needs it, it goes after a while.
+    pub async fn drop_file(&self, sha256: &str) -> Result<(), QueueError> {
+        let sql = "insert into civicum.trash (sha256) values ($1) on conflict (sha256) do nothing";
+        let done = self.0.execute(sql, &[&sha256]).await;
+        done.map(drop).map_err(|error| QueueError::of(t!("old documents can't be deleted"), &error))
+    }
+
     /// Starts anew what did not succeed: one document, or all that failed or are quarantined. Gives how many.
     pub async fn retry(&self, id: Option<i64>) -> Result<i64, QueueError> {
         let row = self.0.query_one(include_str!("sql/retry.sql"), &[&id]).await;

@@ -16,6 +16,6 @@ pub use documents::{Document, Enqueued, NewDocument, QueueStats, Queued, STATES}
 pub use error::QueueError;
 pub use jobs::{Became, Claim, Held, Made, Queue, Waiting, listen, register};
 pub use migrate::{NEWEST, migrate, version};
-pub use retention::{Expired, Keep};
+pub use retention::{Expired, Keep, SweepError, Swept};
 pub use review::{Review, ReviewStats, Reviewed, Verdict};
 pub use store::{Growing, Store, Stored};

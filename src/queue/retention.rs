@@ -5,7 +5,18 @@ use std::time::Duration;
 use super::error::QueueError;
 use super::jobs::Queue;
 use super::store::Store;
+use crate::host::HostError;
 use crate::t;
+
+/// Why a look through the folder ended early.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub enum SweepError {
+    /// The folder.
+    Files(#[from] HostError),
+    /// The database.
+    Rows(#[from] QueueError),
+}
 
 /// How long documents are kept, days; `None`: for ever.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,7 +45,36 @@ const BATCH: i64 = 20;
 /// A file that came so lately may be one that is just being enqueued.
 const YOUNG: Duration = Duration::from_secs(3600);
 
+/// What a look through the folder found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Files that no row names: they are deleted in a day.
+    pub unnamed: u64,
+    /// Halves that a process left behind which was ended: they are deleted.
+    pub halves: u64,
+}
+
 impl Queue {
+    /// Looks through the folder for files that have been there for longer than `young` and that no row names: what was kept and then
+    /// refused, and results of a worker that was ended in between. They go a day later, as all files do: if no row names them then.
+    /// Those that are older than the database's own tables stay: they are another database's, or this one was lost.
+    pub async fn sweep(&self, store: &Store, young: Duration) -> Result<Swept, SweepError> {
+        let mut swept = Swept::default();
+        for folder in store.folders()? {
+            let settled = store.settled(&folder, young)?;
+            swept.halves += settled.deleted;
+            for part in settled.files.chunks(1000) {
+                let sums: Vec<&str> = part.iter().map(|(sha256, _)| sha256.as_str()).collect();
+                #[allow(clippy::cast_precision_loss)] // seconds since 1970
+                let written: Vec<f64> = part.iter().map(|(_, at)| *at as f64).collect();
+                let added = self.work.execute(include_str!("sql/sweep.sql"), &[&sums, &written]).await;
+                swept.unnamed +=
+                    added.map_err(|error| QueueError::of(t!("old documents can't be deleted"), &error))?;
+            }
+        }
+        Ok(swept)
+    }
+
     /// Lets everybody know what this worker will delete.
     pub async fn tell_keep(&self, keep: Keep) -> Result<(), QueueError> {
         let sql = "update civicum.worker set keep_unreviewed = $2 where id = $1";

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -124,10 +124,66 @@ impl Store {
         self.host.discard(&place(sha256), young)
     }
 
+    /// The folders that files of it lie in.
+    pub(super) fn folders(&self) -> Result<Vec<String>, HostError> {
+        let is_folder = |name: &String| name.len() == 2 && is_hex(name);
+        Ok(self.host.list("/")?.into_iter().filter(is_folder).collect())
+    }
+
+    /// The files of one folder that have been there for longer than `young`, each with the time it was written. What a process left
+    /// behind that was ended while it put a file there, or took it away, is put right by the way: `.SUM.goes` has its name again, and
+    /// `.SUM.PROCESS-FILE` is deleted, which is counted.
+    pub(super) fn settled(&self, folder: &str, young: Duration) -> Result<Settled, HostError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(young);
+        let limit = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        let mut settled = Settled::default();
+        for put in self.host.put_times(&format!("/{folder}"))? {
+            let (sha256, rest) = match put.name.strip_prefix('.') {
+                Some(hidden) => hidden.split_once('.').unwrap_or((hidden, "")),
+                None => (put.name.as_str(), ""),
+            };
+            // Whatever else lies there is not ours.
+            let is_ours = sha256.len() == 64 && is_hex(sha256) && sha256.starts_with(folder);
+            if !is_ours || put.named.max(put.written) > limit {
+                continue;
+            }
+            if put.name == sha256 {
+                settled.files.push((sha256.to_owned(), put.written));
+            } else if rest == "goes" {
+                self.host.give_back_name(&place(sha256))?;
+                settled.files.push((sha256.to_owned(), put.written));
+            } else if rest
+                .split_once('-')
+                .is_some_and(|(process, file)| is_number(process) && is_number(file))
+            {
+                self.host.delete_half(&format!("/{folder}/{}", put.name))?;
+                settled.deleted += 1;
+            }
+        }
+        Ok(settled)
+    }
+
     /// Opens a file of it.
     pub fn open_file(&self, sha256: &str) -> Result<File, HostError> {
         self.host.open_large(&place(sha256))
     }
+}
+
+/// What lies in one folder for a while already.
+#[derive(Default)]
+pub(super) struct Settled {
+    /// Files, and when each was written, Unix seconds.
+    pub files: Vec<(String, i64)>,
+    /// Halves that were left behind, and are deleted.
+    pub deleted: u64,
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// A folder holds a 256th of all, so that none grows too large.

@@ -23,6 +23,8 @@ pub(super) struct Counts {
     pub deleted_unreviewed: Cell<u64>,
     /// Files that were deleted.
     pub files_deleted: Cell<u64>,
+    /// Files that no row named.
+    pub files_unnamed: Cell<u64>,
     /// Pages that were read.
     pub pages: Cell<u64>,
     /// Time that jobs were in work, ms.

@@ -67,7 +67,7 @@ async fn answer(shared: &Shared, path: &str) -> Answer {
 fn metrics(shared: &Shared) -> String {
     let counts = &shared.counts;
     let yes = |yes: bool| u64::from(yes);
-    let all: [(&str, &str, &str, u64); 14] = [
+    let all: [(&str, &str, &str, u64); 15] = [
         ("jobs_claimed_total", "counter", "Jobs claimed.", counts.claimed.get()),
         ("jobs_done_total", "counter", "Jobs whose result was stored.", counts.done.get()),
         ("jobs_failed_total", "counter", "Attempts that failed.", counts.failed.get()),
@@ -92,6 +92,12 @@ fn metrics(shared: &Shared) -> String {
             counts.deleted_unreviewed.get(),
         ),
         ("files_deleted_total", "counter", "Files deleted.", counts.files_deleted.get()),
+        (
+            "files_unnamed_total",
+            "counter",
+            "Files found that no document and no result names.",
+            counts.files_unnamed.get(),
+        ),
         ("pages_read_total", "counter", "Pages read.", counts.pages.get()),
         ("busy_milliseconds_total", "counter", "Time that jobs were in work.", counts.busy_ms.get()),
         ("jobs_running", "gauge", "Jobs in work.", shared.running.len() as u64),

@@ -87,7 +87,13 @@ impl Enqueue {
                 key: self.key.as_deref(),
                 priority: self.priority,
             };
-            let enqueued = Queued(&session.client).enqueue(&new).await?;
+            let queued = Queued(&session.client);
+            let enqueued = queued.enqueue(&new).await;
+            if enqueued.as_ref().map_or(true, |enqueued| enqueued.is_other) {
+                // Where the database is away just now, the worker's look through the folder finds it.
+                let _ = queued.drop_file(&file.sha256).await;
+            }
+            let enqueued = enqueued?;
             if enqueued.is_other {
                 bail!(t!(
                     "this key stands for document {id} already, which is another file or has another schema",

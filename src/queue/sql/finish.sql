@@ -1,5 +1,6 @@
 -- $1 job, $2 fence, $3 SHA-256 of the result, $4 its bytes, $5 findings, $6 the stage that comes next, if any.
 -- Where somebody wants it cancelled, nothing comes next. All of it or nothing; a claim that is not the newest finishes nothing.
+-- A result that nobody may need any more, this one where it came too late, or the one before, is looked at later.
 with gone as (
   delete from civicum.job where id = $1 and fence = $2 and status = 'running'
   returning *, case when cancel_requested and $6::text is not null then 'cancelled' else 'done' end as became
@@ -11,6 +12,11 @@ with gone as (
 ), ended as (
   update civicum.document d set ended = gone.became, ended_at = now()
   from gone where d.id = gone.document_id and ($6::text is null or gone.cancel_requested)
+), unneeded as (
+  insert into civicum.trash (sha256)
+  select r.sha256 from civicum.result r join gone on r.document_id = gone.document_id and r.stage = gone.queue and r.sha256 <> $3
+  union all select $3 where not exists (select from gone)
+  on conflict (sha256) do nothing
 ), kept as (
   insert into civicum.result (document_id, stage, sha256, bytes, findings)
   select document_id, queue, $3, $4, $5 from gone
