@@ -129,6 +129,7 @@ fn a_document_is_taken_in_and_told_of() {
         assert_eq!(place.one("select count(*) from civicum.job_archive where state = 'cancelled'").await, 1);
         let (status, told) = served.ask("GET", "/openapi.json", b"");
         assert_eq!((status, &told["openapi"]), (200, &"3.1.0".into()));
+        assert!(told["paths"]["/v1/documents"]["post"]["responses"]["409"].is_object());
         assert_eq!(served.ask("GET", "/health", b"").0, 200);
     });
 }

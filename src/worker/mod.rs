@@ -1,5 +1,5 @@
-//! The worker: claims a document, has a child read it, stores what came out. It holds no transaction and no document in its own
-//! memory; a document that kills, kills the child.
+//! The worker: claims a document, has a child read it, stores what came out. It holds no transaction and looks into no document
+//! itself; a document that kills, kills the child.
 
 mod claims;
 mod counts;
