@@ -943,6 +943,13 @@ fn what_holds_data_is_never_put_at_risk() {
     assert_eq!((changes[0].as_str(), status), ("remove db", 0), "the old one goes first: {changes:?}");
     stage.profile(TWO);
     assert_eq!(stage.deploy(&["--remove-orphans"]).1, 0);
+    // Nor is a second server put on a database's volume where only that one is asked for.
+    stage.profile(&renamed.replace("[services.base]", "[services.base]\nrole = \"postgres\""));
+    let output = stage.run(&["deploy", "base", "--yes"]);
+    let words = String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("a second server on it would destroy the data"), "{words}");
+    assert_eq!(output.status.code(), Some(2));
+    stage.profile(TWO);
 
     // A limit that is taken away needs a new container.
     stage.profile(&TWO.replace("cpus = 0.5\n", ""));
@@ -1100,4 +1107,29 @@ fn what_one_service_lacks_leaves_no_other_down() {
     assert!(mended.is_some_and(|event| event.contains("-db") && !event.contains("-web")), "{pending:?}");
     assert!(is_up && new != old);
     assert!(pending.is_some_and(|event| event.contains("/shown") && event.contains("web")));
+}
+
+#[test]
+fn who_takes_all_down_gets_no_more_than_is_asked_for() {
+    let Some(stage) = Stage::new("gone") else { return };
+    stage.profile(TWO);
+    assert_eq!(stage.deploy(&[]).1, 0);
+    let told = stage.folder.path().join("events");
+    let mut supervisor = stage.command(&["supervise", "--listen", "none", "--format", "json"]);
+    let mut supervisor = supervisor.stdout(fs::File::create(&told).unwrap()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(stage.json(&["down"]).1, 0);
+    let until = Instant::now() + Duration::from_secs(20);
+    while !fs::read_to_string(&told).unwrap().contains("\"gone\"") && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // One alone, as for a dump that is read in again: the other would come in the way.
+    assert_eq!(stage.deploy(&["db"]).1, 0);
+    std::thread::sleep(Duration::from_secs(12));
+    let others = stage.inspect("web", "{{.Id}}");
+    let is_up = stage.inspect("db", "{{.State.Running}}");
+    let id = nix::unistd::Pid::from_raw(supervisor.id().try_into().unwrap());
+    nix::sys::signal::kill(id, nix::sys::signal::SIGTERM).unwrap();
+    supervisor.wait().unwrap();
+    assert_eq!((others.as_str(), is_up.as_str()), ("", "true"), "{}", fs::read_to_string(&told).unwrap());
 }

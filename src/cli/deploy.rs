@@ -138,12 +138,12 @@ impl DeployCommand {
                 out.say(&t!("Nothing was changed."));
                 return Ok(Answer::Differs);
             }
-            stage = self.stage(global)?;
+            let asked_for = std::mem::replace(&mut stage, self.stage(global)?).wish;
             lock = Some(stage.lock()?);
             let now = self.see(&stage)?;
-            if now.1 != plan {
+            if now.1 != plan || stage.wish != asked_for {
                 bail!(t!(
-                    "what is there has changed meanwhile, and nothing was done; look at the plan again: {command}",
+                    "what is there or what is asked for has changed meanwhile, and nothing was done; look at the plan again: {command}",
                     command = stage.session.again("deploy --dry-run")
                 ));
             }
@@ -310,8 +310,8 @@ pub(super) struct DownCommand {
 impl DownCommand {
     pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
         let stage = Stage::open(global, "down", &[])?;
-        let _lock = stage.lock()?;
-        let observed = observe(&stage.client, &stage.session.host, &stage.wish)?;
+        let mut lock = Some(stage.lock()?);
+        let mut observed = observe(&stage.client, &stage.session.host, &stage.wish)?;
         let there = observed.containers.len() + observed.networks.values().flatten().count();
         let data = if self.data { observed.volumes.len() + observed.secrets.len() } else { 0 };
         if there + data > 0 && !global.yes {
@@ -327,14 +327,25 @@ impl DownCommand {
                 out.say(&t!("Volumes, with all that is in them: {names}", names = volumes.join(", ")));
                 question = t!("Take them down, and DESTROY the data? [y/N]");
             }
+            drop(lock.take());
             if !terminal::ask(&question) {
                 out.say(&t!("Nothing was changed."));
                 return Ok(Answer::Differs);
             }
+            lock = Some(stage.lock()?);
+            let now = observe(&stage.client, &stage.session.host, &stage.wish)?;
+            if !now.containers.keys().eq(observed.containers.keys()) || now.volumes != observed.volumes {
+                bail!(t!(
+                    "what is there has changed meanwhile, and nothing was done; look again: {command}",
+                    command = stage.session.again("status")
+                ));
+            }
+            observed = now;
         }
         let mut told = |name: &str| out.say(&t!("removed {name}", name = printable(name)));
         let removed =
             engine::down(&stage.client, &stage.session.host, &stage.wish, &observed, self.data, &mut told)?;
+        drop(lock);
         if out.json {
             out.document(&serde_json::json!({ "schema": "civicum-tune/down/1", "removed": removed }));
         } else if removed.is_empty() && !out.quiet {

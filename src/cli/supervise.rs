@@ -90,6 +90,9 @@ impl SuperviseCommand {
                 bail!(t!("its thread {name} ended: nothing is done any more without it", name = thread));
             }
             if supervisor.is_outdated() {
+                if supervisor.is_shared_out() {
+                    tell(&supervisor.end(&alive), out);
+                }
                 // What happened is written before it is forgotten.
                 drop(supervisor);
                 return begin_anew();

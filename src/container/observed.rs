@@ -113,6 +113,15 @@ impl Container {
         self.runs() || self.state == "paused"
     }
 
+    /// Does its policy want it to run again after it ended with this status?
+    pub fn comes_back(&self, status: i64) -> bool {
+        match self.limits.as_ref().map(|limits| limits.restart.as_str()) {
+            Some("always" | "unless-stopped") => true,
+            Some("on-failure") => status != 0,
+            _ => false,
+        }
+    }
+
     /// Does it run, and does its health check say so where it has one?
     pub fn is_well(&self) -> bool {
         self.runs() && (self.health.is_empty() || self.health == "healthy")

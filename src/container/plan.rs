@@ -114,7 +114,7 @@ pub fn build(wish: &Deployment, observed: &Observed, remove_orphans: bool, in_pa
             Some(Owner::Us | Owner::Unknown) => {}
         }
     }
-    two_databases(wish, observed, &mut plan);
+    two_databases(wish, observed, in_part, &mut plan);
     for service in &wish.services {
         service_change(service, observed, &mut plan);
     }
@@ -147,9 +147,25 @@ fn orphans(wish: &Deployment, observed: &Observed, remove: bool, in_part: bool, 
 }
 
 /// Two servers on one data folder destroy it: in containers neither sees the other's lock.
-fn two_databases(wish: &Deployment, observed: &Observed, plan: &mut Plan) {
+fn two_databases(wish: &Deployment, observed: &Observed, in_part: bool, plan: &mut Plan) {
     let servers: Vec<&Service> =
         wish.services.iter().filter(|service| service.role == Role::Postgres).collect();
+    let is_asked_for =
+        |name: &str| wish.services.iter().any(|s| s.container == name || previous(&s.container) == name);
+    // Where all services are asked for, such a one is an orphan, of which more is said.
+    for server in servers.iter().filter(|server| in_part && !runs(observed, &server.container)) {
+        let writes = |volume: &str| server.fixed.volumes.iter().any(|v| v.source == volume && !v.read_only);
+        let others = observed.containers.iter().filter(|(name, found)| !is_asked_for(name) && found.runs());
+        for (who, volume) in
+            others.filter_map(|(n, found)| Some((n, found.writes.iter().find(|v| writes(v))?)))
+        {
+            plan.blocked.push(t!(
+                "{who} runs and writes to the database's volume {volume}, and a second server on it would destroy the data; stop it first: docker stop {who}",
+                who = who,
+                volume = volume
+            ));
+        }
+    }
     for (who, volume) in &observed.holders {
         if servers.iter().any(|server| server.fixed.volumes.iter().any(|v| v.source == *volume)) {
             plan.blocked.push(t!(
@@ -173,6 +189,10 @@ fn two_databases(wish: &Deployment, observed: &Observed, plan: &mut Plan) {
             }
         }
     }
+}
+
+fn runs(observed: &Observed, container: &str) -> bool {
+    observed.containers.get(container).is_some_and(Container::runs)
 }
 
 /// A database whose password is gone would keep the old one, and a new one would lock everybody out.

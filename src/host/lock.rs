@@ -6,7 +6,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, openat};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fchmod};
 
 use super::{Host, HostError, Result, file_of};
 
@@ -22,8 +22,10 @@ impl Host {
         self.make_folders(path)?;
         let (folder, name) = self.folder_of(path).map_err(|e| self.error("lock", path, e))?;
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-        let fd = openat(&folder, name, flags, Mode::from_bits_truncate(0o644))
+        let fd = openat(&folder, name, flags, Mode::from_bits_truncate(0o600))
             .map_err(|e| self.error("open the lock", path, e.into()))?;
+        // Whoever may open it may hold it: an older one was open to all.
+        let _ = fchmod(&fd, Mode::from_bits_truncate(0o600));
         match Flock::lock(file_of(fd), FlockArg::LockExclusiveNonblock) {
             Ok(mut file) => {
                 // The number inside is for people only; it may be missing.

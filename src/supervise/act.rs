@@ -15,6 +15,9 @@ use super::ward::Ward;
 use crate::container::mode::Mode;
 use crate::container::role::Role;
 
+/// How long a worker that is to be killed has to give back what it has in work, ms.
+const LAST_WORD_MS: u64 = 200;
+
 impl Supervisor<'_> {
     pub(super) fn decide(&mut self, sample: &Sample) {
         for decision in self.ladder.step(sample) {
@@ -28,9 +31,23 @@ impl Supervisor<'_> {
                     self.each_worker(Self::give_back);
                     let _ = self.eyes.send(Look::Unload);
                 }
-                Act::Kill => self.each_worker(Self::kill),
+                Act::Kill => self.kill_at = Some(sample.at_ms + self.last_word_ms()),
             }
         }
+        if self.kill_at.is_some_and(|at| sample.at_ms >= at) {
+            self.kill_at = None;
+            self.each_worker(Self::kill);
+        }
+    }
+
+    /// What a worker that is to be killed gives back before costs its documents no attempt, and it is not they that are to blame.
+    fn last_word_ms(&mut self) -> u64 {
+        let works = |ward: &Ward| ward.state.as_ref().is_some_and(|state| !state.in_work.is_empty());
+        if !self.wards.values().any(works) {
+            return 0;
+        }
+        self.each_worker(Self::give_back);
+        LAST_WORD_MS
     }
 
     fn each_worker(&mut self, act: impl Fn(&mut Self, &str)) {
@@ -153,7 +170,9 @@ impl Supervisor<'_> {
     pub(super) fn mend(&mut self) {
         let now = Self::now();
         let changing = self.sharing.as_ref().is_some_and(Sharing::is_changing);
-        if now >= self.mend_at && self.engine_up == Some(true) && !changing {
+        // What is there tells how memory is shared out, and so with which limits it is to be mended.
+        let knows = self.seen_once && !self.looking;
+        if now >= self.mend_at && self.engine_up == Some(true) && knows && !changing {
             self.mend_at = now + MEND_MS.0;
             let known = self.wards.iter().filter(|(_, ward)| ward.was_there).map(|(name, _)| name.clone());
             self.order(Order::Mend(self.mode(), known.collect()));

@@ -60,6 +60,8 @@ pub enum What {
     Ended,
     /// It begins anew, since the profile has changed.
     Outdated,
+    /// All containers are gone: somebody took them down.
+    Gone,
     /// The ladder decided.
     Decided {
         /// What is done.
@@ -161,6 +163,7 @@ impl What {
             Self::Began { .. } => "began",
             Self::Ended => "ended",
             Self::Outdated => "outdated",
+            Self::Gone => "gone",
             Self::Decided { .. } => "decided",
             Self::NotDone { .. } => "not-done",
             Self::Unloaded { .. } => "unloaded",
@@ -191,6 +194,7 @@ impl What {
                 what = without.join("; ")
             ),
             Self::Ended => t!("the supervisor ended; the containers go on"),
+            Self::Gone => t!("its containers are gone: somebody took them down"),
             Self::Outdated => t!("the profile asks for something else now: the supervisor begins anew"),
             Self::Decided { act, cause } => format!("{}: {}", act.words(), cause.words()),
             Self::NotDone { why } => t!("that could not be done: {why}", why = why),

@@ -57,6 +57,7 @@ fn look(told: &Receiver<Look>, teller: &Teller) {
     let Ok(host) = Host::live() else { return };
     let mut ask = Ask::default();
     let mut silent: BTreeMap<String, Silence> = BTreeMap::new();
+    let mut called: BTreeMap<String, usize> = BTreeMap::new();
     loop {
         let first = match told.recv_timeout(if ask.presses { EVERY.1 } else { EVERY.0 }) {
             Ok(first) => Some(first),
@@ -75,20 +76,30 @@ fn look(told: &Receiver<Look>, teller: &Teller) {
             }
         }
         silent.retain(|id, _| ask.places.iter().any(|place| place.id == *id));
-        for place in ask.places.iter().filter(|place| place.role == Role::Worker || ask.callers) {
-            let news = match place.role {
-                Role::Worker => match place.worker(&host) {
-                    Ok(state) => {
-                        silent.remove(&place.id);
-                        Some(News::Worker(place.id.clone(), state))
-                    }
-                    Err(error) => silent.entry(place.id.clone()).or_default().note(place, &error.to_string()),
-                },
-                _ => place.callers(&host).map(|callers| News::Callers(place.id.clone(), callers)),
-            };
-            if news.is_some_and(|news| !teller.tell(news)) {
-                return;
+        let mut seen = Vec::new();
+        for place in ask.places.iter().filter(|place| place.role == Role::Worker) {
+            match place.worker(&host) {
+                Ok(state) => {
+                    silent.remove(&place.id);
+                    seen.push(News::Worker(place.id.clone(), state));
+                }
+                Err(error) => {
+                    seen.extend(silent.entry(place.id.clone()).or_default().note(place, &error.to_string()));
+                }
             }
+        }
+        // The worker is one of the model's callers, and may have begun to ask since it was asked what it does: who calls is who
+        // called the last time too.
+        let mut calling = BTreeMap::new();
+        for place in ask.places.iter().filter(|place| place.role != Role::Worker && ask.callers) {
+            let Some(callers) = place.callers(&host) else { continue };
+            let before = called.get(&place.id).copied().unwrap_or(0);
+            seen.push(News::Callers(place.id.clone(), callers.min(before)));
+            calling.insert(place.id.clone(), callers);
+        }
+        called = calling;
+        if !seen.is_empty() && !teller.tell(News::Together(seen)) {
+            return;
         }
     }
 }

@@ -136,7 +136,10 @@ fn carry_out(
         }
         Order::Mend(mode, known) => mend(client, host, asked, *mode, known, teller)?,
         Order::Switch(mode) => {
-            match switch::to(client, host, wish, *mode) {
+            let ending = |name: &str| {
+                teller.tell(News::Ending(name.to_owned()));
+            };
+            match switch::to(client, host, wish, *mode, &ending) {
                 Ok(()) => teller.tell(News::Switched(*mode)),
                 Err(why) => teller.tell(News::Kept(why)),
             };

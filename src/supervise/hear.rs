@@ -1,6 +1,6 @@
 //! What the threads and the kernel tell, taken in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::What;
 use super::hands::Order;
@@ -21,6 +21,8 @@ const SOON_MS: u64 = 5_000;
 const LOOK_AGAIN_MS: u64 = 500;
 /// How long an engine that came back may take to start its containers again, ms.
 const RETURN_MS: u64 = 10_000;
+/// How long a container may be down that nobody stopped, ms: by then the engine has started it again, if it does at all.
+const DOWN_MS: u64 = 15_000;
 /// How long an engine that goes takes to stop its containers, ms.
 const STOPS_MS: u64 = 30_000;
 /// How long after somebody asked for it a container may take to end, ms.
@@ -57,10 +59,13 @@ impl Supervisor<'_> {
                 }
             }
             News::Silent(id, why) => {
-                if let Some(name) = self.of_id(&id).map(|ward| ward.service.name.clone()) {
-                    self.event(Some(&name), What::NotDone { why });
-                }
+                let Some(ward) = self.of_id(&id) else { return };
+                // What it said once is not so any more.
+                ward.state = None;
+                let name = ward.service.name.clone();
+                self.event(Some(&name), What::NotDone { why });
             }
+            News::Together(all) => all.into_iter().for_each(|one| self.hear(one)),
             News::Ending(name) => {
                 let now = Self::now();
                 if let Some(ward) = self.wards.get_mut(&name) {
@@ -138,7 +143,7 @@ impl Supervisor<'_> {
         match told.action.as_str() {
             "start" => {
                 ward.keeper.started(now);
-                ward.asked_to_end = None;
+                (ward.asked_to_end, ward.ended_by_hand) = (None, None);
                 self.event(Some(name), What::Started);
             }
             "kill" => {
@@ -158,10 +163,10 @@ impl Supervisor<'_> {
                     End::ByUs
                 } else if soon(ward.asked_to_end, ASKED_MS) {
                     End::ByHand
-                } else if soon(ward.oom_at, SOON_MS) {
-                    End::Oom
                 } else if status == 0 {
                     End::Clean
+                } else if soon(ward.oom_at, SOON_MS) {
+                    End::Oom
                 } else {
                     End::Died
                 };
@@ -189,12 +194,7 @@ impl Supervisor<'_> {
     fn ended(&mut self, name: &str, how: End, status: i64) {
         let now = Self::now();
         let Some(ward) = self.wards.get_mut(name) else { return };
-        let policy = ward.container.as_ref().and_then(|found| found.limits.as_ref());
-        let comes_back = match policy.map(|limits| limits.restart.as_str()) {
-            Some("always" | "unless-stopped") => true,
-            Some("on-failure") => status != 0,
-            _ => false,
-        };
+        let comes_back = ward.container.as_ref().is_some_and(|found| found.comes_back(status));
         // The engine does not start again what was killed through it; what the kernel killed for us, it does.
         let verdict = ward.keeper.ended(now, how, comes_back);
         if how == End::ByUs && comes_back && matches!(verdict, Verdict::StartIn(_)) {
@@ -249,10 +249,12 @@ impl Supervisor<'_> {
         let first = !std::mem::replace(&mut self.seen_once, true);
         let some = !all.is_empty();
         let now = Self::now();
-        let (mut missing, mut not_started, mut left) = (false, Vec::new(), Vec::new());
+        let (mut missing, mut not_started, mut left) = (BTreeSet::new(), Vec::new(), Vec::new());
         for (name, ward) in &mut self.wards {
             let found = all.remove(&ward.service.container);
-            missing |= found.is_none() && some;
+            if found.is_none() && ward.was_there {
+                missing.insert(name.clone());
+            }
             if let Some(found) = found.as_ref().filter(|found| found.state != "paused") {
                 ward.health.clone_from(&found.health);
                 let is_down = matches!(found.state.as_str(), "exited" | "created");
@@ -262,7 +264,16 @@ impl Supervisor<'_> {
                     // An earlier supervisor left it alone for a while, and did not live to start it again.
                     ward.keeper.look_again(now + OURS_MS);
                 } else if first && is_down {
+                    // Long ago: nothing that the engine did lately.
+                    ward.ended_by_hand = Some(0);
                     left.push((name.clone(), found.exit_code));
+                } else if is_down
+                    && ward.ended_by_hand.is_none()
+                    && ward.keeper.due().is_none()
+                    && (found.comes_back(found.exit_code) || found.state == "created")
+                {
+                    // One that could not be started again, or that somebody sent a signal: the engine lets it be.
+                    ward.keeper.look_again(now + DOWN_MS);
                 }
             }
             if ward.see(self.host, self.is_v2, found) && ward.service.role == Role::Worker {
@@ -273,9 +284,18 @@ impl Supervisor<'_> {
                 });
             }
         }
-        if missing {
+        if !some && self.wards.values().any(|ward| ward.was_there) {
+            // Taken down: nothing of it was ever there, for whoever looks later.
+            for ward in self.wards.values_mut() {
+                ward.was_there = false;
+            }
+            self.event(None, What::Gone);
+        }
+        // What can't be made at once is tried again with the next round.
+        if some && !missing.is_empty() && missing != self.missing {
             self.mend_at = self.mend_at.min(now + super::run::MEND_MS.1);
         }
+        self.missing = missing;
         for (name, why) in not_started {
             self.failed(&name, why);
         }

@@ -116,7 +116,13 @@ impl History {
                 }
             }
         }
-        host.append(NEWEST, self.waiting.as_bytes())?;
+        if let Err(error) = host.append(NEWEST, self.waiting.as_bytes()) {
+            // A full disk may have taken half of it.
+            if !self.waiting.starts_with('\n') {
+                self.waiting.insert(0, '\n');
+            }
+            return Err(error);
+        }
         self.waiting.clear();
         Ok(())
     }
@@ -124,6 +130,15 @@ impl History {
 
 fn aside(number: u32) -> String {
     if number == 0 { NEWEST.to_owned() } else { format!("{FOLDER}/events.{number}.jsonl") }
+}
+
+/// Goes through all of it, from the oldest event to the newest, and holds one file of it at a time.
+pub fn each(host: &Host, mut see: impl FnMut(Event)) -> std::result::Result<(), HostError> {
+    for number in (0..=KEPT).rev() {
+        let text = host.read_text(&aside(number))?.unwrap_or_default();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).for_each(&mut see);
+    }
+    Ok(())
 }
 
 /// Reads it: the last `most` events, the newest last. A line that a power cut left half is passed over.
@@ -167,6 +182,13 @@ mod tests {
         let found = read(&host, 1500).expect("read");
         assert_eq!(found.len(), 1500);
         assert_eq!((found[0].at.as_str(), found[1499].at.as_str()), ("00006500", "00007999"));
+        let (mut before, mut count) = (String::new(), 0);
+        each(&host, |event| {
+            assert!(event.at > before, "{} after {before}", event.at);
+            (before, count) = (event.at, count + 1);
+        })
+        .expect("read");
+        assert!(before == "00007999" && count > 1500);
     }
 
     #[test]

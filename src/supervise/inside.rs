@@ -63,7 +63,9 @@ impl Place {
         let models = loaded.get("models").and_then(Value::as_array).into_iter().flatten();
         let names: Vec<String> =
             models.filter_map(|model| Some(model.get("name")?.as_str()?.to_owned())).collect();
-        for name in &names {
+        // Whatever it claims to have loaded: it is asked for no more than fits a few seconds.
+        let until = Instant::now() + 2 * PATIENCE;
+        for name in names.iter().take(8).take_while(|_| Instant::now() < until) {
             let body = serde_json::json!({ "model": name, "keep_alive": 0 }).to_string();
             self.ask(host, port, "POST", "/api/generate", &body)?;
         }

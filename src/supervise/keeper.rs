@@ -79,17 +79,19 @@ impl Keeper {
                 *self = Self::default();
                 Verdict::Leave
             }
-            End::Clean if comes_back => Verdict::Leave,
+            End::Clean => Verdict::Leave,
             // A pause that has begun goes on.
             End::ByUs if self.due.is_some() => Verdict::Leave,
-            End::Clean | End::ByUs => self.pause(now, FIRST_MS, Verdict::StartIn),
+            End::ByUs => self.pause(now, FIRST_MS, Verdict::StartIn),
+            // Who must not come back by its policy is a program that runs once.
+            End::Died | End::Oom if !comes_back => Verdict::Leave,
             End::Died | End::Oom | End::NotStarted => {
                 self.deaths.push_back(now);
                 if self.deaths.len() >= LOOP {
                     self.deaths.clear();
                     return self.pause(now, FIRST_OF_LOOP_MS, Verdict::Break);
                 }
-                if comes_back && how != End::NotStarted {
+                if how != End::NotStarted {
                     return Verdict::Leave;
                 }
                 self.pause(now, FIRST_MS, Verdict::StartIn)
@@ -165,12 +167,21 @@ mod tests {
         let mut now = 0;
         let mut keeper = Keeper::default();
         for wanted in [1000, 2000, 4000, 8000] {
-            assert_eq!(keeper.ended(now, End::Died, false), Verdict::StartIn(wanted));
+            assert_eq!(keeper.ended(now, End::NotStarted, true), Verdict::StartIn(wanted));
             now += wanted;
             keeper.started(now);
         }
         now += WINDOW_MS;
-        assert_eq!(keeper.ended(now, End::Died, false), Verdict::StartIn(1000));
+        assert_eq!(keeper.ended(now, End::NotStarted, true), Verdict::StartIn(1000));
+    }
+
+    #[test]
+    fn what_runs_once_runs_once() {
+        let mut keeper = Keeper::default();
+        assert_eq!(keeper.ended(5, End::Clean, false), Verdict::Leave);
+        assert_eq!(keeper.ended(6, End::Died, false), Verdict::Leave);
+        assert_eq!(keeper.due(), None);
+        assert_eq!(keeper.ended(7, End::ByUs, false), Verdict::StartIn(1000), "we owe it that");
     }
 
     #[test]

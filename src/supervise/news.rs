@@ -34,6 +34,8 @@ pub(super) enum News {
     Silent(String, String),
     /// Somebody holds so many connections to the model in this container (by its id).
     Callers(String, usize),
+    /// What was seen in one look, and is taken in as one.
+    Together(Vec<Self>),
     /// Models were unloaded.
     Unloaded(Vec<String>),
     /// An order could not be carried out: of which service, and why.

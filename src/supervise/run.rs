@@ -1,6 +1,6 @@
 //! The loop: looks, decides, acts. It never waits for the engine, nor for a container.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use super::event::{Event, What};
 use super::eyes::{self, Ask, Look};
 use super::hands::{self, Order};
 use super::history::{self, Pen};
+use super::keeper::End;
 use super::ladder::{Ladder, Rules};
 use super::news::{News, Teller};
 use super::sample::{Sample, Threshold};
@@ -57,11 +58,15 @@ pub struct Supervisor<'a> {
     pub(super) look_again: Option<u64>,
     pub(super) mend_at: u64,
     pub(super) pending: Vec<String>,
+    /// Services whose containers were there, and are not.
+    pub(super) missing: BTreeSet<String>,
     pub(super) pointed: Option<Ask>,
     pub(super) seen_once: bool,
     pub(super) log_lines: Vec<KernelLine>,
     pub(super) last: Sample,
     pub(super) decided_at: Option<u64>,
+    /// Workers are killed then, ms.
+    pub(super) kill_at: Option<u64>,
     pub(super) counts: Counts,
     threads: Vec<JoinHandle<()>>,
     pub(super) changed: bool,
@@ -97,12 +102,21 @@ impl<'a> Supervisor<'a> {
         let mut wards: BTreeMap<String, Ward> =
             wish.services.iter().map(|s| (s.name.clone(), Ward::new(s.clone()))).collect();
         // What an earlier supervisor saw was deployed, and a loop that it broke goes on.
-        for event in history::read(host, usize::MAX).unwrap_or_default() {
-            if let Some(ward) = event.service.and_then(|name| wards.get_mut(&name)) {
+        let _ = history::each(host, |event| {
+            if matches!(event.what, What::Gone) {
+                for ward in wards.values_mut() {
+                    (ward.was_there, ward.looped) = (false, false);
+                }
+            } else if let Some(ward) = event.service.and_then(|name| wards.get_mut(&name)) {
                 ward.was_there = true;
-                ward.looped = matches!(event.what, What::Loop { .. } | What::Again { .. });
+                match event.what {
+                    What::Loop { .. } | What::Again { .. } => ward.looped = true,
+                    // To break the loop it is stopped.
+                    What::Stopped { how: End::ByUs, .. } => {}
+                    _ => ward.looped = false,
+                }
             }
-        }
+        });
         let sharing = wish.has_modes().then(Sharing::default);
         let deployment = wish.name.clone();
         let (orders, hands) = hands::begin(wish, again, teller.clone())?;
@@ -130,11 +144,13 @@ impl<'a> Supervisor<'a> {
             look_again: None,
             mend_at: 0,
             pending: Vec::new(),
+            missing: BTreeSet::new(),
             pointed: None,
             seen_once: false,
             log_lines: Vec::new(),
             last: Sample::default(),
             decided_at: None,
+            kill_at: None,
             counts: Counts::default(),
             threads: vec![hands, looking],
             changed: false,
@@ -158,6 +174,11 @@ impl<'a> Supervisor<'a> {
     /// The profile asks for something else than when we began.
     pub const fn is_outdated(&self) -> bool {
         self.changed
+    }
+
+    /// Memory is shared out for reading, or is just being shared out anew: who comes next may know nothing of a model that sleeps.
+    pub fn is_shared_out(&self) -> bool {
+        self.mode() == Mode::Reading || self.sharing.as_ref().is_some_and(Sharing::is_changing)
     }
 
     pub(super) fn order(&self, order: Order) {
@@ -203,8 +224,7 @@ impl<'a> Supervisor<'a> {
             .filter(|(_, ward)| ward.keeper.due().is_some())
             .map(|(n, _)| n.clone())
             .collect();
-        let changing = self.sharing.as_ref().is_some_and(Sharing::is_changing);
-        if changing || self.mode() == Mode::Reading {
+        if self.is_shared_out() {
             self.order(Order::Switch(Mode::Answering));
         }
         for name in due {

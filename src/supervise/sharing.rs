@@ -52,6 +52,8 @@ pub struct Sharing {
     done_since: Option<u64>,
     silent_since: Option<u64>,
     not_before: u64,
+    /// Memory was short: until then the model keeps its own, ms.
+    short_until: u64,
     /// A change is under way.
     changing: bool,
 }
@@ -74,7 +76,7 @@ impl Sharing {
 
     /// A change was made.
     pub fn is_now(&mut self, mode: Mode) {
-        *self = Self::new(mode);
+        *self = Self { short_until: self.short_until, ..Self::new(mode) };
     }
 
     /// A change was tried, and could not be made.
@@ -120,13 +122,17 @@ impl Sharing {
         let done = look.waiting.is_some() && count(waiting.ocr) + look.reading == 0;
         let done_for = since(&mut self.done_since, done);
         let silent_for = since(&mut self.silent_since, look.silent);
+        if look.rung >= Rung::GiveBack {
+            self.short_until = now + AGAIN_MS;
+        }
         if self.changing || now < self.not_before {
             return None;
         }
         let wanted = match self.mode {
             Mode::Answering => {
                 let much = look.waiting.is_some() && count(waiting.ocr) > look.hands;
-                if much && look.rung == Rung::Calm && waiting.extract == 0 && idle >= IDLE_MS {
+                let calm = look.rung == Rung::Calm && now >= self.short_until;
+                if much && calm && waiting.extract == 0 && idle >= IDLE_MS {
                     Mode::Reading
                 } else {
                     Mode::Answering
@@ -275,5 +281,9 @@ mod tests {
         let mut sharing = Sharing::new(Mode::Reading);
         let short = Look { rung: Rung::GiveBack, ..look(0, 40, 0) };
         assert_eq!(sharing.step(&short), Some(Mode::Answering));
+        // And not to and fro while the host stays as it is.
+        sharing.is_now(Mode::Answering);
+        let again = (1..900).find(|at| sharing.step(&look(*at, 40, 0)).is_some());
+        assert_eq!(again, Some(AGAIN_MS / 1000));
     }
 }

@@ -10,7 +10,7 @@ use crate::container::desired::{Deployment, Service};
 use crate::container::mode::Mode;
 use crate::container::observed::Container;
 use crate::container::role::Role;
-use crate::engine::{Client, look_around};
+use crate::engine::{Client, EngineError, look_around};
 use crate::facts::cgroup;
 use crate::host::Host;
 use crate::t;
@@ -24,10 +24,18 @@ const SETTLE: Duration = Duration::from_secs(15);
 const USED: u64 = 90;
 
 /// Changes to `mode`. The error is why it is not so; what was begun is taken back.
-pub(super) fn to(client: &Client, host: &Host, wish: &Deployment, mode: Mode) -> Result<(), String> {
+///
+/// `ending` is told of a service's container that is about to be killed for it.
+pub(super) fn to(
+    client: &Client,
+    host: &Host,
+    wish: &Deployment,
+    mode: Mode,
+    ending: &dyn Fn(&str),
+) -> Result<(), String> {
     let lock = host.lock(&wish.lock()).map_err(|error| error.to_string())?;
     let seen = look_around(client, host, wish).map_err(|error| error.to_string())?.containers;
-    let switch = Switch { client, host, wish, seen: &seen };
+    let switch = Switch { client, host, wish, seen: &seen, ending };
     let done = match mode {
         Mode::Reading => switch.to_reading(),
         Mode::Answering => switch.to_answering(),
@@ -41,6 +49,7 @@ struct Switch<'a> {
     host: &'a Host,
     wish: &'a Deployment,
     seen: &'a std::collections::BTreeMap<String, Container>,
+    ending: &'a dyn Fn(&str),
 }
 
 impl Switch<'_> {
@@ -110,10 +119,20 @@ impl Switch<'_> {
                 tell(Signal::SIGURG);
                 self.wait(SETTLE, || self.is_idle(&at));
             }
-            self.lower(worker, found, worker.limits.memory)?;
-            self.client.limit(&worker.container, &worker.limits).map_err(|error| error.to_string())?;
+            let lowered = self.lower(worker, found, worker.limits.memory);
+            self.give_limits(worker, lowered.is_err()).map_err(|error| error.to_string())?;
         }
         self.wake_all()
+    }
+
+    /// A worker that does not let go of what it has no right to any more begins anew: whoever asks the model waits for it.
+    fn give_limits(&self, worker: &Service, anew: bool) -> Result<(), EngineError> {
+        if anew {
+            (self.ending)(&worker.name);
+            self.client.kill(&worker.container)?;
+        }
+        self.client.limit(&worker.container, &worker.limits)?;
+        if anew { self.client.start(&worker.container) } else { Ok(()) }
     }
 
     /// Those of which a container is there.

@@ -142,8 +142,8 @@ impl Supervisor<'_> {
             .any(|waiting| usize::try_from(waiting.ocr).is_ok_and(|waiting| waiting > hands));
         let ask = Ask {
             places: places.collect(),
-            presses: self.is_tense() || changing || silent || works,
-            callers: self.sharing.as_ref().is_some_and(|sharing| sharing.mode() == Mode::Reading || much),
+            presses: self.is_tense() || changing || silent || works || self.mode() == Mode::Reading,
+            callers: self.sharing.is_some() && (self.mode() == Mode::Reading || much),
         };
         if self.pointed.as_ref() != Some(&ask) {
             let _ = self.eyes.send(Look::At(ask.clone()));

@@ -185,9 +185,10 @@ def seconds(text):
 
 if held and paused:
     seen = vm.output("cat /root/witness.log").split()[-1]
-    since_seen, since_decided = (seconds(paused[-1]) - seconds(then) for then in (seen, held[0]["at"]))
-    checks.equal(f"from the pressure, as somebody else saw it, to the pause: {1000 * since_seen:.0f} ms", since_seen < 0.5, True)
-    checks.equal(f"from the decision to the pause: {1000 * since_decided:.0f} ms", since_decided < 0.5, True)
+    at = seconds(paused[-1])
+    decided = max(seconds(one["at"]) for one in of("decided", mark, act="hold") if seconds(one["at"]) <= at)
+    checks.equal(f"from the pressure, as somebody else saw it, to the pause: {1000 * (at - seconds(seen)):.0f} ms", at - seconds(seen) < 0.5, True)
+    checks.equal(f"from the decision to the pause: {1000 * (at - decided):.0f} ms", at - decided < 0.5, True)
 before = pid("worker")
 vm.output("echo 4 >/root/more")
 until("the worker is killed whole", lambda: of("stopped", mark, how="by-us"))

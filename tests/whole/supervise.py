@@ -93,6 +93,15 @@ check("whom somebody stopped stays down", pid("worker") == 0 and supervisor.of("
 docker("start", f"{name}-worker")
 until("the worker answers", lambda: supervisor.state()["services"]["worker"]["healthy"], 60)
 
+# A signal through the engine has it take the next death for a wish, and start nothing again.
+mark = len(supervisor.events)
+docker("kill", "--signal", "SIGUSR2", f"{name}-worker")
+time.sleep(1)
+os.kill(main_of("worker"), signal.SIGKILL)
+took = until("who was sent a signal and died is back", lambda: supervisor.of("started", "worker", mark), 60)
+check(f"who died after somebody's signal is back after {took or 99:.1f} s", took is not None, supervisor.events[mark:])
+until("the worker answers", lambda: supervisor.state()["services"]["worker"]["healthy"], 60)
+
 # Leaks: each document drives what reads it over the worker's limit; the document comes back.
 # A white page of 19 million pixels.
 large = folder / "large.png"
@@ -173,6 +182,9 @@ for _ in range(8):
 looped = supervisor.of("loop", "worker", mark)
 check("a loop is broken for a minute", looped and looped[0]["what"]["pause_ms"] == 60000, supervisor.events[mark:])
 until("it is stopped", lambda: pid("worker") == 0)
+if leaks >= 50:
+    until("and runs again after its minute", lambda: pid("worker"), 90)
+    until("it is stopped", lambda: docker("kill", f"{name}-worker") and pid("worker") == 0)
 text = supervisor.get("/metrics")
 check("the metrics tell", f'civicum_service_up{{service="worker"}} 0' in text and 'civicum_service_up{service="postgres"} 1' in text, text[-2000:])
 check(f"at most {supervisor.rss():.1f} MiB of memory", supervisor.rss() < 20)
