@@ -18,6 +18,8 @@ pub(super) struct Link {
     pub worker: i32,
     queue: RefCell<Option<Rc<Queue>>>,
     opened: Notify,
+    /// The queue's sessions have ended, and the other one has not.
+    wanted: Notify,
     /// When it was opened anew.
     again: Cell<Option<Instant>>,
 }
@@ -40,8 +42,9 @@ impl Link {
                 Err(error) => return Err(error),
             }
         };
-        let (queue, opened, again) = (RefCell::new(None), Notify::new(), Cell::new(None));
-        Ok(Self { database, worker, queue, opened, again })
+        let (queue, opened, wanted, again) =
+            (RefCell::new(None), Notify::new(), Notify::new(), Cell::new(None));
+        Ok(Self { database, worker, queue, opened, wanted, again })
     }
 
     /// Opens all sessions, however long it takes; gives the one that listens.
@@ -96,12 +99,17 @@ impl Link {
         *self.queue.borrow_mut() = None;
     }
 
-    /// One of the others may have ended alone.
-    pub(super) async fn mend(&self) {
-        if self.queue.borrow().as_ref().is_none_or(|queue| !queue.is_closed()) {
-            return;
+    /// One of the others may have ended alone: then they are opened anew, by [`Self::reopen`].
+    pub(super) fn mend(&self) {
+        if self.queue.borrow().as_ref().is_some_and(|queue| queue.is_closed()) {
+            self.broken();
+            self.wanted.notify_one();
         }
-        self.broken();
+    }
+
+    /// Waits until the others are wanted anew, and opens them.
+    pub(super) async fn reopen(&self) {
+        self.wanted.notified().await;
         let mut wait = Duration::from_millis(100);
         while !self.is_open() {
             if let Ok(queue) = Queue::open(&self.database, self.worker).await {
@@ -129,4 +137,46 @@ async fn begin(database: &Database, name: &str) -> Result<i32, QueueError> {
         ));
     }
     register(database, name).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::migrate;
+
+    #[test]
+    fn who_asks_for_a_mend_may_be_stopped() {
+        let Some(url) = crate::host::terminal::environment("CIVICUM_TUNE_TEST_DATABASE") else { return };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(tokio::task::LocalSet::new().run_until(async {
+            let (server, name) =
+                (Database::parse(&url, None).unwrap(), format!("ct_{}_link", std::process::id()));
+            let server = server.connect().await.unwrap().client;
+            server.batch_execute(&format!("create database {name}")).await.unwrap();
+            let database = Database::parse(&url, None).unwrap().named(&name);
+            migrate(&mut database.connect().await.unwrap().client).await.unwrap();
+            let link = Rc::new(Link::open(database, "link").await.unwrap());
+            let listens = link.listen().await;
+            let opens = Rc::clone(&link);
+            tokio::task::spawn_local(async move {
+                loop {
+                    opens.reopen().await;
+                }
+            });
+            // The others end, and the one that listens does not.
+            let pid: i32 = listens.client.query_one("select pg_backend_pid()", &[]).await.unwrap().get(0);
+            let cut =
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> $2";
+            server.query(cut, &[&name, &pid]).await.unwrap();
+            while !link.queue().await.is_closed() {
+                sleep(Duration::from_millis(10)).await;
+            }
+            // Whoever noticed was at its deadline, and does nothing more.
+            link.mend();
+            let queue = tokio::time::timeout(Duration::from_secs(10), link.queue()).await;
+            queue.expect("nobody opened it").next_due("ocr").await.unwrap();
+            drop((link, listens));
+            server.batch_execute(&format!("drop database {name} with (force)")).await.unwrap();
+        }));
+    }
 }

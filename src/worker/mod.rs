@@ -183,6 +183,7 @@ impl Worker {
             health::serve(address, Rc::clone(&shared)).await?;
         }
         tokio::task::spawn_local(keep_link(Rc::clone(&shared)));
+        tokio::task::spawn_local(keep_queue(Rc::clone(&shared)));
         tokio::task::spawn_local(beats(Rc::clone(&shared)));
         tokio::task::spawn_local(reaps(Rc::clone(&shared)));
         tokio::task::spawn_local(retention::run(Rc::clone(&shared)));
@@ -347,6 +348,13 @@ async fn keep_link(shared: Rc<Shared>) {
     }
 }
 
+/// Opens the queue's sessions anew where they ended alone. A task of its own: whoever notices may be stopped at any time.
+async fn keep_queue(shared: Rc<Shared>) {
+    loop {
+        shared.link.reopen().await;
+    }
+}
+
 /// Renews the leases; what is not ours any more is stopped.
 async fn beats(shared: Rc<Shared>) {
     loop {
@@ -409,7 +417,7 @@ impl Shared {
     /// What the database said is logged; its sessions are opened anew where they are gone.
     async fn trouble(&self, error: &QueueError) {
         event("warn", "the database did not do it", &[("error", &error.to_string())]);
-        self.link.mend().await;
+        self.link.mend();
         sleep(Duration::from_millis(200)).await;
     }
 }
