@@ -1,5 +1,6 @@
 //! `ocr`: reads one document here and now.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -108,15 +109,9 @@ impl OcrCommand {
         quiet_panics();
         terminal::remember_interrupts();
         let mut shown = Shown::new(out, self.progress);
-        let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            ocr::read(&host, &file, &options, &mut |page, of| shown.page(page, of))
-        }));
+        let report =
+            guarded(&file, || ocr::read(&host, &file, &options, &mut |page, of| shown.page(page, of)));
         drop(shown);
-        let Ok(report) = read else {
-            bail!(t!(
-                "the program has a fault that this document brought to light; please report it, without the document"
-            ));
-        };
         let report = report?;
         show(&report, out)?;
         Ok(if report.failed { Answer::Trouble } else { Answer::Yes })
@@ -183,6 +178,12 @@ impl OcrCommand {
     }
 }
 
+/// A fault of this program's is found with the document that brings it to light: the next one may be read all the same.
+fn guarded(file: &File, read: impl FnOnce() -> anyhow::Result<Report>) -> anyhow::Result<Report> {
+    let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
+    read.unwrap_or_else(|_| Ok(ocr::faulty(file)))
+}
+
 /// A panic's message may quote the text that it happened on: only its place is told.
 fn quiet_panics() {
     std::panic::set_hook(Box::new(|info| {
@@ -241,5 +242,19 @@ impl Drop for Shown {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_finding() {
+        let report = guarded(&tempfile::tempfile().unwrap(), || panic!("Ana")).unwrap();
+        assert_eq!((report.failed, report.findings.len()), (true, 1));
+        let finding = &report.findings[0];
+        assert_eq!((finding.code, finding.page), ("fault", None));
+        assert!(!finding.message.contains("Ana"));
     }
 }

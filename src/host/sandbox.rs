@@ -156,19 +156,31 @@ impl Scratch {
         let mut child = self.spawn(host, name, args, input).map_err(ToolError::Start)?;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         std::thread::scope(|scope| {
-            if let (Some(mut pipe), Input::Bytes(bytes)) = (stdin, input) {
-                // A tool that ends early closes its end: its status tells why.
-                scope.spawn(move || pipe.write_all(bytes));
-            }
-            let words = scope.spawn(move || last_words(stderr));
             let (sender, receiver) = mpsc::channel();
-            scope.spawn(move || {
-                let mut out = Vec::new();
-                if let Some(pipe) = stdout {
-                    let _ = pipe.take(most as u64 + 1).read_to_end(&mut out);
+            // A host that has no thread to spare is at fault, and not what is read.
+            let threads = || -> io::Result<_> {
+                let thread = std::thread::Builder::new;
+                if let (Some(mut pipe), Input::Bytes(bytes)) = (stdin, input) {
+                    // A tool that ends early closes its end: its status tells why.
+                    thread().spawn_scoped(scope, move || pipe.write_all(bytes))?;
                 }
-                let _ = sender.send(out);
-            });
+                thread().spawn_scoped(scope, move || {
+                    let mut out = Vec::new();
+                    if let Some(pipe) = stdout {
+                        let _ = pipe.take(most as u64 + 1).read_to_end(&mut out);
+                    }
+                    let _ = sender.send(out);
+                })?;
+                thread().spawn_scoped(scope, move || last_words(stderr))
+            };
+            let words = match threads() {
+                Ok(words) => words,
+                Err(error) => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    return Err(ToolError::Start(error));
+                }
+            };
             let ended = wait(&mut child, &receiver, most, until);
             if ended.is_err() {
                 let _ = child.kill();
@@ -179,6 +191,8 @@ impl Scratch {
             match status.signal() {
                 _ if status.success() => Ok(out),
                 Some(nix::libc::SIGKILL) => Err(ToolError::Killed),
+                // Whoever stops us may tell all that we started, too, and the tool may be the first to hear it.
+                Some(nix::libc::SIGTERM | nix::libc::SIGINT | nix::libc::SIGHUP) => Err(ToolError::Stopped),
                 _ => Err(ToolError::Failed(status, words)),
             }
         })
@@ -273,6 +287,7 @@ mod tests {
         assert!(matches!(run("exec sleep 60", b""), Err(ToolError::Timeout)));
         assert!(matches!(run("exec >&-; exec sleep 60", b""), Err(ToolError::Timeout)));
         assert!(matches!(run("exec cat /dev/zero", b""), Err(ToolError::TooMuch)));
+        assert!(matches!(run("kill -TERM $$", b""), Err(ToolError::Stopped)));
         // It reads nothing of a large input, and fails.
         let failed = run("echo no >&2; exit 3", &vec![0; 1 << 20]).unwrap_err();
         assert!(

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use ppocr::Files;
-pub use read::{missing, read};
+pub use read::{faulty, missing, read};
 pub use result::{Finding, Note, Page, PageLine, Report, RutFound, SCHEMA};
 
 use crate::host::{Host, terminal};

@@ -60,6 +60,18 @@ pub fn read(
     Ok(report)
 }
 
+/// What there is to say of a document over which this program failed.
+pub fn faulty(file: &File) -> Report {
+    let mut report = Report::of(facts(file).map(|(facts, _)| facts).unwrap_or_default());
+    report.note(
+        "fault",
+        t!("the program has a fault that this document brought to light; please report it, without the document"),
+        None,
+    );
+    report.failed = true;
+    report
+}
+
 struct Reader<'r> {
     host: &'r Host,
     scratch: Scratch,
@@ -316,7 +328,10 @@ impl Reader<'_> {
         let (scale, (shown, pgm)) = (self.scale(dpi), self.seen(raster, dpi));
         let args = tesseract::arguments(&self.options.language, &shown);
         let table = self.scratch.run(self.host, ("tesseract", &args), Input::Bytes(&pgm), TABLE, until);
-        let table = table.map_err(|error| tool_note("tesseract", &error))?;
+        let table = table.map_err(|error| {
+            tesseract::missing_language(&error, &self.options.language)
+                .unwrap_or_else(|| tool_note("tesseract", &error))
+        })?;
         let mut lines = tesseract::lines(&String::from_utf8_lossy(&table));
         for word in lines.iter_mut().flat_map(|line| &mut line.words).filter(|_| scale < 1.0) {
             word.place = word.place.scaled(1.0 / scale);

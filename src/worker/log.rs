@@ -6,6 +6,14 @@ use std::io::Write as _;
 
 use serde_json::{Map, Value, json};
 
+/// A panic's message may quote the text that it happened on: only its place is told.
+pub(super) fn panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or_else(String::new, ToString::to_string);
+        event("error", "the program has a fault", &[("at", &place)]);
+    }));
+}
+
 /// Writes one line down.
 pub(super) fn event(level: &str, what: &str, of: &[(&str, &dyn Display)]) {
     let now = std::time::SystemTime::now();

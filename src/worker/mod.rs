@@ -142,6 +142,7 @@ impl Worker {
     pub fn run(self) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let tasks = LocalSet::new();
+        log::panics();
         tasks.block_on(&runtime, self.work())
     }
 
