@@ -93,14 +93,11 @@ pub(super) fn refusal(server: &Server, status: u16, told: &Value) -> Error {
         let why: String = message.chars().filter(|c| !c.is_control()).take(300).collect();
         return Error::Schema { at: String::new(), why: t!("the server says: {why}", why = why) };
     }
+    if has(&["requires more system memory"]) {
+        return Error::NoMemory { server: server.to_string() };
+    }
     let is_word = kind.len() < 64 && kind.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
-    let kind = if has(&["requires more system memory"]) {
-        t!("the model needs more memory than there is")
-    } else if is_word {
-        kind.to_owned()
-    } else {
-        String::new()
-    };
+    let kind = if is_word { kind.to_owned() } else { String::new() };
     Error::Refused { status, kind }
 }
 
@@ -137,6 +134,9 @@ mod tests {
         assert_eq!(of(500, quotes), Error::Refused { status: 500, kind: "server_error".into() });
         let quotes = json!({ "error": { "message": "?", "type": "Juan Pérez" } });
         assert_eq!(of(400, quotes), Error::Refused { status: 400, kind: String::new() });
+        let short =
+            json!({ "error": "model requires more system memory (5.6 GiB) than is available (2.1 GiB)" });
+        assert_eq!(of(500, short), Error::NoMemory { server: "llm:1".into() });
         assert_eq!(of(502, Value::Null), Error::Refused { status: 502, kind: String::new() });
     }
 }

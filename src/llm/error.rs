@@ -49,6 +49,11 @@ pub enum Error {
         /// `HOST:PORT`.
         server: String,
     },
+    /// It has less memory than its model needs.
+    NoMemory {
+        /// `HOST:PORT`.
+        server: String,
+    },
     /// It took too long.
     TimedOut {
         /// What was waited for.
@@ -108,10 +113,35 @@ impl Error {
     /// Is it worth the same question in a while?
     pub fn retryable(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Busy { .. } | Self::TimedOut { .. } | Self::BrokeOff { .. } => {
-                true
-            }
+            Self::Unreachable { .. }
+            | Self::Busy { .. }
+            | Self::NoMemory { .. }
+            | Self::TimedOut { .. }
+            | Self::BrokeOff { .. } => true,
             Self::Refused { status, .. } => *status >= 500 || *status == 429,
+            _ => false,
+        }
+    }
+
+    /// Is the server at fault, whatever it is asked: away, not ready, or not the one that is meant?
+    pub const fn is_away(&self) -> bool {
+        matches!(
+            self,
+            Self::Address { .. }
+                | Self::Unreachable { .. }
+                | Self::NotAServer { .. }
+                | Self::NoSuchModel { .. }
+                | Self::Busy { .. }
+                | Self::NoMemory { .. }
+                | Self::TimedOut { what: Wait::Server, .. }
+        )
+    }
+
+    /// Did the server break down over a question? It may have done so by itself, or because of what it was asked.
+    pub const fn is_breakdown(&self) -> bool {
+        match self {
+            Self::BrokeOff { .. } | Self::TimedOut { .. } => true,
+            Self::Refused { status, .. } => *status >= 500,
             _ => false,
         }
     }
@@ -124,6 +154,7 @@ impl Error {
             Self::NotAServer { .. } => "not-a-server",
             Self::NoSuchModel { .. } => "no-such-model",
             Self::Busy { .. } => "busy",
+            Self::NoMemory { .. } => "no-memory",
             Self::TimedOut { .. } => "timed-out",
             Self::BrokeOff { .. } => "broke-off",
             Self::CutOff { .. } => "cut-off",
@@ -172,6 +203,9 @@ fn words(error: &Error) -> String {
                 "the model's server on {server} loads its model or is busy; ask again in a while",
                 server = server
             )
+        }
+        Error::NoMemory { server } => {
+            t!("the model on {server} needs more memory than there is", server = server)
         }
         Error::TimedOut { what, after } => {
             let after = humantime::format_duration(*after);

@@ -21,8 +21,14 @@ pub(super) async fn run(shared: Rc<Shared>, stage: Stage) {
         return;
     }
     while !shared.draining.get() {
-        let free = shared.hands(stage).saturating_sub(shared.running.of(stage));
-        let mut wait = SLOW;
+        let busy = shared.running.of(stage);
+        let idle = shared.hands(stage).saturating_sub(busy);
+        // Where the host was at fault, one job tries after a while whether it still is.
+        let (free, mut wait) = match shared.postponed.rest(stage) {
+            None => (idle, SLOW),
+            Some(rest) if !rest.is_zero() => (0, rest.min(SLOW)),
+            Some(_) => (if busy == 0 { idle.min(1) } else { 0 }, SLOW),
+        };
         if free > 0 && !shared.paused.get() {
             let queue = shared.link.queue().await;
             let claimed =

@@ -1,5 +1,6 @@
 //! The second stage: what the schema asks, from the text that was read, by the model of this host.
 
+use std::cell::Cell;
 use std::io::BufReader;
 
 use serde::Deserialize;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::job::End;
-use crate::llm::{self, Task};
+use crate::llm::{self, Server, Task, Wait};
 use crate::queue::{Claim, Made, schemas};
 
 #[derive(Deserialize)]
@@ -34,7 +35,9 @@ pub(super) async fn document(shared: &Shared, claim: &Claim, schema: Option<&str
         Err(end) => return end,
     };
     let task = Task { instruction: &worker.extract.instruction, schema: &schema, pages: &pages };
+    let asked = Cell::new(false);
     let told = |chunk: usize, of: usize| {
+        asked.set(true);
         let number = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
         shared.running.progress(claim, number(chunk).saturating_sub(1), number(of));
     };
@@ -42,15 +45,7 @@ pub(super) async fn document(shared: &Shared, claim: &Claim, schema: Option<&str
         Ok(found) => found,
         // A document without text has nothing to extract from, and that is its result.
         Err(llm::Error::NoText) => return End::failed("no text: there is nothing to extract from", false),
-        // The model's server is away, or not what it should be: no document can help it.
-        Err(
-            error @ (llm::Error::Unreachable { .. }
-            | llm::Error::Busy { .. }
-            | llm::Error::NoSuchModel { .. }
-            | llm::Error::NotAServer { .. }
-            | llm::Error::Address { .. }),
-        ) => return End::postponed(format!("no model: {error}")),
-        Err(error) => return End::failed(error.to_string(), error.retryable()),
+        Err(error) => return without(server, &error, asked.get()).await,
     };
     let doubts: Vec<Value> =
         found.unsupported.iter().map(|d| json!({ "pointer": d.pointer, "kind": d.kind.code() })).collect();
@@ -69,6 +64,21 @@ pub(super) async fn document(shared: &Shared, claim: &Claim, schema: Option<&str
     match kept {
         Ok(file) => End::Made(Made { file, findings, next: None }, found.chunks),
         Err(error) => End::postponed(format!("no room: {error:#}")),
+    }
+}
+
+/// Why there is no extraction, and whose fault that is. `asked`: a part of the document had been sent.
+async fn without(server: &Server, error: &llm::Error, asked: bool) -> End {
+    let no_model = format!("no model: {error}");
+    match error {
+        llm::Error::Schema { .. } | llm::Error::NoRoom { .. } => End::failed(error.to_string(), false),
+        _ if error.is_away() || !asked => End::postponed(no_model),
+        // It is there, and does not come to an end with this document: that is the document's, and too dear to be tried for ever.
+        llm::Error::TimedOut { what: Wait::Answer | Wait::Piece, .. } if server.probe().await.is_ok() => {
+            End::failed(error.to_string(), true)
+        }
+        _ if error.is_breakdown() => End::suspect(no_model),
+        _ => End::failed(error.to_string(), error.retryable()),
     }
 }
 

@@ -1,19 +1,19 @@
 //! One job, from its claim to what the queue is told of its end.
 
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::counts::add;
 use super::log::event;
+use super::postponed::LATER;
 use super::running::Stop;
 use super::{Shared, Stage, extract, read};
 use crate::queue::{Became, Claim, Made, Queue, QueueError};
-
-/// How long a job is left alone that could not begin.
-const LATER: Duration = Duration::from_secs(20);
 
 /// How an attempt ended.
 pub(super) enum End {
@@ -22,7 +22,8 @@ pub(super) enum End {
     /// Without one. `again`: another attempt may succeed; `crash`: it killed what read it.
     Failed { why: String, again: bool, crash: bool },
     /// It could not begin, by no fault of the document: it is due again after a while, and the attempt does not count.
-    Postponed { why: String, wait: Duration },
+    /// `suspect`: the document may be at fault all the same.
+    Postponed { why: String, wait: Duration, suspect: bool },
     /// It was told to stop.
     Stopped(Stop),
 }
@@ -34,13 +35,19 @@ impl End {
 
     /// It is the host that is at fault: a full disk, a program that is not there. Every document would fail on it.
     pub(super) fn postponed(why: impl Into<String>) -> Self {
-        Self::Postponed { why: why.into(), wait: LATER }
+        Self::Postponed { why: why.into(), wait: LATER, suspect: false }
+    }
+
+    /// What it needs broke down over it: by itself, or because of the document.
+    pub(super) fn suspect(why: impl Into<String>) -> Self {
+        Self::Postponed { why: why.into(), wait: LATER, suspect: true }
     }
 }
 
 /// Does one job, and tells the queue how it ended.
 pub(super) async fn run(shared: Rc<Shared>, stage: Stage, claim: Claim, mut told: watch::Receiver<Stop>) {
     let begun = Instant::now();
+    let _hand = Hand { shared: &shared, claim: &claim, begun };
     event(
         "info",
         "claimed",
@@ -52,15 +59,48 @@ pub(super) async fn run(shared: Rc<Shared>, stage: Stage, claim: Claim, mut told
         ],
     );
     let end = tokio::select! {
-        end = attempt(&shared, stage, &claim) => end,
+        end = guarded(attempt(&shared, stage, &claim), &claim) => end,
         stop = stopped(&mut told) => End::Stopped(stop),
+    };
+    let end = match end {
+        End::Made(..) => {
+            shared.postponed.made(stage, claim.job);
+            end
+        }
+        // Where it is always this one, it is not the host.
+        End::Postponed { why, suspect, .. } => match shared.postponed.once_more(stage, claim.job, suspect) {
+            Some(wait) => End::Postponed { why, wait, suspect },
+            None => End::failed(why, true),
+        },
+        other => other,
     };
     let tale = Tale { shared: &shared, stage, claim: &claim, begun };
     tale.tell(&end).await;
-    add(&shared.counts.busy_ms, u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
-    shared.running.end(&claim);
-    shared.ended.notify_waiters();
-    shared.wake_all();
+}
+
+/// However a job ends, its hand is free again, and those who wait for that are told.
+struct Hand<'a> {
+    shared: &'a Shared,
+    claim: &'a Claim,
+    begun: Instant,
+}
+
+impl Drop for Hand<'_> {
+    fn drop(&mut self) {
+        let ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        add(&self.shared.counts.busy_ms, ms);
+        self.shared.running.end(self.claim);
+        self.shared.ended.notify_waiters();
+        self.shared.wake_all();
+    }
+}
+
+/// A fault of this program's that a document brings to light is that document's end, not the worker's.
+async fn guarded(attempt: impl Future<Output = End>, claim: &Claim) -> End {
+    let caught = AssertUnwindSafe(attempt).catch_unwind().await;
+    caught.unwrap_or_else(|_| {
+        End::failed("fault: the program has a fault that this document brought to light", claim.attempt < 2)
+    })
 }
 
 async fn stopped(told: &mut watch::Receiver<Stop>) -> Stop {
@@ -143,7 +183,7 @@ impl Tale<'_> {
                     &[("why", &code), ("became", &format!("{became:?}").to_lowercase())],
                 );
             }
-            End::Postponed { why, wait } => {
+            End::Postponed { why, wait, .. } => {
                 queue.release(std::slice::from_ref(claim), *wait, Some(why.as_str())).await?;
                 let code = why.split(':').next().unwrap_or("");
                 self.event("warn", "postponed", &[("why", &code), ("wait_seconds", &wait.as_secs())]);
@@ -173,5 +213,26 @@ impl Tale<'_> {
         of.extend_from_slice(more);
         of.push(("seconds", &seconds));
         event(level, what, &of);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_the_end_of_its_job_alone() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let ends = |attempt| {
+            let claim = Claim { job: 1, fence: 1, document: 1, attempt, crashes: 0 };
+            let End::Failed { why, again, crash } =
+                runtime.block_on(guarded(async { panic!("Ana") }, &claim))
+            else {
+                panic!("it did not fail")
+            };
+            assert!(why.starts_with("fault:") && !crash, "{why}");
+            again
+        };
+        assert_eq!((ends(1), ends(2)), (true, false));
     }
 }

@@ -8,6 +8,7 @@ mod health;
 mod job;
 mod link;
 mod log;
+mod postponed;
 mod read;
 mod retention;
 mod running;
@@ -32,6 +33,7 @@ use crate::queue::{Database, Keep, QueueError, Store};
 use counts::Counts;
 use link::Link;
 use log::event;
+use postponed::Postponed;
 use running::{Running, Stop};
 
 pub use state::{Crash, InWork, State};
@@ -125,6 +127,7 @@ struct Shared {
     link: Link,
     running: Running,
     counts: Counts,
+    postponed: Postponed,
     /// Jobs whose reader was killed: when, the document, the stage.
     crashed: RefCell<VecDeque<(Instant, i64, Stage)>>,
     /// Somebody enqueued for the stage, or may have; or a hand is free.
@@ -173,6 +176,7 @@ impl Worker {
             link,
             running: Running::default(),
             counts: Counts::default(),
+            postponed: Postponed::default(),
             crashed: RefCell::default(),
             wake: [Notify::new(), Notify::new()],
             ended: Notify::new(),

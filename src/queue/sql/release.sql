@@ -8,4 +8,5 @@ with free as (
   where j.id = held.id and j.fence = held.fence and j.status = 'running' and not j.cancel_requested
   returning j.id
 )
-select count(pg_notify('civicum_job', '')) from free
+-- Nobody is woken for what is not due.
+select count(pg_notify('civicum_job', '')) from free where $3 = 0
