@@ -89,6 +89,23 @@ fn an_outage_of_the_model_costs_no_attempt_and_its_stage_rests() {
 }
 
 #[test]
+fn a_document_with_more_parts_than_there_is_time_for_ends_at_once() {
+    worker_test("parts", async |stage| {
+        let model = Model::new(Does::Answers(Duration::from_millis(300)));
+        let mut options = asks(stage, SCHEMA, &model.url());
+        options.extend(["--context=1024", "--predict=64", "--extract-deadline=6s"].map(str::to_owned));
+        let id = stage.asking("largo.pdf", &pdf(60, TEXT), Some("edad")).await;
+        let worker = stage.worker(&words(&options));
+        let document = stage.until(id, &["failed"]).await;
+        let why = document.last_error.clone().unwrap_or_default();
+        assert!(why.starts_with("too_long: ") && document.attempt == Some(1), "{document:?}");
+        assert!(why.contains("6 s") && why.contains(" parts"), "{why}");
+        assert!(model.asked() < 5, "it went on for {} parts", model.asked());
+        drop(worker);
+    });
+}
+
+#[test]
 fn a_model_that_is_killed_in_the_middle_of_an_answer_costs_no_attempt() {
     worker_test("killed_model", async |stage| {
         let Some(llama) = llama::Llama::start(&["-c", "2048"]) else { return };

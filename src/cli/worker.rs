@@ -126,6 +126,7 @@ impl ExtractOptions {
             num_thread: self.threads,
             num_ctx: self.context,
             num_predict: self.predict,
+            whole: Some(within(self.extract_deadline)),
             ..Limits::default()
         };
         Ok(Extract {

@@ -54,6 +54,15 @@ pub enum Error {
         /// `HOST:PORT`.
         server: String,
     },
+    /// The document has more parts than there is time for.
+    Late {
+        /// Parts in all.
+        chunks: usize,
+        /// How long one takes.
+        each: Duration,
+        /// How long all of them may take.
+        whole: Duration,
+    },
     /// It took too long.
     TimedOut {
         /// What was waited for.
@@ -155,6 +164,7 @@ impl Error {
             Self::NoSuchModel { .. } => "no-such-model",
             Self::Busy { .. } => "busy",
             Self::NoMemory { .. } => "no-memory",
+            Self::Late { .. } => "late",
             Self::TimedOut { .. } => "timed-out",
             Self::BrokeOff { .. } => "broke-off",
             Self::CutOff { .. } => "cut-off",
@@ -207,6 +217,12 @@ fn words(error: &Error) -> String {
         Error::NoMemory { server } => {
             t!("the model on {server} needs more memory than there is", server = server)
         }
+        Error::Late { chunks, each, whole } => t!(
+            "the document has {chunks} parts of {each} s each, and {whole} s for all of them; give it more time, or a larger context",
+            chunks = chunks,
+            each = format!("{:.1}", each.as_secs_f64()),
+            whole = whole.as_secs()
+        ),
         Error::TimedOut { what, after } => {
             let after = humantime::format_duration(*after);
             match what {

@@ -1,6 +1,6 @@
 //! A whole document: cut where it is too long, asked chunk by chunk, joined, and looked over.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::ask::{Asker, Spent};
 use super::doubt::{Doubt, Kind, ruts};
@@ -53,9 +53,21 @@ pub async fn extract(
     let mut left = document.split(&ruler, 0, as_size(room));
     left.reverse();
     let (mut values, mut spent, mut smaller) = (Vec::new(), Spent::default(), 0);
+    // The first chunk has the server load its model: what one takes is known from the second on.
+    let mut warm = None;
     while let Some(chunk) = left.pop() {
         let of = values.len() + 1 + left.len();
         progress(values.len() + 1, of);
+        if values.len() == 1 {
+            warm = Some(Instant::now());
+        }
+        let each =
+            warm.map(|warm| warm.elapsed() / u32::try_from(values.len() - 1).unwrap_or(u32::MAX).max(1));
+        if let (Some(each), Some(whole), 2..) = (each, limits.whole, values.len()) {
+            if is_late(each, of - values.len(), whole.saturating_sub(began.elapsed())) {
+                return Err(Error::Late { chunks: of, each, whole });
+            }
+        }
         match asker.ask(&document.text[chunk.clone()], of > 1, &mut spent).await {
             Ok(value) => values.push(value),
             Err(Error::TooLong) => {
@@ -87,6 +99,11 @@ pub async fn extract(
         seconds: began.elapsed().as_secs_f64(),
         unsupported,
     })
+}
+
+/// Will so many more chunks take much longer than the time that is left? Half as much again is forgiven: they are not all alike.
+fn is_late(each: Duration, more: usize, left: Duration) -> bool {
+    each.saturating_mul(u32::try_from(more).unwrap_or(u32::MAX)) > left * 3 / 2
 }
 
 /// The tokens of a question without its document.

@@ -50,6 +50,8 @@ pub struct Limits {
     /// How long the server may be silent once it has begun to answer: a token takes less than a second, so this finds a server
     /// that hangs. Before the first token it reads the whole chunk, for which only `timeout` counts.
     pub stall: Duration,
+    /// How long the whole document may take: one whose parts would take longer, by what the first ones took, is given up then.
+    pub whole: Option<Duration>,
     /// How long Ollama keeps the model in memory afterwards: `5m`, `0`, `-1` for ever; `None` leaves it to the server.
     pub keep_alive: Option<String>,
     /// How often a chunk is asked for in all, where the answer is not what the schema asks; at least 1.
@@ -68,6 +70,7 @@ impl Default for Limits {
             num_predict: 1024,
             timeout: Duration::from_secs(900),
             stall: Duration::from_secs(120),
+            whole: None,
             keep_alive: None,
             attempts: 2,
             temperature: 0.0,

@@ -71,6 +71,8 @@ pub(super) async fn document(shared: &Shared, claim: &Claim, schema: Option<&str
 async fn without(server: &Server, error: &llm::Error, asked: bool) -> End {
     let no_model = format!("no model: {error}");
     match error {
+        // More time is more of the same.
+        llm::Error::Late { .. } => End::failed(format!("too_long: {error}"), false),
         llm::Error::Schema { .. } | llm::Error::NoRoom { .. } => End::failed(error.to_string(), false),
         _ if error.is_away() || !asked => End::postponed(no_model),
         // It is there, and does not come to an end with this document: that is the document's, and too dear to be tried for ever.
