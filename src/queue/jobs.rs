@@ -258,7 +258,7 @@ impl Queue {
 
     /// Takes in what other workers lost. Gives what became of each.
     pub async fn reap(&self) -> Result<Vec<(i64, Became)>, QueueError> {
-        let rows = self.work.query(&self.reap, &[&LOCKS]).await;
+        let rows = self.work.query(&self.reap, &[&LOCKS, &self.worker]).await;
         let rows = rows.map_err(|error| QueueError::of(t!("lost jobs can't be looked for"), &error))?;
         Ok(rows.iter().map(|row| (row.get(0), Became::of(row.get(1)))).collect())
     }
