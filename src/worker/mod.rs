@@ -4,6 +4,7 @@
 mod claims;
 mod counts;
 mod extract;
+mod hands;
 mod health;
 mod job;
 mod link;
@@ -13,6 +14,7 @@ mod read;
 mod retention;
 mod running;
 mod state;
+mod upkeep;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -23,12 +25,10 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
-use tokio::time::sleep;
 
-use crate::facts::cgroup;
 use crate::host::Host;
 use crate::llm::{Limits, Server};
-use crate::queue::{Database, Keep, QueueError, Store};
+use crate::queue::{Database, Keep, Store};
 
 use counts::Counts;
 use link::Link;
@@ -36,6 +36,7 @@ use log::event;
 use postponed::Postponed;
 use running::{Running, Stop};
 
+pub use hands::EACH;
 pub use state::{Crash, InWork, State};
 
 /// What a worker does, and with what.
@@ -111,15 +112,6 @@ impl Stage {
     }
 }
 
-/// How often leases are renewed.
-const BEAT: Duration = Duration::from_secs(15);
-/// How often lost jobs are looked for.
-const REAP: Duration = Duration::from_secs(1);
-/// After the database was away, its other workers have so much time to renew their leases before anybody takes them for lost.
-const AWAY: Duration = Duration::from_secs(20);
-/// How often the archive is put in order.
-const KEEP: Duration = Duration::from_secs(3600);
-
 /// What all tasks of a worker share.
 struct Shared {
     worker: Worker,
@@ -187,10 +179,10 @@ impl Worker {
         if let Some(address) = shared.worker.listen {
             health::serve(address, Rc::clone(&shared)).await?;
         }
-        tokio::task::spawn_local(keep_link(Rc::clone(&shared)));
-        tokio::task::spawn_local(keep_queue(Rc::clone(&shared)));
-        tokio::task::spawn_local(beats(Rc::clone(&shared)));
-        tokio::task::spawn_local(reaps(Rc::clone(&shared)));
+        tokio::task::spawn_local(upkeep::keep_link(Rc::clone(&shared)));
+        tokio::task::spawn_local(upkeep::keep_queue(Rc::clone(&shared)));
+        tokio::task::spawn_local(upkeep::beats(Rc::clone(&shared)));
+        tokio::task::spawn_local(upkeep::reaps(Rc::clone(&shared)));
         tokio::task::spawn_local(retention::run(Rc::clone(&shared)));
         let ocr = tokio::task::spawn_local(claims::run(Rc::clone(&shared), Stage::Ocr));
         let extract = tokio::task::spawn_local(claims::run(Rc::clone(&shared), Stage::Extract));
@@ -223,52 +215,7 @@ impl Worker {
     }
 }
 
-/// Room for one document: the most that reading one takes, bytes.
-pub const EACH: u64 = 700 << 20;
-/// Room for the worker itself, bytes.
-const OWN: u64 = 64 << 20;
-/// With less no document can be read, and with more none is, bytes.
-const LEAST: u64 = 256 << 20;
-const MOST: u64 = 1 << 30;
-
-/// So many documents at a time fit a memory limit; where it is none, as many as is asked for.
-fn fitting(jobs: usize, most: usize, limit: Option<u64>) -> usize {
-    let room = limit.map_or(0, |limit| limit.saturating_sub(OWN) / EACH);
-    if jobs == 0 { 0 } else { jobs.max(most.min(usize::try_from(room).unwrap_or(usize::MAX))) }
-}
-
-/// The most that one of so many documents may take, bytes: its process, and the one tool that it runs at a time. All of them fit the
-/// limit together, so that one that takes more ends as `out_of_memory`, and not its neighbour.
-fn share(hands: usize, limit: u64) -> u64 {
-    let hands = u64::try_from(hands.max(1)).unwrap_or(u64::MAX);
-    (limit.saturating_sub(OWN) / hands.saturating_mul(2)).clamp(LEAST, MOST)
-}
-
 impl Shared {
-    /// What the next document is told of memory, as an option of `civicum-tune ocr`.
-    fn reading_memory(&self) -> Option<String> {
-        let ocr = &self.worker.ocr;
-        if ocr.options.iter().any(|option| option == "--memory" || option.starts_with("--memory=")) {
-            return None;
-        }
-        let hands = self.hands(Stage::Ocr);
-        let limit = cgroup::own_memory_limit(&self.host).filter(|_| hands > 1);
-        let most = [ocr.memory, limit.map(|limit| share(hands, limit))].into_iter().flatten().min()?;
-        Some(format!("--memory={most}"))
-    }
-
-    /// How many jobs of the stage at a time. Whoever changes the container's limit changes that too, at once.
-    fn hands(&self, stage: Stage) -> usize {
-        let ocr = &self.worker.ocr;
-        match stage {
-            Stage::Ocr if ocr.most > ocr.jobs => {
-                fitting(ocr.jobs, ocr.most, cgroup::own_memory_limit(&self.host))
-            }
-            Stage::Ocr => ocr.jobs,
-            Stage::Extract => self.worker.extract.jobs,
-        }
-    }
-
     /// The longest that one job may take.
     const fn deadline(&self, stage: Stage) -> Duration {
         match stage {
@@ -276,9 +223,7 @@ impl Shared {
             Stage::Extract => self.worker.extract.deadline,
         }
     }
-}
 
-impl Shared {
     const fn wake(&self, stage: Stage) -> &Notify {
         &self.wake[stage as usize]
     }
@@ -335,124 +280,5 @@ impl Shared {
             })
             .await;
         }
-    }
-}
-
-/// Hears what is told, and opens the sessions anew when they break.
-async fn keep_link(shared: Rc<Shared>) {
-    loop {
-        let mut session = shared.link.listen().await;
-        // What was told while nobody listened.
-        shared.wake_all();
-        shared.beat.notify_one();
-        while let Some(channel) = session.notices.recv().await {
-            if channel == "civicum_cancel" { shared.beat.notify_one() } else { shared.wake_all() }
-        }
-        event("warn", "the database's session ended", &[]);
-        shared.link.broken();
-    }
-}
-
-/// Opens the queue's sessions anew where they ended alone. A task of its own: whoever notices may be stopped at any time.
-async fn keep_queue(shared: Rc<Shared>) {
-    loop {
-        shared.link.reopen().await;
-    }
-}
-
-/// Renews the leases; what is not ours any more is stopped.
-async fn beats(shared: Rc<Shared>) {
-    loop {
-        tokio::select! {
-            () = sleep(BEAT) => {}
-            () = shared.beat.notified() => {}
-        }
-        let held = shared.running.held();
-        if held.is_empty() {
-            continue;
-        }
-        let queue = shared.link.queue().await;
-        match queue.beat(&held).await {
-            Ok(ours) => {
-                for one in &held {
-                    match ours.iter().find(|(job, _)| *job == one.job) {
-                        None => shared.running.stop(one.job, one.fence, Stop::Lost),
-                        Some((_, true)) => shared.running.stop(one.job, one.fence, Stop::Cancel),
-                        Some((_, false)) => {}
-                    }
-                }
-            }
-            Err(error) => shared.trouble(&error).await,
-        }
-    }
-}
-
-/// Gives back what others lost, and keeps the archive in order.
-async fn reaps(shared: Rc<Shared>) {
-    let mut kept: Option<tokio::time::Instant> = None;
-    loop {
-        sleep(REAP).await;
-        let queue = shared.link.queue().await;
-        if shared.link.was_away(AWAY) {
-            continue;
-        }
-        match queue.reap().await {
-            Ok(lost) => {
-                for (job, became) in lost {
-                    shared.counts.reaped.set(shared.counts.reaped.get() + 1);
-                    event(
-                        "warn",
-                        "a lost job was given back",
-                        &[("job", &job), ("became", &format!("{became:?}").to_lowercase())],
-                    );
-                }
-            }
-            Err(error) => shared.trouble(&error).await,
-        }
-        if kept.is_none_or(|kept| kept.elapsed() > KEEP) {
-            if let Err(error) = queue.keep_archive(shared.worker.keep_days).await {
-                shared.trouble(&error).await;
-            }
-            kept = Some(tokio::time::Instant::now());
-        }
-    }
-}
-
-impl Shared {
-    /// What the database said is logged; its sessions are opened anew where they are gone.
-    async fn trouble(&self, error: &QueueError) {
-        event("warn", "the database did not do it", &[("error", &error.to_string())]);
-        self.link.mend();
-        sleep(Duration::from_millis(200)).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hands_by_the_limit() {
-        let mib = |mib: u64| Some(mib << 20);
-        for (jobs, most, limit, wanted) in [
-            (1, 4, None, 1),
-            (1, 4, mib(700), 1),
-            (1, 4, mib(1750), 2),
-            (1, 4, mib(6000), 4),
-            (2, 4, mib(700), 2),
-            (0, 4, mib(6000), 0),
-        ] {
-            assert_eq!(fitting(jobs, most, limit), wanted, "{jobs} to {most} in {limit:?}");
-        }
-    }
-
-    #[test]
-    fn all_that_is_read_at_a_time_fits_the_limit() {
-        for (hands, limit_mib) in [(1, 1750), (2, 1750), (4, 6714), (9, 6714)] {
-            let all = 2 * hands as u64 * share(hands, limit_mib << 20) + OWN;
-            assert!(all <= limit_mib << 20, "{hands} in {limit_mib} MiB");
-        }
-        // More than fits is asked for: each has what it needs.
-        assert_eq!(share(4, 700 << 20), LEAST);
     }
 }
