@@ -167,6 +167,13 @@ for one in range(rounds):
         print(f"      after {took or 0:.1f} s")
         docker("start", f"{name}-worker")
         until("it makes room the fourth time", lambda: len(modes(supervisor, "reading")) == 4, 120)
+        asleep = limits()
+        supervisor.process.kill()
+        supervisor.process.wait()
+        supervisor = Supervisor(stage)
+        until("a new supervisor sees that the model sleeps", lambda: supervisor.state()["mode"] == "reading")
+        time.sleep(8)
+        check("and leaves all of it as it is", limits() == asleep != FULL and stage.inspect("llm", ".State.Status") == "paused", limits())
     supervisor.process.terminate()
     check("it ends well", supervisor.process.wait(timeout=90) == 0)
     if one == 0:
