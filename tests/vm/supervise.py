@@ -165,6 +165,8 @@ others = {service: pid(service) for service in ("postgres", "llm")}
 # Memory runs short on the whole host, while the worker holds some.
 vm.output("docker exec -d vm-worker sh -c '(head -c 80m /dev/zero; sleep 100000) | tail'")
 until("the worker holds memory", lambda: int(vm.output("docker stats --no-stream --format '{{.MemUsage}}' vm-worker").split(".")[0].split("MiB")[0]) > 70)
+# A slow machine may climb to the last rung at once.
+before = pid("worker")
 mark = len(events())
 looks = int(vm.output("wc -l </var/lib/civicum-tune/trace.jsonl"))
 vm.output("setsid choom -n -900 -- python3 /root/witness.py >/root/witness.log 2>&1 & echo $! >/root/witness.pid")
@@ -189,7 +191,6 @@ if held and paused:
     decided = max(seconds(one["at"]) for one in of("decided", mark, act="hold") if seconds(one["at"]) <= at)
     checks.equal(f"from the pressure, as somebody else saw it, to the pause: {1000 * (at - seconds(seen)):.0f} ms", at - seconds(seen) < 0.5, True)
     checks.equal(f"from the decision to the pause: {1000 * (at - decided):.0f} ms", at - decided < 0.5, True)
-before = pid("worker")
 vm.output("echo 4 >/root/more")
 until("the worker is killed whole", lambda: of("stopped", mark, how="by-us"))
 until("and is back", lambda: pid("worker") not in ("0", before))
