@@ -11,6 +11,7 @@ mod kubernetes_pod;
 pub mod mode;
 mod notes;
 pub mod observed;
+mod peers;
 pub mod plan;
 pub mod quadlet;
 pub mod role;
