@@ -427,7 +427,14 @@ queue_test!(what_leaves_the_archive_changes_no_document, place, {
         "nothing was extracted"
     );
     // Each goes on where it ended.
-    assert_eq!(queued.retry(None).await.unwrap(), 2);
+    assert_eq!(queued.review(poison, Verdict::Rejected, "Ana", None).await.unwrap(), Reviewed::Taken);
+    assert_eq!(
+        queued.retry(None).await.unwrap(),
+        1,
+        "what somebody rejected is only tried again where it is named"
+    );
+    assert_eq!(state(&session, poison).await, "rejected");
+    assert_eq!(queued.retry(Some(poison)).await.unwrap(), 1);
     assert_eq!(queued.retry(Some(waiting)).await.unwrap(), 1);
     assert_eq!(state(&session, failed).await, "read");
     assert_eq!(state(&session, poison).await, "queued");

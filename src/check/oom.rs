@@ -211,7 +211,7 @@ fn one(group: &Group<'_>, protected: bool, log: &str) -> Outcome {
 
 /// Kills and loops of the last day, as the supervisor wrote them down.
 fn lately(scene: &Scene<'_>) -> Vec<Outcome> {
-    let events = match history::read(scene.host(), usize::MAX) {
+    let events = match history::read(scene.host(), &scene.cx.wish.deployment.name, usize::MAX) {
         Ok(events) => events,
         Err(error) => return Outcome::could_not_tell(error.to_string()).into(),
     };

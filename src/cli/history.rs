@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::Out;
-use super::session::{at_root, open_host};
+use super::session::{Session, at_root, open_host};
 use super::{Answer, Global, Outcome};
 use crate::apply::{Generation, Generations, State};
 use crate::host::Host;
@@ -34,7 +34,10 @@ impl History {
     pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
         let host = open_host(global)?;
         if self.events {
-            return self.events(&host, out);
+            // A profile that can't be read keeps nobody from seeing what happened: of all deployments then.
+            let session = Session::open(global, false);
+            let deployment = session.map(|session| session.settings.deployment.name).unwrap_or_default();
+            return self.events(&host, &deployment, out);
         }
         let generations = Generations::read(&host)?;
         if let Some(id) = self.id {
@@ -91,8 +94,9 @@ impl History {
         Ok(Answer::Yes)
     }
 
-    fn events(&self, host: &Host, out: &Out) -> Outcome {
-        let mut events = supervise::history::read(host, ALL)?;
+    fn events(&self, host: &Host, deployment: &str, out: &Out) -> Outcome {
+        let mut events = supervise::history::read(host, deployment, ALL)?;
+        let is_nothing = events.is_empty();
         if let Some(service) = &self.service {
             events.retain(|event| event.service.as_ref() == Some(service));
         }
@@ -100,6 +104,8 @@ impl History {
         let events = &events[first..];
         if out.json {
             out.document(&json!({ "schema": "civicum-tune/events/1", "events": events }));
+        } else if let (Some(service), true, false) = (&self.service, events.is_empty(), is_nothing) {
+            out.data(&t!("No supervisor has seen anything of a service {name} here.\n", name = service));
         } else if events.is_empty() {
             out.data(&t!("No supervisor has seen anything here yet.\n"));
         } else {

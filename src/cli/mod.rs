@@ -148,6 +148,8 @@ enum Command {
 
 /// The whole program.
 pub fn main() -> ExitCode {
+    // A reader is started by /proc/self/exe, and who tells whom the kernel killed would tell of an `exe`.
+    let _ = nix::sys::prctl::set_name(c"civicum-tune");
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return misused(&error),

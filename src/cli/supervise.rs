@@ -53,9 +53,12 @@ impl SuperviseCommand {
             ));
         }
         let name = wish.name.clone();
-        let _only = host
-            .lock(&format!("/run/civicum-tune.{name}.supervise.lock"))
-            .with_context(|| t!("{deployment} is supervised already", deployment = name))?;
+        let _only = host.lock(&format!("/run/civicum-tune.{name}.supervise.lock")).map_err(|_| {
+            anyhow::anyhow!(t!(
+                "{deployment} is supervised already; civicum-tune status tells what its supervisor does",
+                deployment = name
+            ))
+        })?;
         terminal::remember_interrupts();
         let shared = Arc::new(Mutex::new(crate::supervise::Snapshot::default()));
         if self.listen != "none" {

@@ -2,7 +2,7 @@
 
 use crate::profile::mount::Volume;
 use crate::profile::settings::Service;
-use crate::units::{Bytes, Millis};
+use crate::units::Millis;
 
 use super::role::Role;
 
@@ -27,7 +27,8 @@ pub(super) fn environment(role: Role, written: &Service) -> Vec<(String, String)
     tell("OCR_POLICY", reading.policy.clone());
     tell("OCR_JOBS", number(reading.jobs));
     tell("OCR_JOBS_MOST", most(written).map(|jobs| jobs.to_string()));
-    tell("OCR_MEMORY", reading_memory(written).map(|bytes| bytes.0.to_string()));
+    // Where it is not said, the worker goes by its own limit, which may change while it runs.
+    tell("OCR_MEMORY", reading.memory.map(|bytes| bytes.0.to_string()));
     tell("OCR_THREADS", number(reading.threads));
     tell("OCR_LANGUAGE", reading.language.clone());
     tell("OCR_DPI", number(reading.dpi));
@@ -58,15 +59,6 @@ fn most(written: &Service) -> Option<u64> {
     written.memory_reading.map(|_| u64::from(cpus))
 }
 
-/// The most that reading one document may take. Where the profile does not say: the process and the tool that it runs at a time
-/// fit the container's limit together, so that no document ends the worker. Where it reads more of them side by side than `jobs`, because
-/// its limit has grown, the worker gives each its part.
-pub fn reading_memory(written: &Service) -> Option<Bytes> {
-    let jobs = written.reading.jobs.unwrap_or(1).max(1);
-    let share = |limit: Bytes| Bytes(limit.0 / (2 * jobs)).clamp(Bytes::mib(256), Bytes::mib(1024));
-    written.reading.memory.or_else(|| written.memory.map(share))
-}
-
 /// The folder with schemas of one's own.
 pub(super) fn schemas(role: Role, written: &Service) -> Option<Volume> {
     let source = written.schemas.clone().filter(|_| matches!(role, Role::Worker | Role::Api))?;
@@ -94,7 +86,6 @@ mod tests {
             told(text),
             [
                 "OCR_JOBS=2",
-                "OCR_MEMORY=268435456",
                 "OCR_THREADS=2",
                 "OCR_LANGUAGE=spa+eng",
                 "OCR_PAGE_TIMEOUT=90s",
@@ -104,6 +95,9 @@ mod tests {
             ]
         );
         assert_eq!(told("[services.worker]\npids = 9\n"), [""; 0]);
-        assert_eq!(told("[services.worker]\nmemory = \"1GiB\"\n"), ["OCR_MEMORY=536870912"]);
+        // A limit alone says nothing that a container would have to be made anew for.
+        assert_eq!(told("[services.worker]\nmemory = \"1GiB\"\n"), [""; 0]);
+        let own = "[services.worker]\nmemory = \"1GiB\"\nreading.memory = \"512MiB\"\n";
+        assert_eq!(told(own), ["OCR_MEMORY=536870912"]);
     }
 }

@@ -54,6 +54,11 @@ pub enum Error {
         /// `HOST:PORT`.
         server: String,
     },
+    /// Its chat template leaves out what the model is asked.
+    Template {
+        /// `HOST:PORT`.
+        server: String,
+    },
     /// The document has more parts than there is time for.
     Late {
         /// Parts in all.
@@ -142,6 +147,7 @@ impl Error {
                 | Self::NoSuchModel { .. }
                 | Self::Busy { .. }
                 | Self::NoMemory { .. }
+                | Self::Template { .. }
                 | Self::TimedOut { what: Wait::Server, .. }
         )
     }
@@ -164,6 +170,7 @@ impl Error {
             Self::NoSuchModel { .. } => "no-such-model",
             Self::Busy { .. } => "busy",
             Self::NoMemory { .. } => "no-memory",
+            Self::Template { .. } => "template",
             Self::Late { .. } => "late",
             Self::TimedOut { .. } => "timed-out",
             Self::BrokeOff { .. } => "broke-off",
@@ -217,6 +224,10 @@ fn words(error: &Error) -> String {
         Error::NoMemory { server } => {
             t!("the model on {server} needs more memory than there is", server = server)
         }
+        Error::Template { server } => t!(
+            "the chat template of the model's server on {server} leaves out what the model is asked: give llama-server another --chat-template, or one that the model's file holds",
+            server = server
+        ),
         Error::Late { chunks, each, whole } => t!(
             "the document has {chunks} parts of {each} s each, and {whole} s for all of them; give it more time, or a larger context",
             chunks = chunks,

@@ -97,7 +97,12 @@ fn length(piece: &Value) -> usize {
 pub(super) async fn templated(server: &Server, system: &str, user: &str) -> Result<Option<String>, Error> {
     let body = json!({ "messages": messages(system, user) });
     let (status, told) = server.ask(&Call::post("/apply-template", body)).await?;
-    Ok(told["prompt"].as_str().filter(|_| status == 200).map(str::to_owned))
+    let prompt = told["prompt"].as_str().filter(|_| status == 200).map(str::to_owned);
+    // A template that is none, such as a mistyped name of one, stands there alone: the model would answer without having read a word.
+    if prompt.as_ref().is_some_and(|prompt| prompt.len() < user.trim().len()) {
+        return Err(Error::Template { server: server.to_string() });
+    }
+    Ok(prompt)
 }
 
 /// One line of an answer.

@@ -9,6 +9,7 @@ use super::kernels::PAGES_HELD;
 use super::settings::Settings;
 use super::target::{Origin, Target};
 use super::{Profile, sysctl};
+use crate::container::role::Role;
 use crate::t;
 use crate::units::{KIB, MIB};
 
@@ -231,6 +232,32 @@ fn victims(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) 
     }
 }
 
+/// A port of the container's on which nothing of its role listens. Who writes a command or an image of his own knows better.
+fn nobody_there(
+    profile: &Profile,
+    settings: &Settings,
+    name: &str,
+    at: usize,
+    publish: &Publish,
+    findings: &mut Vec<Finding>,
+) {
+    let service = &settings.services[name];
+    let is_ours = service.image.as_ref().is_none_or(|image| image.starts_with("civicum/"));
+    let role = Role::of(name, service.role.as_deref());
+    let other = |port: &u16| *port != publish.port && service.command.is_none() && is_ours;
+    let Some(port) = role.port().filter(other) else { return };
+    let Some(place) = profile.item(&["services", name, "publish"], at) else { return };
+    let message = t!(
+        "nothing listens on port {port} in {name}: what it runs listens on {own}",
+        port = publish.port,
+        name = name,
+        own = port
+    );
+    let help =
+        t!("the container's port stands last, as in \"{host}:{own}\"", host = publish.host_port, own = port);
+    findings.push(Finding::warning(Code::Conflict, &place, message).help(help));
+}
+
 /// The engine gives a port of the host to one container only.
 fn ports(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) {
     let mut taken: BTreeMap<(u16, Protocol), Vec<(&String, &Publish)>> = BTreeMap::new();
@@ -238,6 +265,7 @@ fn ports(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) {
         service.publish.iter().enumerate().map(move |(at, publish)| (name, at, publish))
     });
     for (name, at, publish) in all {
+        nobody_there(profile, settings, name, at, publish, findings);
         let before = taken.entry((publish.host_port, publish.protocol)).or_default();
         let Some((other, _)) = before.iter().find(|(_, earlier)| earlier.collides(publish)) else {
             before.push((name, publish));

@@ -16,6 +16,9 @@ use crate::units::Bytes;
 pub struct Event {
     /// When, RFC 3339, UTC.
     pub at: String,
+    /// In which deployment; empty where an older supervisor did not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub deployment: String,
     /// Of which service, where it is one's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
@@ -207,7 +210,7 @@ impl What {
                 End::Died => t!("it died, with status {status}", status = status),
                 End::Oom => t!("it died for want of memory, with status {status}", status = status),
                 End::ByUs => t!("it was stopped by the supervisor"),
-                End::ByHand => t!("somebody stopped it; it stays so until somebody starts it, or deploys"),
+                End::ByHand => t!("it was stopped or taken away through the engine"),
                 End::NotStarted => t!("it could not be started"),
             },
             Self::Again { after_ms } => t!("it is started again in {time}", time = time(*after_ms)),

@@ -132,21 +132,28 @@ fn aside(number: u32) -> String {
     if number == 0 { NEWEST.to_owned() } else { format!("{FOLDER}/events.{number}.jsonl") }
 }
 
-/// Goes through all of it, from the oldest event to the newest, and holds one file of it at a time.
-pub fn each(host: &Host, mut see: impl FnMut(Event)) -> std::result::Result<(), HostError> {
+/// Goes through all of it that is of this deployment, from the oldest event to the newest, and holds one file of it at a time.
+pub fn each(host: &Host, deployment: &str, mut see: impl FnMut(Event)) -> std::result::Result<(), HostError> {
     for number in (0..=KEPT).rev() {
         let text = host.read_text(&aside(number))?.unwrap_or_default();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).for_each(&mut see);
+        events(&text, deployment).for_each(&mut see);
     }
     Ok(())
 }
 
-/// Reads it: the last `most` events, the newest last. A line that a power cut left half is passed over.
-pub fn read(host: &Host, most: usize) -> std::result::Result<Vec<Event>, HostError> {
+/// A line that a power cut left half is passed over.
+fn events(text: &str, deployment: &str) -> impl DoubleEndedIterator<Item = Event> {
+    let is_of_it =
+        move |event: &Event| deployment.is_empty() || ["", deployment].contains(&event.deployment.as_str());
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(is_of_it)
+}
+
+/// Reads it: the last `most` events of a deployment, or of all where it is empty; the newest last.
+pub fn read(host: &Host, deployment: &str, most: usize) -> std::result::Result<Vec<Event>, HostError> {
     let mut found = Vec::new();
     for number in 0..=KEPT {
         let Some(text) = host.read_text(&aside(number))? else { continue };
-        found.extend(text.lines().rev().filter_map(|line| serde_json::from_str::<Event>(line).ok()));
+        found.extend(events(&text, deployment).rev());
         if found.len() >= most {
             break;
         }
@@ -162,7 +169,12 @@ mod tests {
     use super::*;
 
     fn event(number: usize) -> Event {
-        Event { at: format!("{number:08}"), service: None, what: What::NotDone { why: "x".repeat(1000) } }
+        Event {
+            at: format!("{number:08}"),
+            deployment: "a".to_owned(),
+            service: None,
+            what: What::NotDone { why: "x".repeat(1000) },
+        }
     }
 
     #[test]
@@ -179,11 +191,11 @@ mod tests {
         let sizes: Vec<u64> = (0..=KEPT + 1).filter_map(|n| host.size(&aside(n))).collect();
         assert_eq!(sizes.len(), 4);
         assert!(sizes.iter().sum::<u64>() < 5 << 20, "{sizes:?}");
-        let found = read(&host, 1500).expect("read");
+        let found = read(&host, "a", 1500).expect("read");
         assert_eq!(found.len(), 1500);
         assert_eq!((found[0].at.as_str(), found[1499].at.as_str()), ("00006500", "00007999"));
         let (mut before, mut count) = (String::new(), 0);
-        each(&host, |event| {
+        each(&host, "a", |event| {
             assert!(event.at > before, "{} after {before}", event.at);
             (before, count) = (event.at, count + 1);
         })
@@ -202,6 +214,7 @@ mod tests {
         let mut history = History::default();
         history.add(&event(2));
         history.flush(&host).expect("written");
-        assert_eq!(read(&host, 10).expect("read").len(), 2);
+        assert_eq!(read(&host, "a", 10).expect("read").len(), 2);
+        assert_eq!(read(&host, "b", 10).expect("read").len(), 0, "another deployment's");
     }
 }

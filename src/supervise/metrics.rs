@@ -150,7 +150,9 @@ fn services(page: &mut Page, moment: &Snapshot) {
             |m, n| Some(m.sample.services.get(n)?.stall?.full_us),
         ),
         ("service_limit_hits_total", "counter", "How often it ran into its memory limit.", |m, n| {
-            Some(m.sample.services.get(n)?.oom)
+            // Version 1 of control groups has no such counter.
+            let service = m.sample.services.get(n)?;
+            service.stall.map(|_| service.oom)
         }),
     ];
     for (name, kind, help, of) in all {

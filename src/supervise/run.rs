@@ -102,7 +102,7 @@ impl<'a> Supervisor<'a> {
         let mut wards: BTreeMap<String, Ward> =
             wish.services.iter().map(|s| (s.name.clone(), Ward::new(s.clone()))).collect();
         // What an earlier supervisor saw was deployed, and a loop that it broke goes on.
-        let _ = history::each(host, |event| {
+        let _ = history::each(host, &wish.name, |event| {
             if matches!(event.what, What::Gone) {
                 for ward in wards.values_mut() {
                     (ward.was_there, ward.looped) = (false, false);
@@ -256,6 +256,7 @@ impl<'a> Supervisor<'a> {
 
     pub(super) fn event(&mut self, service: Option<&str>, what: What) {
         let at = humantime::format_rfc3339_millis(std::time::SystemTime::now()).to_string();
-        self.events.push(Event { at, service: service.map(str::to_owned), what });
+        let deployment = self.deployment.clone();
+        self.events.push(Event { at, deployment, service: service.map(str::to_owned), what });
     }
 }

@@ -32,7 +32,8 @@ impl Shared {
             return None;
         }
         let hands = self.hands(Stage::Ocr);
-        let limit = cgroup::own_memory_limit(&self.host).filter(|_| hands > 1);
+        // One document alone may take what it is given, whatever comes of it.
+        let limit = cgroup::own_memory_limit(&self.host).filter(|_| hands > 1 || ocr.memory.is_none());
         let most = [ocr.memory, limit.map(|limit| share(hands, limit))].into_iter().flatten().min()?;
         Some(format!("--memory={most}"))
     }

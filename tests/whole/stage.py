@@ -48,7 +48,7 @@ reserve = "512MiB"
     def small_model(self, context, threads):
         """Its service. It has no chat template of its own, so its server's command is written out."""
         command = ["llama-server", "--host", "0.0.0.0", "--port", "8080", "--model", "/models/model.gguf", "--ctx-size", str(context),
-                   "--parallel", "1", "--threads", str(threads), "--chat-template", "gemma"]
+                   "--parallel", "1", "--threads", str(threads), "--no-jinja", "--chat-template", "gemma"]
         return f"""[services.llm]
 role = "llama-server"
 memory = "1500MiB"

@@ -188,7 +188,18 @@ check("without a worker the API's container is asked", "DOCUMENT" in tune("queue
 docker("stop", f"{name}-api")
 gone = stage.ask("queue", "list")
 check("without both it says how to go on", gone.returncode == 2 and "deploy" in gone.stderr and "--database" in gone.stderr, gone)
+begun = time.monotonic()
+code, told = ask("GET", "/v1/documents")
+took = time.monotonic() - begun
+check(f"the door says so after {took:.1f} s, as the API would", code == 503 and json.loads(told)["status"] == 503 and took < 10, (code, told))
 docker("start", f"{name}-worker", f"{name}-api")
+
+# A limit alone changes while the worker runs.
+written = stage.profile.read_text()
+stage.profile.write_text(written.replace('memory = "1100MiB"', 'memory = "1200MiB"'))
+changes = json.loads(tune("deploy", "--dry-run", "--format", "json", status=1))["changes"]
+check("another memory limit is an update", [(c["kind"], c["target"]) for c in changes] == [("update", f"{name}-worker")], changes)
+stage.profile.write_text(written)
 
 
 def log_of(service):

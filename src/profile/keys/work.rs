@@ -33,7 +33,7 @@ pub(super) const WORK: [Key; 21] = [
         "services.*.reading.memory",
         Kind::Size { min_mib: 64, vars: OF_SERVICE },
         "bytes",
-        "half the service's memory by the number of jobs, 256MiB to 1GiB",
+        "half of what the limit of the moment has for each document, 256MiB to 1GiB",
         "\"memory / 2\"",
         "The most memory of the process that reads a document, and of the one tool that it runs at a time: both fit the limit.",
     ),

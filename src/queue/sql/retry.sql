@@ -1,10 +1,11 @@
--- $1 document, or null for all that failed or are quarantined. What did not succeed starts anew, at the stage that it ended in: as the
+-- $1 document, or null for all that failed or are quarantined, and of which nobody has said that nothing is to be had of them. What did not succeed starts anew, at the stage that it ended in: as the
 -- archive tells, or, where the job has left it, as the results do.
 with again as (
   update civicum.document d set ended = null, ended_at = null
   from civicum.document was
   where was.id = d.id and d.deleted_at is null and d.ended is not null
-    and (d.id = $1 and d.ended <> 'done' or $1 is null and d.ended in ('failed', 'quarantined'))
+    and (d.id = $1 and d.ended <> 'done' or $1 is null and d.ended in ('failed', 'quarantined')
+      and not exists (select from civicum.said(was.id, was.ended_at)))
   returning d.id, d.schema, was.ended_at, d.submitted_at
 ), last as (
   select again.id as document_id, again.submitted_at, again.schema, a.id, a.queue, a.priority, a.max_attempts, a.max_crashes, a.created_at, a.finished_at
