@@ -687,3 +687,26 @@ queue_test!(what_the_host_or_the_network_did_is_no_crash, place, {
     assert_eq!(queue.reap().await.unwrap().len(), 1);
     assert_eq!(place.one("select crashes::bigint from civicum.job").await, 0);
 });
+
+queue_test!(a_document_goes_before_its_time_when_somebody_asks, place, {
+    let session = place.session().await;
+    let (queue, _heard) = place.worker("a").await;
+    let queued = Queued(&session.client);
+    let document = enqueue(&session, None, 0).await.id;
+    assert!(!queued.delete(document).await.unwrap(), "it waits");
+    assert!(queue.finish(&claim(&queue).await, &made(None)).await.unwrap());
+    queued.review(document, Verdict::Rejected, "Ana", Some("secret")).await.unwrap();
+    assert!(queued.delete(document).await.unwrap());
+    assert!(!queued.delete(document).await.unwrap(), "nothing is left of it");
+    assert_eq!(state(&session, document).await, "deleted");
+    for left in [
+        "select count(*) from civicum.result",
+        "select count(*) from civicum.review where note is not null",
+        "select count(*) from civicum.document where name <> ''",
+    ] {
+        assert_eq!(place.one(left).await, 0, "{left}");
+    }
+    // Its file and its result's are looked at by the worker.
+    assert_eq!(place.one("select count(*) from civicum.trash").await, 2);
+    assert_eq!(queued.retry(Some(document)).await.unwrap(), 0);
+});

@@ -180,6 +180,13 @@ impl Queued<'_> {
         Ok((row.get(0), row.get(1), row.get(2)))
     }
 
+    /// Deletes a document whose work has ended; `false`: it has not, or nothing is left of it.
+    pub async fn delete(&self, id: i64) -> Result<bool, QueueError> {
+        let row = self.0.query_one(include_str!("sql/delete.sql"), &[&id]).await;
+        let row = row.map_err(|error| QueueError::of(t!("the document can't be deleted"), &error))?;
+        Ok(row.get::<_, i64>(0) > 0)
+    }
+
     /// A file was kept, and is no document now: unless another one needs it, it goes after a while.
     pub async fn drop_file(&self, sha256: &str) -> Result<(), QueueError> {
         let sql = "insert into civicum.trash (sha256) values ($1) on conflict (sha256) do nothing";

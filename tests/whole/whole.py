@@ -183,6 +183,10 @@ check("a review from the host", review["state"] == "accepted" and review["review
 code, review = ask("POST", f"/v1/documents/{sent['twenty.pdf']}/review", b'{"verdict": "rejected", "reviewer": "Luis"}')
 check("and one through the proxy", code == 200 and review["state"] == "rejected", review)
 tune("queue", "review", "--accept", "--by", "Ana", str(sent["broken.pdf"]), status=1)
+tune("queue", "delete", "--yes", str(sent["twenty.pdf"]))
+gone = ask("GET", f"/v1/documents/{sent['twenty.pdf']}")[1]
+check("who is asked to delete a document can", gone["state"] == "deleted" and not gone["name"], gone)
+check("and its result is gone", ask("GET", f"/v1/documents/{sent['twenty.pdf']}/result/ocr")[0] == 410)
 docker("stop", f"{name}-worker")
 check("without a worker the API's container is asked", "DOCUMENT" in tune("queue", "list"))
 docker("stop", f"{name}-api")

@@ -1,5 +1,6 @@
 //! `queue`: documents handed in, looked at, tried again, cancelled.
 
+mod delete;
 mod enqueue;
 mod inside;
 mod review;
@@ -40,6 +41,8 @@ enum What {
     Retry(Retry),
     /// Cancel documents that wait or are in work
     Cancel(Cancel),
+    /// Delete documents and all that was made of them, before their time
+    Delete(delete::Delete),
     /// Say whether the results of documents are right
     Review(review::Review),
     /// Show the queue in numbers
@@ -95,6 +98,11 @@ struct Cancel {
 
 impl QueueCommand {
     pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
+        if let What::Delete(command) = &self.what {
+            if !command.is_sure(global, out)? {
+                return Ok(Answer::Differs);
+            }
+        }
         if !self.what.is_named() {
             let container = inside::Container::find(global, out)?;
             return match &self.what {
@@ -109,6 +117,7 @@ impl QueueCommand {
             What::Show(command) => wait(command.run(out)),
             What::Retry(command) => wait(command.run(out)),
             What::Cancel(command) => wait(command.run(out)),
+            What::Delete(command) => wait(command.run(out)),
             What::Review(command) => wait(command.run(out)),
             What::Stats(place) => wait(stats(place, out)),
         }
@@ -125,6 +134,7 @@ impl What {
             Self::Show(command) => command.place.is_named() || command.documents.is_named(),
             Self::Retry(command) => command.place.is_named(),
             Self::Cancel(command) => command.place.is_named(),
+            Self::Delete(command) => command.is_named(),
             Self::Review(command) => command.is_named(),
         }
     }
@@ -147,6 +157,7 @@ impl What {
                 add(if show.text { &["--text"] } else { &[] });
             }
             Self::Review(review) => return review.words(),
+            Self::Delete(delete) => return delete.words(),
             Self::Retry(retry) => {
                 add(if retry.all { &["retry", "--all"] } else { &["retry"] });
                 retry.ids.iter().for_each(|id| add(&[&id.to_string()]));
