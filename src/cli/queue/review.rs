@@ -20,18 +20,25 @@ pub(super) struct Review {
     /// Documents' numbers
     #[arg(value_name = "DOCUMENT", required = true)]
     ids: Vec<i64>,
-    /// The results are right
-    #[arg(long, required_unless_present = "reject", conflicts_with = "reject")]
-    accept: bool,
-    /// They are not; or nothing is to be had of a document that failed
-    #[arg(long)]
-    reject: bool,
+    #[command(flatten)]
+    said: Said,
     /// Why, in your words; it goes with the document
     #[arg(long, value_name = "TEXT", value_parser = note)]
     note: Option<String>,
     /// Who says so [default: who is logged in]
     #[arg(long, value_name = "NAME", value_parser = reviewer)]
     by: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Said {
+    /// The results are right
+    #[arg(long)]
+    accept: bool,
+    /// They are not; or nothing is to be had of a document that failed
+    #[arg(long)]
+    reject: bool,
 }
 
 fn note(text: &str) -> Result<String, String> {
@@ -57,7 +64,7 @@ impl Review {
     }
 
     pub(super) fn words(&self) -> Vec<String> {
-        let verdict = if self.accept { "--accept" } else { "--reject" };
+        let verdict = if self.said.accept { "--accept" } else { "--reject" };
         let mut words = ["queue", "review", verdict].map(str::to_owned).to_vec();
         words.extend(self.note.iter().map(|note| format!("--note={note}")));
         words.extend(self.who().map(|who| format!("--by={who}")));
@@ -74,7 +81,7 @@ impl Review {
         let Some(who) = self.who() else {
             bail!(t!("nobody is logged in by a name: say who reviews, with --by NAME"));
         };
-        let verdict = if self.accept { Verdict::Accepted } else { Verdict::Rejected };
+        let verdict = if self.said.accept { Verdict::Accepted } else { Verdict::Rejected };
         let session = open(&self.place).await?;
         let queued = Queued(&session.client);
         let (mut told, mut answer) = (Vec::new(), Answer::Yes);
@@ -87,7 +94,7 @@ impl Review {
             }
             if !out.json {
                 let who = printable(&who);
-                out.say(&match (taken, self.accept) {
+                out.say(&match (taken, self.said.accept) {
                     (true, true) => t!("Document {id} is accepted, by {who}.", id = id, who = who),
                     (true, false) => t!("Document {id} is rejected, by {who}.", id = id, who = who),
                     (false, _) => t!(
