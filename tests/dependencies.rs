@@ -158,7 +158,11 @@ fn plain(path: &Path) -> String {
 fn what_the_pages_name_is_in_the_package() {
     const OF_THE_REPOSITORY: [&str; 3] = ["src/", "tests/", ".cargo/"];
     // Who changes the program has the repository.
-    const OF_CONTRIBUTORS: [&str; 2] = ["docs/CONTRIBUTING.md", "docs/guides/adding-a-tunable-or-check.md"];
+    const OF_CONTRIBUTORS: [&str; 3] = [
+        "docs/CONTRIBUTING.md",
+        "docs/guides/adding-a-tunable-or-check.md",
+        "docs/guias/adding-a-tunable-or-check.md",
+    ];
     const EXAMPLES: &str = "/usr/share/doc/civicum-tune/";
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let packaged = packaged();
