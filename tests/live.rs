@@ -40,6 +40,11 @@ fn applied_at_once_proved_and_taken_back() {
 
     let said = live.expect(0, &["plan"]);
     assert!(said.contains("Nothing differs") && said.contains("waits for a reboot"), "{said}");
+    let said = live.expect(0, &["plan", "--format", "json"]);
+    assert!(
+        said.contains("\"reboot_required\": false") && said.contains("\"reboot_pending\": true"),
+        "{said}"
+    );
     live.expect(0, &["apply", "--yes"]);
     assert!(live.calls().is_empty(), "a second apply runs nothing");
     let history = live.expect(0, &["history"]);
@@ -326,6 +331,8 @@ fn after_a_reboot_the_boot_line_is_proved_and_what_the_boot_made_is_nobodys_wish
     // The kernel of this test's machine decides whether there is a zpool to ask for.
     let said = live.expect(0, &["plan"]);
     assert!(said.contains("is proved") || said.contains("zswap.zpool="), "{said}");
+    let said = live.expect(0, &["plan", "--format", "json"]);
+    assert!(said.contains("\"reboot_pending\": false"), "{said}");
     // The boot gave this one another value than before or after: there is nothing of ours to take back.
     live.tree.put("proc/sys/vm/swappiness", "33\n");
     live.expect(0, &["rollback", "--yes"]);

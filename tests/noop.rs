@@ -43,3 +43,37 @@ fn a_plan_starts_no_process_and_writes_no_file() {
     }
     trees::assert_same(&tree.snapshot(), &before, "nothing was written");
 }
+
+/// A package installed beside what `install.sh` had installed.
+#[test]
+fn a_second_program_does_not_change_which_one_the_service_starts() {
+    const UNIT: &str = "etc/systemd/system/civicum-tune-supervise.service";
+    let tree = Tree::base();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_civicum-tune"));
+        command.args(args).args(["--root", tree.path().to_str().unwrap()]).output().unwrap()
+    };
+    let changes = |args: &[&str]| {
+        let said = run(&[&["plan", "--format", "json"], args].concat());
+        let plan: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+        plan["changes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|change| change["target"].to_string())
+            .collect::<Vec<_>>()
+    };
+    tree.put("usr/local/bin/civicum-tune", "one\n");
+    let profile = ["--profile", "civicum-12g"];
+    assert!(changes(&profile).iter().any(|target| target.contains("civicum-tune-supervise.service")));
+    // What a swap file of its size takes is not what is looked at here.
+    tree.put("root/mine.toml", "name = \"mine\"\nextends = \"civicum-12g\"\n[swap]\nsize = \"64MiB\"\n");
+    let mine = tree.at("root/mine.toml");
+    let applied = run(&["apply", "--yes", "--profile", mine.to_str().unwrap()]);
+    assert!(tree.text(UNIT).contains("\nExecStart=/usr/local/bin/civicum-tune supervise\n"), "{applied:?}");
+    assert!(tree.text(UNIT).contains("\nConditionFileIsExecutable=/usr/local/bin/civicum-tune\n"));
+    tree.put("usr/bin/civicum-tune", "two\n");
+    assert_eq!(changes(&[]), Vec::<String>::new(), "a second one beside it");
+    std::fs::remove_file(tree.at("usr/local/bin/civicum-tune")).unwrap();
+    assert!(changes(&[]).iter().any(|target| target.contains("civicum-tune-supervise.service")), "gone");
+}

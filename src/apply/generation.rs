@@ -186,11 +186,21 @@ impl Generations {
     }
 
     /// The newest one in force of which something takes a reboot: what came after it changed nothing of the boot.
-    pub fn of_the_boot(&self) -> Option<&Generation> {
+    fn of_the_boot(&self) -> Option<&Generation> {
         let in_force = self.0.iter().rev().filter(|(_, state)| *state == State::Applied);
         in_force
             .map(|(generation, _)| generation)
             .find(|generation| generation.changes.iter().any(|c| c.reboot))
+    }
+
+    /// That one, if the host was not booted since.
+    pub fn waiting_for_reboot(&self, host: &Host) -> Option<&Generation> {
+        self.of_the_boot().filter(|generation| generation.rebooted_since(host) == Some(false))
+    }
+
+    /// That one, if the host was booted since.
+    pub fn rebooted_since(&self, host: &Host) -> Option<&Generation> {
+        self.of_the_boot().filter(|generation| generation.rebooted_since(host) == Some(true))
     }
 
     /// The one that was cut off, if there is one.

@@ -50,8 +50,12 @@ impl History {
                 ));
             };
             if out.json {
-                let mut document = one(generation, state);
-                document["schema"] = json!("civicum-tune/generation/1");
+                let mut document = json!({ "schema": "civicum-tune/generation/1" });
+                if let (Some(whole), serde_json::Value::Object(of_it)) =
+                    (document.as_object_mut(), one(generation, state))
+                {
+                    whole.extend(of_it);
+                }
                 out.document(&document);
             } else {
                 let plan = crate::plan::Plan {

@@ -71,6 +71,9 @@ impl Out {
 
     /// The one JSON document.
     pub(super) fn document(&self, value: &Value) {
+        // Those that others define have no such key.
+        let at = value.as_object().and_then(|fields| fields.keys().position(|key| key == "schema"));
+        debug_assert!(at.is_none_or(|at| at == 0), "its kind comes first");
         self.data(&format!("{value:#}\n"));
     }
 

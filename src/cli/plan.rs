@@ -41,7 +41,10 @@ impl Plan {
             put_here(path, &saved.to_json(), 0o600)?;
         }
         if out.json {
-            out.document(&json::plan(&plan));
+            // What was applied is root's to read: an ordinary user is told that it is not known.
+            let generations = Generations::read(&session.host).ok();
+            let waits = generations.map(|all| all.waiting_for_reboot(&session.host).is_some());
+            out.document(&json::plan(&plan, waits));
         } else if out.quiet {
             out.data(&show::brief(&plan, out.style));
         } else {
@@ -61,13 +64,10 @@ impl Plan {
                 t!("Generation {id} was cut off while it was undone: the next apply or rollback ends it first.", id = generation.id)
             });
         }
-        if let Some(generation) = generations.of_the_boot() {
-            let id = generation.id;
-            match generation.rebooted_since(&session.host) {
-                Some(false) => out.say(&t!("Generation {id} waits for a reboot to be complete.", id = id)),
-                Some(true) => out.say(&session.boot_proof(id)),
-                None => {}
-            }
+        if let Some(waiting) = generations.waiting_for_reboot(&session.host) {
+            out.say(&t!("Generation {id} waits for a reboot to be complete.", id = waiting.id));
+        } else if let Some(proved) = generations.rebooted_since(&session.host) {
+            out.say(&session.boot_proof(proved.id));
         }
         if plan.is_empty() || !plan.obstacles.is_empty() {
             return Ok(());

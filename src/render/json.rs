@@ -5,14 +5,15 @@ use serde_json::{Value, json};
 use super::diff;
 use crate::plan::{Act, Change, Plan};
 
-/// `civicum-tune/plan/1`.
-pub fn plan(plan: &Plan) -> Value {
+/// `civicum-tune/plan/1`. `reboot_pending`: does an earlier generation wait for a reboot? `None` where that can't be read.
+pub fn plan(plan: &Plan, reboot_pending: Option<bool>) -> Value {
     json!({
         "schema": "civicum-tune/plan/1",
         "host": plan.host,
         "profile": plan.profile,
         "changes": plan.changes.iter().map(change).collect::<Vec<_>>(),
         "reboot_required": plan.needs_reboot(),
+        "reboot_pending": reboot_pending,
         "notes": plan.notes,
         "blocked": plan.blocked,
         "inside": plan.inside,

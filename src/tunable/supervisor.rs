@@ -39,8 +39,11 @@ impl Tunable for Supervisor {
         if cx.wish.services.is_empty() || !cx.has_systemd() {
             return let_go(cx, gap);
         }
-        let installed = PROGRAMS.into_iter().find(|path| cx.host.exists(path));
-        let Some(program) = installed else {
+        let there = cx.host.read_text(UNIT)?.unwrap_or_default();
+        let mut installed = PROGRAMS.into_iter().filter(|path| cx.host.exists(path));
+        // A second one beside the one that is started is no reason to change the service.
+        let started = installed.clone().find(|path| there.contains(&format!("\nExecStart={path} ")));
+        let Some(program) = started.or_else(|| installed.next()) else {
             if cx.host.is_live() {
                 gap.note(t!(
                     "the supervisor can't be a service before the program is at its place: {places}",

@@ -2,18 +2,19 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use serde_json::json;
 
+mod base;
+
 use super::output::Out;
 use super::progress::line_that_stays;
 use super::session::open_host;
 use super::{Answer, Global, Outcome};
-use crate::container::images::{Base, TEMPLATES, Template};
+use crate::container::images::{TEMPLATES, Template};
 use crate::engine::{Client, images};
 use crate::host::Host;
 use crate::render::style::printable;
@@ -38,6 +39,10 @@ enum Verb {
         /// host's own distribution (it takes mmdebstrap)
         #[arg(long, value_name = "IMAGE")]
         base: Option<String>,
+        /// The mirror of Debian that the model's server comes from; default: the one that this host's apt has, else
+        /// http://deb.debian.org/debian
+        #[arg(long, value_name = "URL", value_parser = base::mirror, conflicts_with = "base")]
+        debian_mirror: Option<String>,
         /// The folder that holds ONNX Runtime and the models of PP-OCR, for the worker's image; without it the worker reads with
         /// Tesseract alone
         #[arg(long, value_name = "DIR", default_value = OCR_MODELS)]
@@ -62,7 +67,9 @@ impl ImagesCommand {
         }
         let host = open_host(global)?;
         match &self.verb {
-            Verb::Build { names, base, ocr } => build(&host, names, base.as_deref(), ocr, out),
+            Verb::Build { names, base, debian_mirror, ocr } => {
+                build(&host, names, base.as_deref(), debian_mirror.as_deref(), ocr, out)
+            }
             Verb::Load { file } => load(&host, file, out),
             Verb::List => list(&host, out),
         }
@@ -72,7 +79,14 @@ impl ImagesCommand {
 /// Where the models are looked for, on the host and in the image.
 const OCR_MODELS: &str = "/usr/lib/civicum-tune/ocr";
 
-fn build(host: &Host, names: &[String], base: Option<&str>, ocr: &Path, out: &Out) -> Outcome {
+fn build(
+    host: &Host,
+    names: &[String],
+    base: Option<&str>,
+    debian_mirror: Option<&str>,
+    ocr: &Path,
+    out: &Out,
+) -> Outcome {
     let known: Vec<&str> = TEMPLATES.iter().map(|template| template.name).collect();
     if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
         bail!(t!(
@@ -100,7 +114,7 @@ fn build(host: &Host, names: &[String], base: Option<&str>, ocr: &Path, out: &Ou
         let own = template.base.image();
         if base.is_none() && !there.contains(&format!("{own}:latest")) {
             steps.begin(own);
-            make_base(host, &client, template.base, &mut steps)?;
+            base::make(host, &client, template.base, debian_mirror, &mut steps)?;
             steps.done(own);
             there.push(format!("{own}:latest"));
         }
@@ -150,104 +164,6 @@ fn whole(host: &Host, path: &str) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     host.open_large(path)?.read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// A base: the smallest root file system of a release, from the mirror that this host's apt uses.
-fn make_base(host: &Host, client: &Client, base: Base, steps: &mut Steps<'_>) -> anyhow::Result<()> {
-    if host.program("mmdebstrap").is_none() {
-        bail!(t!(
-            "the base image is made with mmdebstrap, which is not here; install it (apt install mmdebstrap), or name an image: --base IMAGE"
-        ));
-    }
-    if !host.may_change() {
-        bail!(t!(
-            "only root can make the base image; run: {command}",
-            command = "sudo civicum-tune images build"
-        ));
-    }
-    let (suite, sources) = release(host, base)?;
-    let folder = format!("{}/images", crate::apply::STATE);
-    host.make_folders(&folder)?;
-    host.make_folder(crate::apply::STATE, 0o700)?;
-    host.make_folder(&folder, 0o700)?;
-    let tar = format!("{folder}/base.tar");
-    let options = apt_options(host)?;
-    let mut args = vec!["--variant=minbase", "--format=tar"];
-    args.extend(options.iter().map(String::as_str));
-    args.extend([suite.as_str(), tar.as_str()]);
-    args.extend(sources.iter().map(String::as_str));
-    let made = host.run("mmdebstrap", &args, Duration::from_secs(1800), &mut |line| steps.line(line));
-    let imported = made.map_err(anyhow::Error::from).and_then(|_| {
-        let file = host.open_large(&tar)?;
-        images::import(client, base.image(), file).map_err(anyhow::Error::from)
-    });
-    host.replace(&tar, &crate::host::Image::Absent)?;
-    imported
-}
-
-/// How this host's apt reaches its mirror: through a proxy, or on a mirror that stands still.
-fn apt_options(host: &Host) -> anyhow::Result<Vec<String>> {
-    let wanted = ["Acquire::http::Proxy", "Acquire::https::Proxy", "Acquire::Check-Valid-Until"];
-    let args = [&["dump", "--format", "%F \"%v\";%n"], wanted.as_slice()].concat();
-    let told = host.run("apt-config", &args, Duration::from_secs(60), &mut |_| {})?;
-    let told = String::from_utf8_lossy(&told.stdout).into_owned();
-    let set = told
-        .lines()
-        .filter(|line| wanted.iter().any(|key| line.starts_with(key)) && !line.ends_with("\"\";"));
-    Ok(set.map(|line| format!("--aptopt={line}")).collect())
-}
-
-/// The release's name, and where its packages come from.
-fn release(host: &Host, base: Base) -> anyhow::Result<(String, Vec<String>)> {
-    let format = ["indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages"];
-    let told = host.run("apt-get", &format, Duration::from_secs(60), &mut |_| {})?;
-    let told = String::from_utf8_lossy(&told.stdout).into_owned();
-    if base == Base::Sid {
-        const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-        if !host.exists(KEYS) {
-            bail!(t!(
-                "{image} is made of Debian's packages, and its keys are not here: apt install debian-archive-keyring",
-                image = base.image()
-            ));
-        }
-        let sites = told.lines().filter_map(|line| line.split_whitespace().next());
-        let own = sites.map(|site| site.trim_end_matches('/')).find(|site| site.ends_with("/debian"));
-        let site = own.with_context(|| {
-            t!(
-                "{image} is made of Debian's packages, and this host's apt knows no mirror of Debian; add one to its sources, or name an image: --base IMAGE",
-                image = base.image()
-            )
-        })?;
-        return Ok(("sid".to_owned(), vec![format!("deb [signed-by={KEYS}] {site} sid main")]));
-    }
-    let release = host.read_text("/etc/os-release")?.unwrap_or_default();
-    let suite =
-        release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).map(|s| s.trim_matches('"'));
-    let suite =
-        suite.with_context(|| t!("/etc/os-release does not tell the release's code name"))?.to_owned();
-    let sources = sources(&told, &suite);
-    if sources.is_empty() {
-        bail!(t!("apt knows no mirror of {suite}; look at /etc/apt/sources.list", suite = suite));
-    }
-    Ok((suite, sources))
-}
-
-/// The lines for `sources.list` of one release: `SITE RELEASE COMPONENT` each, as apt tells them.
-fn sources(told: &str, suite: &str) -> Vec<String> {
-    let mut found: Vec<String> = told
-        .lines()
-        .filter_map(|line| {
-            let mut parts = line.split_whitespace();
-            let (site, release, component) = (parts.next()?, parts.next()?, parts.next()?);
-            let ours =
-                release == suite || release.strip_prefix(suite).is_some_and(|rest| rest.starts_with('-'));
-            let plain = ["main", "universe"].contains(&component) && !release.ends_with("-backports");
-            (ours && plain).then(|| format!("deb {site} {release} {component}"))
-        })
-        .collect();
-    found.sort();
-    found.dedup();
-    found
 }
 
 fn load(host: &Host, file: &Path, out: &Out) -> Outcome {
@@ -341,7 +257,10 @@ impl<'a> Steps<'a> {
 
     fn done(&mut self, name: &str) {
         let style = self.out.err_style;
-        let text = format!("{} {} {} s", style.green("✓"), printable(name), self.begin.elapsed().as_secs());
+        self.say(format!("{} {} {} s", style.green("✓"), printable(name), self.begin.elapsed().as_secs()));
+    }
+
+    fn say(&self, text: String) {
         match &self.bar {
             Some(bar) => bar.println(text),
             None => self.out.say(&text),
@@ -367,20 +286,5 @@ mod tests {
         assert!(!is_packed(&tar) && !is_packed(b"") && !is_packed(b"FROM scratch\n"));
         tar[257..262].copy_from_slice(b"ustar");
         assert!(is_packed(&tar) && is_packed(b"\x1f\x8b\x08"));
-    }
-
-    #[test]
-    fn the_systems_own_mirrors() {
-        let told = "http://a/debian bookworm main\nhttp://a/debian bookworm-updates main\nhttp://a/debian bookworm contrib\n\
-                    http://s/ bookworm-security main\nhttp://a/debian bookworm-backports main\nhttp://a/debian sid main\n\
-                    http://a/debian bookworm main\n";
-        assert_eq!(
-            sources(told, "bookworm"),
-            [
-                "deb http://a/debian bookworm main",
-                "deb http://a/debian bookworm-updates main",
-                "deb http://s/ bookworm-security main"
-            ]
-        );
     }
 }
