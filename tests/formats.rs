@@ -376,6 +376,44 @@ fn a_failure_is_one_document_too() {
 }
 
 /// Every example of docs/formats.md: the profile that it shows, and each line that it shows of what is printed.
+/// The fields that `docs/formats.md` names of each JSON document are those that the commands print, in that order.
+#[test]
+fn the_page_names_every_field_of_a_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let copied = std::process::Command::new("cp")
+        .args(["-r", "tests/hosts/ubuntu-24.04-cloud/tree"])
+        .arg(folder.path().join("tree"))
+        .current_dir(top())
+        .status();
+    assert!(copied.unwrap().success());
+    let root = folder.path().join("tree").to_str().unwrap().to_owned();
+    let at = |words: &str| format!("{words} --root {root} --format json");
+    let commands = [
+        ("plan/1", at("plan --profile minimal")),
+        ("apply/1", at("apply --yes --profile minimal")),
+        ("history/1", at("history")),
+        ("generation/1", at("history 1")),
+        ("doctor/1", at("doctor")),
+        ("rollback/1", at("rollback --yes")),
+        ("validate/1", "validate minimal --format json".to_owned()),
+        ("explain/1", "explain CT-ZSWAP-003 --format json".to_owned()),
+        ("error/1", "explain nothing-at-all --format json".to_owned()),
+    ];
+    let page = fs::read_to_string(top().join("docs/formats.md")).unwrap();
+    let rows: Vec<&str> =
+        page.lines().filter(|line| line.starts_with("| `") && line.contains("/1` |")).collect();
+    assert_eq!(rows.len(), commands.len());
+    for (kind, command) in &commands {
+        let row = rows.iter().find(|row| row.starts_with(&format!("| `{kind}`"))).unwrap();
+        let named: Vec<&str> = row.rsplit(" | ").next().unwrap().split('`').skip(1).step_by(2).collect();
+        let said = run(top(), &command.split(' ').collect::<Vec<_>>()).1;
+        let document: Value = serde_json::from_str(&said).unwrap();
+        let keys: Vec<&str> = document.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!((keys[0], &keys[1..]), ("schema", &named[..]), "{command}");
+        assert_eq!(document["schema"], format!("civicum-tune/{kind}"));
+    }
+}
+
 #[test]
 fn the_examples_of_the_page() {
     let page = fs::read_to_string(top().join("docs/formats.md")).unwrap();
