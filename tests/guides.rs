@@ -48,9 +48,13 @@ fn follow(folder: &str, name: &str, lang: &str) {
     let Some(live) = Live::for_pages() else { return };
     lay_over(&live, &pages::top().join("tests/guides").join(name.trim_end_matches(".md")), "");
     let page = format!("docs/{folder}/{name}");
+    let mut profiles = Vec::new();
     for block in pages::blocks(&pages::read(&page)) {
         if let Some(path) = block.value("file") {
             live.tree.put(path, &block.text);
+            if block.language == "toml" {
+                profiles.push((path.to_owned(), block.has("wrong"), format!("{page}:{}", block.line)));
+            }
         }
         if block.has("reboot") {
             live.reboot();
@@ -66,7 +70,32 @@ fn follow(folder: &str, name: &str, lang: &str) {
                 pages::carry_out(&live, &page, &example, lang);
             }
         }
+        // Where there is more memory, a profile is for that.
+        for (path, is_wrong, place) in profiles.drain(..) {
+            deploys(&live, &path, is_wrong, &place);
+        }
     }
+}
+
+const NO_IMAGE: &str = "has no image";
+
+/// What a guide writes can be brought up: it is valid on the guide's host, and no service is left without an image. What it
+/// calls `wrong` is refused.
+fn deploys(live: &Live, profile: &str, is_wrong: bool, place: &str) {
+    live.tree.put("root/guide-host.json", live.run(&["detect", "--format", "json"]).stdout);
+    live.expect(i32::from(is_wrong), &["validate", "--host", "/root/guide-host.json", profile]);
+    if !is_wrong {
+        let said = live.expect(0, &["render", "compose", "--profile", profile]);
+        assert!(said.contains("\nservices:\n"), "{place}: no deployment:\n{said}");
+        assert!(!said.contains(NO_IMAGE), "{place}: it can't be deployed:\n{said}");
+    }
+}
+
+#[test]
+fn a_profile_that_can_not_be_deployed_is_told_from_one_that_can() {
+    let Some(live) = Live::for_pages() else { return };
+    let said = live.expect(0, &["render", "compose", "--profile", "civicum-12g"]);
+    assert!(said.contains(NO_IMAGE), "`deploys` would not see it:\n{said}");
 }
 
 #[test]

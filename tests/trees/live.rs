@@ -89,11 +89,12 @@ impl Live {
         let live = Self::new()?;
         let t = &live.tree;
         // Enough swap is there, so that no real swap is turned on.
-        t.put("proc/swaps", "Filename Type Size Used Priority\n/swap.img file 16777212 0 -2\n");
+        t.put("proc/swaps", "Filename Type Size Used Priority\n/swap.img file 8388604 0 -2\n");
         t.put("proc/pressure/memory", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n");
         t.put("sys/fs/cgroup/cgroup.controllers", "cpu memory\n");
-        let saved = super::pages::top().join("tests/hosts/ubuntu-24.04-cloud/expected/detect.json");
-        t.put("root/host.json", fs::read(saved).unwrap());
+        let cloud = super::pages::top().join("tests/hosts/ubuntu-24.04-cloud");
+        t.put("proc/cpuinfo", fs::read(cloud.join("tree/proc/cpuinfo")).unwrap());
+        t.put("root/host.json", fs::read(cloud.join("expected/detect.json")).unwrap());
         for (path, text) in
             super::BASE.iter().filter(|(path, _)| !path.starts_with("proc") && !path.starts_with("sys/"))
         {

@@ -113,6 +113,7 @@ fn fits(printed: &str, shown: &str) -> bool {
 }
 
 /// Carries it out, as `sudo` would, with the locale `lang`; every line that is shown is printed.
+/// What goes to a file is there for the commands behind it.
 pub fn carry_out(live: &Live, page: &str, example: &Example, lang: &str) {
     let all =
         words(&example.command).unwrap_or_else(|| panic!("{page}:{}: {}", example.line, example.command));
@@ -133,12 +134,20 @@ pub fn carry_out(live: &Live, page: &str, example: &Example, lang: &str) {
         "{place}\n{:?}\n{said}",
         output.status
     );
+    if let Some(path) = written(&example.command) {
+        live.tree.put(path, &output.stdout);
+    }
     // In the order in which they are shown.
     let mut rest = said.lines();
     for line in &example.shown {
         let is_there = rest.any(|printed| fits(printed.trim_end(), line));
         assert!(is_there, "{place} does not print `{line}`, or not in this place:\n{said}");
     }
+}
+
+/// The file that takes what the command prints: `COMMAND >FILE`.
+fn written(command: &str) -> Option<&str> {
+    command.rsplit_once(" >").map(|(_, file)| file.trim())
 }
 
 /// The words of a command line of `civicum-tune` behind its name; `None` where another program is called. Redirections, pipes
