@@ -51,11 +51,22 @@ const MIB: u64 = 1 << 20;
 /// A part of a bar: what it is, how much, MiB.
 type Part = (String, u64);
 
-fn bar(parts: &[Part], whole: u64, y: f64, name: &str) -> String {
-    const LEFT: f64 = 150.0;
+/// How long it is in a bar of which the whole width stands for `whole`.
+fn long(size: u64, whole: u64) -> f64 {
     const LONG: f64 = 750.0;
+    size as f64 / whole as f64 * LONG
+}
+
+/// A name and a figure can be read in it.
+fn has_room(size: u64, whole: u64) -> bool {
+    long(size, whole) > 44.0
+}
+
+/// `there` is shared out; it may be less than `whole`, so that two bars have one scale.
+fn bar(parts: &[Part], there: u64, whole: u64, y: f64, name: &str) -> String {
+    const LEFT: f64 = 150.0;
     let mut out = svg::words(16.0, y + 26.0, 14.0, &format!("{} fill=\"#1b1f27\"", svg::SANS), name);
-    out += &svg::rect(LEFT, y, LONG, 42.0, "#e8eaed");
+    out += &svg::rect(LEFT, y, long(there, whole), 42.0, "#e8eaed");
     let mut at = 0;
     for (what, size) in parts {
         let colour = match what.as_str() {
@@ -66,9 +77,9 @@ fn bar(parts: &[Part], whole: u64, y: f64, name: &str) -> String {
             "api" => "#9a6b12",
             _ => "#5c6470",
         };
-        let (x, long) = (at as f64 / whole as f64 * LONG + LEFT, *size as f64 / whole as f64 * LONG);
-        out += &svg::rect(x, y, (long - 1.0).max(1.0), 42.0, colour);
-        if long > 44.0 {
+        let x = LEFT + long(at, whole);
+        out += &svg::rect(x, y, (long(*size, whole) - 1.0).max(1.0), 42.0, colour);
+        if has_room(*size, whole) {
             let white = format!("{} fill=\"#ffffff\"", svg::SANS);
             out += &svg::words(x + 6.0, y + 17.0, 12.0, &white, what);
             out += &svg::words(x + 6.0, y + 34.0, 12.0, &white, &size.to_string());
@@ -110,7 +121,7 @@ fn budget(words: &[&str; 7]) -> String {
     let swapped = of("swap_bytes");
     let there = mib(&account["swap_bytes"]);
     let used: u64 = swapped.iter().map(|(_, size)| size).sum();
-    let mut behind = swapped;
+    let mut behind = swapped.clone();
     behind.push(((*free).to_owned(), there - used));
     let dark = format!("{} fill=\"#1b1f27\"", svg::SANS);
     let mut body = "<rect width=\"920\" height=\"250\" rx=\"8\" fill=\"#ffffff\"/>\n".to_owned();
@@ -121,14 +132,21 @@ fn budget(words: &[&str; 7]) -> String {
         &format!("{dark} font-weight=\"bold\""),
         &title.replace("{ram}", &ram.to_string()),
     );
-    body += &bar(&limits, ram, 46.0, answering);
-    body += &bar(&others, ram, 106.0, reading);
-    body += &bar(&behind, there, 166.0, &swap.replace("{swap}", &there.to_string()));
-    let tell = |name: &str| {
-        let limit = limits.iter().find(|(of, _)| of == name).unwrap().1;
-        format!("{name} {limit}")
-    };
-    body += &svg::words(150.0, 234.0, 12.0, &dark, &format!("{small}: {}, {}", tell("proxy"), tell("api")));
+    body += &bar(&limits, ram, ram, 46.0, answering);
+    body += &bar(&others, ram, ram, 106.0, reading);
+    // In the memory's scale: as long as it is beside that.
+    body += &bar(&behind, there, ram, 166.0, &swap.replace("{swap}", &there.to_string()));
+    let nameless: Vec<String> = limits
+        .iter()
+        .zip(&swapped)
+        .filter_map(|((name, limit), (_, swap))| match (has_room(*limit, ram), has_room(*swap, ram)) {
+            (true, true) => None,
+            (true, false) => Some(format!("{name} (swap {swap})")),
+            (false, true) => Some(format!("{name} {limit}")),
+            (false, false) => Some(format!("{name} {limit} (swap {swap})")),
+        })
+        .collect();
+    body += &svg::words(150.0, 234.0, 12.0, &dark, &format!("{small}: {}", nameless.join(", ")));
     svg::picture(920.0, 250.0, &title.replace("{ram}", &ram.to_string()), &body)
 }
 

@@ -34,7 +34,7 @@ const CELL: f64 = 8.0;
 const LINE: f64 = 18.0;
 const EDGE: f64 = 16.0;
 const BAR: f64 = 32.0;
-/// A longer line ends in `…`: a window is only so wide.
+/// A longer line goes on in the next one: a window is only so wide.
 const WIDEST: usize = 104;
 
 /// How a run of characters looks.
@@ -76,8 +76,12 @@ impl Look {
     }
 }
 
-/// One line of painted text, in runs of one look, each at its column.
-fn runs(line: &str) -> (Vec<(usize, Look, String)>, usize) {
+/// One line of a window: runs of one look, each at its column, and how many columns there are.
+type Row = (Vec<(usize, Look, String)>, usize);
+
+/// One line of painted text, as a window shows it: in as many rows as it takes.
+fn rows(line: &str) -> Vec<Row> {
+    let mut above: Vec<Row> = Vec::new();
     let (mut found, mut look, mut column): (Vec<(usize, Look, String)>, _, _) =
         (Vec::new(), Look::default(), 0);
     let mut chars = line.chars();
@@ -89,8 +93,8 @@ fn runs(line: &str) -> (Vec<(usize, Look, String)>, usize) {
             continue;
         }
         if column == WIDEST {
-            found.push((column, Look::default(), "…".to_owned()));
-            return (found, column + 1);
+            above.push((std::mem::take(&mut found), column));
+            column = 0;
         }
         match found.last_mut() {
             Some((_, last, text)) if *last == look => text.push(c),
@@ -98,13 +102,14 @@ fn runs(line: &str) -> (Vec<(usize, Look, String)>, usize) {
         }
         column += 1;
     }
-    (found, column)
+    above.push((found, column));
+    above
 }
 
 /// What a terminal shows: the command, and the painted text below it, in a window.
 pub fn terminal(command: &str, painted: &str) -> String {
     let first = format!("\x1b[32m$\x1b[0m \x1b[1m{command}\x1b[0m");
-    let lines: Vec<_> = std::iter::once(first.as_str()).chain(painted.lines()).map(runs).collect();
+    let lines: Vec<_> = std::iter::once(first.as_str()).chain(painted.lines()).flat_map(rows).collect();
     let columns = lines.iter().map(|(_, columns)| *columns).max().unwrap_or(0).max(60);
     let columns = f64::from(u32::try_from(columns).unwrap());
     let count = f64::from(u32::try_from(lines.len()).unwrap());
