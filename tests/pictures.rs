@@ -337,6 +337,9 @@ fn imports_run_one_way() {
 fn the_page_of_the_architecture_names_every_room() {
     for page in ["docs/guides/architecture.md", "docs/guias/architecture.md"] {
         let text = pages::read(page);
+        let word = if page.contains("guias") { "piezas" } else { "rooms" };
+        let count = format!("{} {word}", ROWS.concat().len());
+        assert!(text.contains(&count), "{page} does not say that there are {count}");
         for room in ROWS.concat() {
             assert!(text.contains(&format!("| `{room}` |")), "{page} says nothing of the room {room}");
         }
