@@ -246,6 +246,13 @@ fn every_block_of_a_guide_is_of_a_kind_that_is_tested() {
                         );
                     }
                 }
+                // tests/whole/guides.py carries out what has this word.
+                let needs_it =
+                    ["docker ", "127.0.0.1:", "/dumps"].iter().any(|part| block.text.contains(part));
+                assert!(
+                    block.language != "sh" || block.has("deployed") == needs_it,
+                    "{place}: `sh deployed` is what needs a deployment, and nothing else"
+                );
                 if block.language == "toml" && block.value("file").is_none() {
                     assert!(
                         block.has("part"),
@@ -389,7 +396,7 @@ impl Drop for Stage {
 }
 
 /// Where an engine answers, what the guides do with containers is done, but for what takes a database (`queue`), a mirror of
-/// packages (`images build`) or has no end (`--watch`). tests/whole does these.
+/// packages (`images build`) or has no end (`--watch`). tests/whole/guides.py does these, with a deployment.
 #[test]
 fn an_engine_does_what_the_guides_ask_of_it() {
     let order = ["first-document.md", "after-an-oom.md", "security-model.md", "day-2.md"];

@@ -1,7 +1,7 @@
 #!/bin/bash
 # shellcheck disable=SC2317  # `end` is called by the trap
-# run.sh BINARY [SCENARIO…]: makes the images on an engine of the tests' own, then lives through scenarios (whole.py and supervise.py; modes.py
-# is a measurement, and asked for; "supervise 50 10000" gives it more to do) with the same engine in a network namespace of its own, so that its firewall rules are nobody else's.
+# run.sh BINARY [SCENARIO…]: makes the images on an engine of the tests' own, then lives through scenarios (whole.py and supervise.py; guides.py,
+# what the guides do with a deployment, and modes.py, a measurement, are asked for; "supervise 50 10000" gives it more to do) with the same engine in a network namespace of its own, so that its firewall rules are nobody else's.
 # CIVICUM_TUNE_STAGE names a folder where the engine's images stay, and are taken as they are the next time. Status 77: it can't be done on this machine.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
