@@ -11,7 +11,7 @@
 #   audits    half an hour    doctor beside Lynis and tuned-adm, in a virtual machine
 #   chaos     5 minutes       documents while workers are killed and the database is restarted
 #   evidence  hours           who survives, in a virtual machine; writes docs/evidence.md
-# Without a section: all but evidence. A section that can't be measured here says why, and keeps what it said before; so does
+# Without a section: all but evidence, which takes hours. A section that can't be measured here says why, and keeps what it said before; so does
 # one that is not named. The status is 1 where one failed.
 # shellcheck disable=SC2016,SC2317  # Markdown has backticks; sections are called by their names
 set -uo pipefail
@@ -37,7 +37,14 @@ if [ -z "$binary" ]; then
   binary=$(realpath "${CARGO_TARGET_DIR:-target}/release/civicum-tune")
 fi
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+database='' engine=''
+end() {
+  [ -z "$database" ] || { "$top/tests/postgres/start.sh" --stop "$database"; rm -rf "$database"; database=''; }
+  [ -z "$engine" ] || { "$top/tests/engine/start.sh" --stop "$engine"; engine=''; }
+}
+trap 'end; rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 # fenced COMMAND…: what it prints, as it prints it.
 fenced() {
@@ -48,7 +55,7 @@ fenced() {
 }
 
 start() { "$here/start.sh" "$binary"; }
-queue() { fenced "$here/queue/run.sh"; }
+queue() { fenced "$here/queue/run.sh" "$binary"; }
 ocr() { "$here/ocr/run.sh" "$binary"; }
 chaos() { fenced python3 "$here/queue/chaos.py" "$binary"; }
 
@@ -62,7 +69,7 @@ supervise() {
 }
 
 bench() { # The database and the model of its own; what can't be had here the command itself says.
-  local url='' server='' model='' options=() database
+  local url='' server='' model='' options=()
   database=$(mktemp -d /tmp/ct-bench-XXXXXX)
   if url=$("$top/tests/postgres/start.sh" "$database" 2>/dev/null); then options+=(--database "$url"); fi
   if server=$("$top/tests/llm/fetch-server.sh" 2>/dev/null) && model=$("$top/tests/llm/fetch-model.sh" 2>/dev/null); then
@@ -72,21 +79,19 @@ bench() { # The database and the model of its own; what can't be had here the co
   [ -z "$CIVICUM_TUNE_OCR_MODELS" ] || export CIVICUM_TUNE_OCR_MODELS
   local status=0
   fenced "$binary" bench --quick --force-under-load --color never --disk-folder "$top" "${options[@]}" || status=$?
-  [ -z "$url" ] || "$top/tests/postgres/start.sh" --stop "$database"
-  rm -rf "$database"
-  # Folders of this machine are nobody's business.
+  end
   return "$status"
 }
 
 deploy() {
-  local newer engine status=0
+  local newer status=0
   [ "$(id -u)" -eq 0 ] || { echo "an engine of its own needs root" >&2; return 77; }
   newer=$("$top/tests/engine/fetch-newer.sh" 2>/dev/null) || return 77
   engine=$(mktemp -d /tmp/ct-engine-XXXXXX)
   local socket
-  socket=$(PATH=$newer:$PATH "$top/tests/engine/start.sh" "$engine") || { rm -rf "$engine"; return 77; }
+  socket=$(PATH=$newer:$PATH "$top/tests/engine/start.sh" "$engine") || { rm -rf "$engine"; engine=''; return 77; }
   DOCKER_HOST=unix://$socket fenced "$here/deploy.sh" "$binary" "$newer/docker-compose" || status=$?
-  "$top/tests/engine/start.sh" --stop "$engine"
+  end
   return "$status"
 }
 
