@@ -23,6 +23,7 @@ import zlib
 from stage import Stage, Supervisor, docker
 
 binary, model, documents = sys.argv[1:4]
+os.environ.setdefault("USER", "root")     # as a login shell has it
 documents = pathlib.Path(documents)
 pages = pathlib.Path(__file__).resolve().parents[2] / "docs/guides"
 dumps = pathlib.Path("/var/lib/civicum-tune/dumps")
@@ -180,13 +181,14 @@ profile("8MB")
 follow("first-document.md")
 check("the two documents are reviewed, as the guide says", states() == {1: "accepted", 2: "rejected"}, states())
 
-supervisor = Supervisor(stage)
-until("the supervisor sees the worker", lambda: supervisor.state()["services"]["worker"]["runs"])
-until("the worker says what it does", lambda: supervisor.state()["waiting"] is not None)
+# Before there is a supervisor, who would put the limit right again.
 limit("72m")
 quarantined = int(stage.tune("queue", "enqueue", str(too_large())))
 until("what kills its reader twice is put aside", lambda: states().get(quarantined) == "quarantined", 300)
 limit("1100m")
+supervisor = Supervisor(stage)
+until("the supervisor sees the worker", lambda: supervisor.state()["services"]["worker"]["runs"])
+until("the worker says what it does", lambda: supervisor.state()["waiting"] is not None)
 follow("after-an-oom.md")
 settled()
 check("it is read once there is room", states().get(quarantined) == "done", states())
