@@ -128,7 +128,7 @@ language_model() {
   command -v pip3 >/dev/null || packages python3-pip
   server=$(tests/llm/fetch-server.sh) || return 77
   model=$(tests/llm/fetch-model.sh) || return 77
-  CIVICUM_TUNE_LLM_SERVER=$server CIVICUM_TUNE_MODEL=$model "$CARGO" test --locked --quiet --test llm --test bench_command
+  CIVICUM_TUNE_LLM_SERVER=$server CIVICUM_TUNE_MODEL=$model "$CARGO" test --locked --quiet --test llm --test bench_llm
 }
 
 need_linker

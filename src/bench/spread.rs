@@ -20,9 +20,14 @@ pub enum Verdict {
     Better,
     /// The other way round.
     Worse,
-    /// Their repeats overlap, or there are too few of them to say.
+    /// Their repeats overlap.
     NoDifference,
+    /// There are too few repeats to say, or there is nothing to compare with.
+    CouldNotTell,
 }
+
+/// Repeats of each without which nothing is said: the spread of fewer is chance.
+pub(super) const ENOUGH: u32 = 3;
 
 impl Spread {
     /// Of these values; `None` of none, and of what is no number.
@@ -45,10 +50,15 @@ impl Spread {
         Self { median: change(self.median), min: one.min(other), max: one.max(other), runs: self.runs }
     }
 
-    /// Does it differ by more than the repeats do among themselves? A single repeat has no spread, so nothing is better than it.
-    pub fn against(&self, other: &Self, more_is_better: bool) -> Verdict {
-        if self.runs < 2 || other.runs < 2 {
-            return Verdict::NoDifference;
+    /// Are there enough repeats to say anything?
+    pub const fn is_enough(&self) -> bool {
+        self.runs >= ENOUGH as usize
+    }
+
+    /// Does it differ by more than the repeats do among themselves?
+    pub const fn against(&self, other: &Self, more_is_better: bool) -> Verdict {
+        if !self.is_enough() || !other.is_enough() {
+            return Verdict::CouldNotTell;
         }
         let (above, below) = (self.min > other.max, self.max < other.min);
         match (above, below, more_is_better) {
@@ -94,13 +104,14 @@ mod tests {
     #[test]
     fn a_difference_is_more_than_the_spread() {
         let of = |values: &[f64]| Spread::of(values).unwrap();
-        let (low, high, wide) = (of(&[10.0, 11.0]), of(&[12.0, 13.0]), of(&[9.0, 12.5]));
+        let (low, high, wide) = (of(&[10.0, 10.5, 11.0]), of(&[12.0, 12.5, 13.0]), of(&[9.0, 10.0, 12.5]));
         assert_eq!(high.against(&low, true), Verdict::Better);
         assert_eq!(high.against(&low, false), Verdict::Worse);
         assert_eq!(low.against(&high, false), Verdict::Better);
         assert_eq!(high.against(&wide, true), Verdict::NoDifference);
-        // One run has no spread to compare with.
-        assert_eq!(of(&[100.0]).against(&low, true), Verdict::NoDifference);
-        assert_eq!(Spread::exact(1.0).against(&Spread::exact(2.0), true), Verdict::NoDifference);
+        // Two runs have hardly a spread to compare with.
+        assert_eq!(of(&[100.0, 101.0]).against(&low, true), Verdict::CouldNotTell);
+        assert_eq!(low.against(&of(&[100.0]), true), Verdict::CouldNotTell);
+        assert_eq!(Spread::exact(1.0).against(&Spread::exact(2.0), true), Verdict::CouldNotTell);
     }
 }

@@ -1,21 +1,23 @@
 //! `bench`: measures this host.
 
+mod model;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 
+use self::model::ModelOptions;
 use super::database::Where;
 use super::output::Out;
 use super::progress::line_that_stays;
-use super::session::{Session, refused};
+use super::session::{Session, refused, shell_word};
 use super::{Answer, Global, Outcome};
 use crate::bench::load::Load;
 use crate::bench::{self, Kind, Pace, Report, Section, Told, Verdict, advice};
 use crate::host::sandbox::processors;
 use crate::host::{Host, Image, terminal};
-use crate::llm::{Api, Server};
 use crate::profile::{self, Profile, edit};
 use crate::render::bench as show;
 use crate::render::diff;
@@ -61,27 +63,6 @@ pub(super) struct Bench {
     disk_size: Bytes,
 }
 
-/// The model.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "The model")]
-struct ModelOptions {
-    /// The model's server that runs already, as in <http://127.0.0.1:8080>
-    #[arg(long, value_name = "URL", env = "CIVICUM_TUNE_LLM", conflicts_with = "server_program")]
-    llm: Option<String>,
-    /// Its language [default: found out by asking]
-    #[arg(long, value_enum)]
-    api: Option<Api>,
-    /// Only these of its models; default: all that it has
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    llm_model: Vec<String>,
-    /// A program that speaks as llama.cpp's server does: started here on loopback with each number of threads
-    #[arg(long, value_name = "PROGRAM")]
-    server_program: Option<String>,
-    /// GGUF files, or folders of them, for --server-program and for zswap [default: the profile's model]
-    #[arg(long, value_name = "FILE|DIR", value_delimiter = ',')]
-    models: Vec<PathBuf>,
-}
-
 /// OCR.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "OCR")]
@@ -106,6 +87,7 @@ impl Bench {
         if time < Duration::from_secs(1) || time > Duration::from_secs(86_400) {
             bail!(t!("--time is from 1s to 1day"));
         }
+        self.model.check()?;
         let mut global = global.clone();
         if let Some(file) = &self.write {
             // What is written has to be there, and to be valid, before minutes are spent.
@@ -146,11 +128,7 @@ impl Bench {
         let answer = match (&edited, &self.write) {
             (Some(edited), _) => self.put(edited, &global, out)?,
             (None, Some(file)) => {
-                let file = file.display();
-                out.say(&t!(
-                    "{file} stays as it is: no other value is better by more than the spread.",
-                    file = file
-                ));
+                out.say(&stays(&file.display().to_string(), &report.advice));
                 Answer::Yes
             }
             (None, None) => Answer::Yes,
@@ -166,7 +144,7 @@ impl Bench {
         let begun = Instant::now();
         let asked = |kind: &Kind| self.sections.is_empty() || self.sections.contains(kind);
         let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(asked).collect();
-        let models = self.model_files(session)?;
+        let models = self.model.files(session)?;
         let bar = line_that_stays(out);
         let mut sections = Vec::new();
         for (at, kind) in kinds.iter().enumerate() {
@@ -208,8 +186,11 @@ impl Bench {
             settings: &session.settings,
             kernel: session.facts.kernel.version,
             swap_bytes: swap_bytes(session),
+            cores: session.facts.cpu.threads.max(1),
+            is_rule: &|path| session.chosen.as_ref().is_some_and(|profile| profile.is_rule(path)),
+            all: self.write.is_some(),
         };
-        let (values, claims) = (advice::values(&sections, &subject), advice::claims(&sections));
+        let (values, claims) = (advice::values(&sections, &subject), advice::claims(&sections, &subject));
         Ok(Report {
             cpu: session.facts.cpu.name.clone(),
             threads: processors(),
@@ -267,58 +248,11 @@ impl Bench {
                 };
                 bench::ocr::measure(host, &subject, pace)
             }
-            Kind::Llm => bench::llm::measure(host, &self.model_server(host, models)?, pace),
-        }
-    }
-
-    fn model_server(&self, host: &Host, models: &[String]) -> Told<bench::llm::Subject> {
-        if let Some(program) = &self.model.server_program {
-            let path = if program.contains('/') {
-                std::path::absolute(program).map_err(|why| why.to_string())?.to_string_lossy().into_owned()
-            } else {
-                host.program(program).ok_or_else(|| t!("{program} is not installed", program = program))?
-            };
-            if models.is_empty() {
-                return Err(t!(
-                    "--server-program needs models: name GGUF files, or a folder of them, with --models"
-                ));
-            }
-            return Ok(bench::llm::Subject::Program(path, models.to_vec()));
-        }
-        let Some(url) = &self.model.llm else {
-            return Err(t!(
-                "no model's server is named: --llm http://HOST:PORT for one that runs, or --server-program llama-server with \
-                 --models to compare threads"
-            ));
-        };
-        let server = Server::new(url, self.model.api, "").map_err(|error| error.to_string())?;
-        Ok(bench::llm::Subject::Running(server, self.model.llm_model.clone()))
-    }
-
-    /// The GGUF files that are named, those of the folders that are named, else the profile's own where it is there.
-    fn model_files(&self, session: &Session) -> anyhow::Result<Vec<String>> {
-        let host = &session.host;
-        let mut found = Vec::new();
-        for named in &self.model.models {
-            let path = std::path::absolute(named)?.to_string_lossy().into_owned();
-            let names = host.list(&path).unwrap_or_default();
-            let models = names.iter().filter(|name| name.ends_with(".gguf"));
-            let before = found.len();
-            found.extend(models.map(|name| format!("{}/{name}", path.trim_end_matches('/'))));
-            if host.stat_of_target(&path).is_some_and(|stat| stat.is_file) {
-                found.push(path);
-            } else if found.len() == before {
-                bail!(t!(
-                    "{path} is neither a GGUF file nor a folder that holds any",
-                    path = named.display()
-                ));
+            Kind::Llm => {
+                let (subject, cores) = self.model.subject(session, models)?;
+                bench::llm::measure(host, &subject, cores, pace)
             }
         }
-        if self.model.models.is_empty() {
-            let own = session.settings.services.values().filter_map(|service| service.model.clone());
-            found.extend(own.filter(|path| host.exists(path)));
-        }
-        Ok(found)
     }
 
     /// Shows the difference, asks, and writes it.
@@ -336,7 +270,15 @@ impl Bench {
             }
         }
         edited.folder.replace(&edited.name, &edited.after)?;
-        out.say(&t!("Wrote {file}. Next: civicum-tune plan --profile {file}", file = edited.shown));
+        let commands = edited
+            .next
+            .iter()
+            .map(|verb| format!("civicum-tune {verb} --profile {}", shell_word(&edited.shown)));
+        out.say(&t!(
+            "Wrote {file}. Next: {commands}",
+            file = edited.shown,
+            commands = commands.collect::<Vec<_>>().join("; ")
+        ));
         Ok(Answer::Yes)
     }
 }
@@ -354,6 +296,23 @@ struct Edited {
     shown: String,
     after: Image,
     diff: String,
+    /// The commands with which it takes effect.
+    next: Vec<&'static str>,
+}
+
+/// Why nothing is written: nothing is better, or it could not be told.
+fn stays(file: &str, values: &[advice::Advice]) -> String {
+    if values.is_empty() {
+        return t!("{file} stays as it is: it has no value that was measured.", file = file);
+    }
+    let unknown = values.iter().filter(|value| value.verdict == Verdict::CouldNotTell);
+    let unknown: Vec<String> =
+        unknown.map(|value| format!("  {}: {}", value.key.join("."), value.why)).collect();
+    if unknown.is_empty() {
+        return t!("{file} stays as it is: no other value is better by more than the spread.", file = file);
+    }
+    let head = t!("{file} stays as it is. What could not be told, and what is missing:", file = file);
+    format!("{head}\n{}", unknown.join("\n"))
 }
 
 /// The absolute path of a profile that is a plain file.
@@ -387,8 +346,12 @@ fn edited(file: &Path, report: &Report) -> anyhow::Result<Option<Edited>> {
     let before = folder.image(&name)?;
     let keys: Vec<Vec<&str>> =
         better.iter().map(|advice| advice.key.iter().map(String::as_str).collect()).collect();
-    let values: Vec<(&[&str], &edit::New)> =
-        keys.iter().zip(&better).map(|(key, advice)| (key.as_slice(), &advice.best)).collect();
+    let best = better.iter().filter_map(|advice| advice.best.as_ref());
+    let values: Vec<(&[&str], &edit::New)> = keys.iter().map(Vec::as_slice).zip(best).collect();
+    // The host's values are `apply`'s, which `plan` shows first; those of services are `deploy`'s.
+    let is_service = |key: &Vec<&str>| key.first() == Some(&"services");
+    let host = keys.iter().any(|key| !is_service(key)).then_some("plan");
+    let next = host.into_iter().chain(keys.iter().any(is_service).then_some("deploy")).collect();
     let text = edit::set(&before.text(), &values).map_err(|why| anyhow::anyhow!(why));
     let text = text.with_context(|| t!("{path} can't be changed", path = file.display()))?;
     // What it has become is read as any profile is, before it is put anywhere.
@@ -401,5 +364,5 @@ fn edited(file: &Path, report: &Report) -> anyhow::Result<Option<Edited>> {
     let after = before.with_bytes(text.clone());
     let shown = file.display().to_string();
     let diff = diff::unified(&shown, &before, &after);
-    Ok(Some(Edited { folder, name, shown, after, diff }))
+    Ok(Some(Edited { folder, name, shown, after, diff, next }))
 }

@@ -98,6 +98,13 @@ impl OwnChild {
         Ok(status)
     }
 
+    /// Kills it with all that it started, and waits until its memory is free again.
+    pub async fn end(mut self) {
+        self.kill();
+        let _ = self.child.wait().await;
+        self.group = None;
+    }
+
     fn kill(&self) {
         if let Some(group) = self.group {
             let _ = killpg(group, Signal::SIGKILL);

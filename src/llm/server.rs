@@ -46,6 +46,11 @@ impl Server {
         Ok(Self { host, port, api, model: model.to_owned() })
     }
 
+    /// Its name or its address.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Which language it speaks: the one that was given, else what it answers to both.
     pub async fn probe(&self) -> Result<Api, Error> {
         if let Some(api) = self.api {

@@ -19,6 +19,10 @@ pub struct Load<'a> {
     pub predict: u32,
     /// Threads, where the server takes them with a question (Ollama).
     pub threads: Option<u32>,
+    /// The context in tokens, where the server takes it with a question (Ollama); `None` leaves it to the server.
+    pub context: Option<u32>,
+    /// How long the model stays in memory afterwards, seconds, −1 for ever (Ollama); `None` leaves it to the server.
+    pub keep_alive: Option<i64>,
     /// How long it may take.
     pub patience: Duration,
 }
@@ -55,6 +59,10 @@ pub struct Served {
     pub name: String,
     /// How its weights are packed, where the server tells.
     pub quantization: Option<String>,
+    /// What it is besides its packing, where the server tells: only models of one family can be compared.
+    pub family: Option<String>,
+    /// Bytes of its weights, where the server tells.
+    pub bytes: Option<u64>,
 }
 
 /// The models of a server, at most 20.
@@ -74,24 +82,61 @@ fn names(told: &Value, api: Api) -> Vec<Served> {
     };
     let models = told[list].as_array().into_iter().flatten().take(20);
     let of = |model: &Value| {
-        let quantization = model["details"]["quantization_level"].as_str().map(str::to_owned);
+        let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         // A llama.cpp server without an alias names the file, with its folders.
         let name = model[name].as_str()?.rsplit('/').next()?.to_owned();
-        Some(Served { name, quantization })
+        let (details, meta) = (&model["details"], &model["meta"]);
+        let family = text(&details["family"]).zip(text(&details["parameter_size"]));
+        Some(match api {
+            Api::Ollama => Served {
+                // Its names have folders too, and they belong to them.
+                name: model["name"].as_str()?.to_owned(),
+                quantization: text(&details["quantization_level"]),
+                family: family.map(|(family, size)| format!("{family} {size}")),
+                bytes: model["size"].as_u64(),
+            },
+            Api::OpenAi => Served {
+                name,
+                quantization: meta["ftype"].as_str().and_then(packing),
+                family: None,
+                bytes: meta["size"].as_u64(),
+            },
+        })
     };
     models.filter_map(of).collect()
+}
+
+/// The short name of a packing that llama.cpp's server calls `Q4_K - Medium`.
+fn packing(told: &str) -> Option<String> {
+    let told = told.trim_start_matches("(guessed) ").trim_start_matches("all ");
+    let (name, size) = told.split_once(" - ").unwrap_or((told, ""));
+    let name = name.split(' ').next().filter(|name| !name.is_empty())?;
+    let size = match size.split(' ').next().unwrap_or_default() {
+        "Small" => "_S",
+        "Medium" => "_M",
+        "Large" => "_L",
+        _ => "",
+    };
+    // Those whose size belongs to the name have it there already, as in `IQ4_XS - 4.25 bpw`.
+    Some(format!("{name}{size}"))
 }
 
 /// Has the model read and write once.
 pub async fn speed(server: &Server, api: Api, load: &Load<'_>) -> Result<Speed, Error> {
     let call = match api {
         Api::Ollama => {
-            let mut options = json!({ "num_predict": load.predict, "temperature": 0, "num_ctx": 2048 });
+            let mut options = json!({ "num_predict": load.predict, "temperature": 0 });
             if let Some(threads) = load.threads {
                 options["num_thread"] = threads.into();
             }
+            if let Some(context) = load.context {
+                options["num_ctx"] = context.into();
+            }
             // Raw: no template of the model's puts the same words before each prompt.
-            let body = json!({ "model": server.model, "prompt": load.prompt, "raw": true, "stream": false, "options": options });
+            let mut body = json!({ "model": server.model, "prompt": load.prompt, "raw": true, "stream": false, "options": options });
+            if let Some(seconds) = load.keep_alive {
+                body["keep_alive"] = seconds.into();
+            }
             Call::post("/api/generate", body)
         }
         Api::OpenAi => {
@@ -153,13 +198,33 @@ mod tests {
 
     #[test]
     fn models_by_their_names() {
-        let told = json!({ "models": [{ "name": "llama3:8b-instruct-q4_0", "details": { "quantization_level": "Q4_0" } }] });
-        let found = names(&told, Api::Ollama);
-        assert_eq!(
-            (found[0].name.as_str(), found[0].quantization.as_deref()),
-            ("llama3:8b-instruct-q4_0", Some("Q4_0"))
-        );
-        let told = json!({ "data": [{ "id": "/models/model.gguf" }] });
-        assert_eq!(names(&told, Api::OpenAi)[0].name, "model.gguf");
+        let told = json!({ "models": [{ "name": "hf.co/x/llama3:8b-instruct-q4_0", "size": 4_661_224_676_u64,
+            "details": { "family": "llama", "parameter_size": "8.0B", "quantization_level": "Q4_0" } }] });
+        let wanted = Served {
+            name: "hf.co/x/llama3:8b-instruct-q4_0".to_owned(),
+            quantization: Some("Q4_0".to_owned()),
+            family: Some("llama 8.0B".to_owned()),
+            bytes: Some(4_661_224_676),
+        };
+        assert_eq!(names(&told, Api::Ollama), [wanted]);
+        // As llama.cpp's server of build 11669 answers; older ones have no `ftype`.
+        let told = json!({ "data": [{ "id": "/models/model.gguf", "meta": { "size": 246_587_904, "ftype": "Q4_K - Medium" } }] });
+        let found = &names(&told, Api::OpenAi)[0];
+        assert_eq!((found.name.as_str(), found.bytes), ("model.gguf", Some(246_587_904)));
+        assert_eq!(found.quantization.as_deref(), Some("Q4_K_M"));
+        assert_eq!(names(&json!({ "data": [{ "id": "m" }] }), Api::OpenAi)[0].quantization, None);
+    }
+
+    #[test]
+    fn packings_by_their_long_names() {
+        for (told, wanted) in [
+            ("Q4_0", Some("Q4_0")),
+            ("all F32", Some("F32")),
+            ("(guessed) Q5_K - Small", Some("Q5_K_S")),
+            ("IQ4_XS - 4.25 bpw", Some("IQ4_XS")),
+            ("", None),
+        ] {
+            assert_eq!(packing(told).as_deref(), wanted, "{told}");
+        }
     }
 }

@@ -134,6 +134,11 @@ impl Profile {
         self.place(path).map(Place::provenance)
     }
 
+    /// Is the value at a path a rule that comes to another number on another host?
+    pub fn is_rule(&self, path: &[&str]) -> bool {
+        self.leaf(path).and_then(|leaf| leaf.value.rule()).is_some_and(|rule| !rule.is_constant())
+    }
+
     fn leaf(&self, path: &[&str]) -> Option<&Leaf> {
         self.leaves.get(&KeyPath::of(path))
     }

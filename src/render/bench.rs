@@ -147,9 +147,15 @@ fn bar(share: f64, room: usize) -> String {
 fn value(advice: &Advice, style: Style) -> String {
     let key = style.bold(&advice.key.join("."));
     let line = match advice.verdict {
-        Verdict::Better => format!("  {} {key}  {} → {}\n", style.green("✓"), advice.now, advice.best),
+        Verdict::Better => {
+            let best = advice.best.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("  {} {key}  {} → {best}\n", style.green("✓"), advice.now)
+        }
         Verdict::Worse | Verdict::NoDifference => {
             format!("  = {key}  {}: {}\n", advice.now, say("nothing differs from it by more than the spread"))
+        }
+        Verdict::CouldNotTell => {
+            format!("  {} {key}  {}: {}\n", style.yellow("?"), advice.now, say("could not tell"))
         }
     };
     line + &block(&advice.why, style)
@@ -160,6 +166,7 @@ fn claimed(claim: &Claim, style: Style) -> String {
         Verdict::Better => (style.green("✓"), say("so it is here")),
         Verdict::Worse => (style.red("✗"), say("here it is the other way round")),
         Verdict::NoDifference => ("=".to_owned(), say("no difference greater than the spread")),
+        Verdict::CouldNotTell => (style.yellow("?"), say("could not tell")),
     };
     format!("  {sign} {}: {word}\n", claim.claim) + &block(&claim.why, style)
 }
@@ -177,7 +184,7 @@ pub fn json(report: &Report) -> Value {
         json!({
             "key": advice.key.join("."),
             "now": advice.now,
-            "best": advice.best.to_string(),
+            "best": advice.best.as_ref().map(ToString::to_string),
             "verdict": verdict(advice.verdict),
             "why": advice.why,
         })
@@ -208,6 +215,7 @@ const fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Better => "better",
         Verdict::Worse => "worse",
         Verdict::NoDifference => "no_difference",
+        Verdict::CouldNotTell => "could_not_tell",
     }
 }
 
