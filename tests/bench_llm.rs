@@ -155,6 +155,23 @@ fn a_server_that_runs_already_tells_its_packing_and_the_environment_its_threads(
     assert!(median(found, "written_per_second") > 0.0, "{found:#}");
 }
 
+#[test]
+fn where_nothing_is_named_the_way_into_the_deployment_is() {
+    let profile = ["--quick", "--time", "10s", "--profile", "civicum-12g"];
+    let (output, document) = bench(&[&["llm", "queue"], profile.as_slice()].concat());
+    assert_eq!(output.status.code(), Some(2), "{document:#}");
+    for section in document["sections"].as_array().unwrap() {
+        let command = format!(
+            "docker exec civicum-worker civicum-tune bench --quick {}",
+            section["name"].as_str().unwrap()
+        );
+        assert!(section["because"].as_str().unwrap().ends_with(&command), "{section:#}");
+    }
+    // Whoever names one wants that one.
+    let (_, document) = bench(&[&["llm", "--llm", "http://127.0.0.1:1"], profile.as_slice()].concat());
+    assert!(!document["sections"][0]["because"].as_str().unwrap().contains("docker"), "{document:#}");
+}
+
 /// Its models, which of them are in memory, and every question.
 #[derive(Default)]
 struct Ollama {

@@ -238,7 +238,12 @@ impl Bench {
             }
             Kind::Queue => {
                 let database = self.place.database().map_err(|error| format!("{error:#}"))?;
-                bench::queue::measure(&database, pace)
+                let measured = bench::queue::measure(&database, pace);
+                if self.place.is_named() {
+                    measured
+                } else {
+                    model::or_in_the_worker(measured, kind, self.quick, session)
+                }
             }
             Kind::Ocr => {
                 let subject = bench::ocr::Subject {
@@ -249,7 +254,12 @@ impl Bench {
                 bench::ocr::measure(host, &subject, pace)
             }
             Kind::Llm => {
-                let (subject, cores) = self.model.subject(session, models)?;
+                let found = self.model.subject(session, models);
+                let (subject, cores) = if self.model.is_named() {
+                    found?
+                } else {
+                    model::or_in_the_worker(found, kind, self.quick, session)?
+                };
                 bench::llm::measure(host, &subject, cores, pace)
             }
         }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 
-use crate::bench::Told;
 use crate::bench::llm::{Standing, Subject};
+use crate::bench::{Kind, Told};
 use crate::cli::session::Session;
+use crate::container::desired::Deployment;
 use crate::container::role::Role;
 use crate::host::sandbox::processors;
 use crate::host::terminal::environment;
@@ -17,6 +18,24 @@ use crate::t;
 
 /// The variable that names the model's server to a worker.
 const SERVER: &str = "CIVICUM_TUNE_LLM";
+
+/// What nobody named may be the deployment's own, which is reached only from inside: then why it could not be measured says how it can.
+pub(super) fn or_in_the_worker<T>(found: Told<T>, kind: Kind, quick: bool, session: &Session) -> Told<T> {
+    found.map_err(|why| {
+        let Ok(deployment) = Deployment::of(&session.settings) else { return why };
+        let Some(worker) = deployment.services.iter().find(|service| service.role == Role::Worker) else {
+            return why;
+        };
+        let quick = if quick { " --quick" } else { "" };
+        t!(
+            "{why}. A deployment's own is reached only from inside its network: docker exec {container} civicum-tune bench{quick} {section}",
+            why = why,
+            container = format!("{}-{}", deployment.name, worker.name),
+            quick = quick,
+            section = kind.word()
+        )
+    })
+}
 
 /// The model.
 #[derive(Debug, Args)]
@@ -48,6 +67,11 @@ impl ModelOptions {
             ));
         }
         Ok(())
+    }
+
+    /// Did somebody say who serves it?
+    pub(super) const fn is_named(&self) -> bool {
+        self.llm.is_some() || self.server_program.is_some()
     }
 
     /// Who is asked, and the most threads that make sense there.
