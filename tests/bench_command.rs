@@ -1,5 +1,6 @@
-//! `bench` with its real parts: this machine's memory and disk, a PostgreSQL server, Tesseract and PP-OCR; the model's are in
-//! `bench_llm.rs`. What is not here (`CIVICUM_TUNE_TEST_DATABASE`, PP-OCR's models) is said to be left out. Whether figures are high or low is nobody's failure here: the machine has other work.
+//! `bench` with its real parts: this machine's memory and disk, Tesseract and PP-OCR; the queue is in `bench_queue.rs`, the model in
+//! `bench_llm.rs`. What is not here (PP-OCR's models) is said to be left out. Whether figures are high or low is nobody's failure here:
+//! the machine has other work.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
 use std::fs;
@@ -159,34 +160,6 @@ fn ctrl_c_ends_it_and_what_was_measured_is_told() {
     assert_eq!(document["interrupted"], true);
     assert!(err(&output).contains("Stopped"), "{}", err(&output));
     assert_eq!(fs::read_dir(path).unwrap().count(), 0);
-}
-
-#[test]
-fn the_queue_in_a_database_of_its_own() {
-    let Ok(server) = std::env::var("CIVICUM_TUNE_TEST_DATABASE") else {
-        return left_out("the queue, since CIVICUM_TUNE_TEST_DATABASE is not set");
-    };
-    let sql = |text: &str| {
-        let done = Command::new("psql")
-            .args(["-XAtq", "-v", "ON_ERROR_STOP=1", &server, "-c", text])
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{}", err(&done));
-        String::from_utf8(done.stdout).unwrap()
-    };
-    // What a kill left behind goes, too; what only looks like it, stays.
-    sql("create database civicum_bench_1_left_behind");
-    sql("create database civicum_benchmarks");
-    let names = "select datname from pg_database where datname like 'civicum_bench%' order by 1";
-    let (output, document) = bench(&["queue", "--quick", "--time", "30s", "--database", &server]);
-    let left = sql(names);
-    sql("drop database civicum_benchmarks");
-    assert_eq!(output.status.code(), Some(0), "{document:#}{}", err(&output));
-    assert_eq!(left.trim(), "civicum_benchmarks");
-    let found = rows(&document, "queue", "claims");
-    let claim = row(found, &[("what", "claim")]);
-    assert!(median(claim, "p50_ms") > 0.0 && median(claim, "p50_ms") <= median(claim, "p99_ms"), "{claim:#}");
-    assert!(median(row(found, &[("what", "claim+finish x8")]), "per_second") > 1.0);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 #[test]
-#[ignore = "it is called by tests/bench/run.sh"]
+#[ignore = "it is called by tests/bench/start.sh"]
 fn make() {
     let Some(to) = std::env::var_os("CIVICUM_TUNE_BENCH_TREE").map(PathBuf::from) else { return };
     for (path, text) in trees::BASE {

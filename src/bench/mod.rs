@@ -127,11 +127,17 @@ impl<'a> Pace<'a> {
 pub(crate) fn run<T>(work: impl Future<Output = Told<T>>) -> Told<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|why| why.to_string())?;
-    tokio::task::LocalSet::new().block_on(&runtime, work)
+    let done = tokio::task::LocalSet::new().block_on(&runtime, work);
+    // A name that is still being looked up is nothing to wait for.
+    runtime.shutdown_background();
+    done
 }
 
 /// What a section says when its time was up before it had measured anything.
 pub(crate) fn too_short() -> String {
+    if terminal::interrupted() {
+        return t!("it was stopped before the first measurement");
+    }
     t!("the time was up before the first measurement; give it more with --time")
 }
 

@@ -104,7 +104,7 @@ impl Bench {
                 why = why
             ));
         }
-        terminal::remember_interrupts();
+        terminal::remember_first_interrupt();
         let report = self.measure(&session, load.to_string(), time, out)?;
         let stopped = report.interrupted;
         terminal::forget_interrupts();

@@ -107,7 +107,7 @@ impl OcrCommand {
         // From here on the document is near: limits first, no word of a panic, and Ctrl-C between two steps.
         confine(self.limits(&options))?;
         quiet_panics();
-        terminal::remember_interrupts();
+        terminal::remember_first_interrupt();
         let mut shown = Shown::new(out, self.progress);
         let report =
             guarded(&file, || ocr::read(&host, &file, &options, &mut |page, of| shown.page(page, of)));

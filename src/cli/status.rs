@@ -35,7 +35,7 @@ impl StatusCommand {
         if self.watch && (out.json || !terminal::stdout_is_terminal()) {
             bail!(t!("--watch needs a terminal; a script asks for --format json as often as it likes"));
         }
-        terminal::remember_interrupts();
+        terminal::remember_first_interrupt();
         let mut before: Option<Vec<(String, Usage)>> = None;
         loop {
             let observed = look_around(&stage.client, &stage.session.host, &stage.wish)?;

@@ -1,21 +1,52 @@
 //! The person at the other end: is there one, what did they press, what language do they speak.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction, signal};
+use nix::time::{ClockId, clock_gettime};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// When the first one came, in ms of the monotonic clock.
+static SINCE: AtomicI64 = AtomicI64::new(0);
+/// Whoever stops a group of processes may reach us twice with it (`timeout` does): that is one signal. In ms.
+const ONE: i64 = 500;
 
 extern "C" fn remember(_: i32) {
     INTERRUPTED.store(true, Ordering::Relaxed);
 }
 
-/// From here on Ctrl-C, a hang-up and a polite kill are remembered instead of ending us in the middle of a step.
+extern "C" fn remember_first(number: i32) {
+    let now =
+        clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |at| at.tv_sec() * 1000 + at.tv_nsec() / 1_000_000);
+    if !INTERRUPTED.swap(true, Ordering::Relaxed) {
+        SINCE.store(now, Ordering::Relaxed);
+    } else if now - SINCE.load(Ordering::Relaxed) > ONE {
+        if let Ok(which) = Signal::try_from(number) {
+            // SAFETY: no handler of ours is installed, the default one is; it and `raise` are async-signal-safe.
+            #[allow(unsafe_code)]
+            let _ = unsafe { signal(which, SigHandler::SigDfl) };
+            let _ = raise(which);
+        }
+    }
+}
+
+/// From here on Ctrl-C, a hang-up and a polite kill are remembered instead of ending us in the middle of a step, however often
+/// they come: for whoever changes the host.
 pub fn remember_interrupts() {
-    let action = SigAction::new(SigHandler::Handler(remember), SaFlags::SA_RESTART, SigSet::empty());
+    install(remember);
+}
+
+/// The same for the first of them, and the second ends us: for whoever changes nothing of the host, so that nothing that does
+/// not answer holds anybody up.
+pub fn remember_first_interrupt() {
+    install(remember_first);
+}
+
+fn install(handler: extern "C" fn(i32)) {
+    let action = SigAction::new(SigHandler::Handler(handler), SaFlags::SA_RESTART, SigSet::empty());
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        // SAFETY: the handler only stores to an atomic, which is async-signal-safe.
+        // SAFETY: the handlers touch atomics and make async-signal-safe calls alone.
         #[allow(unsafe_code)]
         let _ = unsafe { sigaction(signal, &action) };
     }
