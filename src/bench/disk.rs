@@ -1,6 +1,7 @@
 //! The disk as swap uses it: single pages from anywhere, past the page cache.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Column, Pace, Spread, Table, Told, quantile};
@@ -14,14 +15,20 @@ const PAGE: u64 = 4096;
 const BLOCK: usize = 1 << 20;
 /// How many tasks fault at a time, beside one alone.
 const AT_ONCE: usize = 4;
+/// The least that can be written in all, in bytes: half of it is the file.
+pub const LEAST: u64 = 32 * MIB;
+/// No drive answers in less, in µs, and neither does one below a virtual machine: what does is memory, as the cache of a file
+/// system that knows no access past it (ZFS).
+const NO_DISK: f64 = 4.0;
 
-/// Measures in a folder, with a file of so many bytes.
+/// Measures in a folder. At most so many bytes are written in all: half of them for the file, the rest in single pages.
 pub fn measure(host: &Host, folder: &str, bytes: u64, pace: &Pace<'_>) -> Told<(Vec<Table>, Vec<String>)> {
-    let bytes = bytes / BLOCK as u64 * BLOCK as u64;
+    let most = bytes;
+    let bytes = bytes / 2 / BLOCK as u64 * BLOCK as u64;
     let space =
         host.space(&format!("{}/x", folder.trim_end_matches('/'))).map_err(|error| error.to_string())?;
     let left = (space.total / 20).max(GIB);
-    if space.free < bytes + left {
+    if space.free < bytes.saturating_add(left) {
         return Err(t!(
             "{folder} has {free} free; a file of {size} would leave less than {left}",
             folder = folder,
@@ -45,6 +52,7 @@ pub fn measure(host: &Host, folder: &str, bytes: u64, pace: &Pace<'_>) -> Told<(
     let kinds = [("read", 1), ("read", AT_ONCE), ("write", 1), ("write", AT_ONCE)];
     let rounds = if pace.quick { 3 } else { 7 };
     let mut found: Vec<[Vec<f64>; 3]> = kinds.iter().map(|_| Default::default()).collect();
+    let mut written = filled;
     for round in 0..rounds {
         for (at, (kind, tasks)) in kinds.iter().enumerate() {
             let rest = u32::try_from((rounds - round) * kinds.len() - at).unwrap_or(1);
@@ -53,8 +61,13 @@ pub fn measure(host: &Host, folder: &str, bytes: u64, pace: &Pace<'_>) -> Told<(
             }
             pace.say(&t!("{kind}, {tasks} at a time", kind = *kind, tasks = *tasks));
             let time = (pace.left() / rest).min(Duration::from_secs(2));
-            let mut times = hammer(&probe, filled, *kind == "write", *tasks, time, pace)
+            let is_write = *kind == "write";
+            // Its part of what may still be written.
+            let turns = (rounds - round) * 2 - usize::from(at == kinds.len() - 1);
+            let pages = most.saturating_sub(written) / PAGE / turns as u64;
+            let mut times = hammer(&probe, filled, is_write.then_some(pages), *tasks, time, pace)
                 .map_err(|error| error.to_string())?;
+            written += if is_write { times.1.len() as u64 * PAGE } else { 0 };
             times.1.sort_by(f64::total_cmp);
             #[allow(clippy::cast_precision_loss)]
             let rate = times.1.len() as f64 / times.0;
@@ -65,12 +78,22 @@ pub fn measure(host: &Host, folder: &str, bytes: u64, pace: &Pace<'_>) -> Told<(
             }
         }
     }
+    let alone = Spread::of(&found[0][1]);
+    if let Some(least) = alone.filter(|read| read.median < NO_DISK) {
+        return Err(t!(
+            "reads in {folder} take {time} µs, in which no disk answers: it is a cache; name a folder on another file system with \
+             --disk-folder",
+            folder = folder,
+            time = format!("{:.1}", least.median)
+        ));
+    }
     let rows = kinds.iter().zip(&found).map(|((kind, tasks), values)| {
         (
             vec![(*kind).to_owned(), tasks.to_string()],
             values.iter().map(|values| Spread::of(values)).collect(),
         )
     });
+    notes.push(t!("{size} written in all", size = Bytes(written / MIB * MIB)));
     notes.push(t!("a virtual machine's disk may be a file in the page cache of the machine below it"));
     let table = Table {
         name: "random_4k",
@@ -105,29 +128,33 @@ fn fill(probe: &Probe, bytes: u64, pace: &Pace<'_>) -> io::Result<(u64, f64)> {
     Ok((at, at as f64 / 1e6 / begun.elapsed().as_secs_f64()))
 }
 
-/// How long it went, in seconds, and each access in µs.
+/// How long it went, in seconds, and each access in µs: reads, or so many writes at most.
 fn hammer(
     probe: &Probe,
     bytes: u64,
-    is_write: bool,
+    writes: Option<u64>,
     tasks: usize,
     time: Duration,
     pace: &Pace<'_>,
 ) -> io::Result<(f64, Vec<f64>)> {
     let until = (Instant::now() + time).min(pace.until());
     let begun = Instant::now();
+    let left = AtomicU64::new(writes.unwrap_or(u64::MAX));
     let one = |seed: u64| -> io::Result<Vec<f64>> {
         let mut page = Buffer::new(4096);
         getrandom::fill(page.bytes_mut()).map_err(|why| io::Error::other(why.to_string()))?;
         let (mut state, mut times) = (seed, Vec::new());
         while times.is_empty() || (Instant::now() < until && !crate::host::terminal::interrupted()) {
+            if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
+                break;
+            }
             // xorshift64: which page comes next matters to nobody.
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
             let at = state % (bytes / PAGE) * PAGE;
             let start = Instant::now();
-            if is_write {
+            if writes.is_some() {
                 probe.write(&page, at)?;
             } else {
                 probe.read(&mut page, at)?;
@@ -161,8 +188,10 @@ mod tests {
         let host = Host::live().unwrap();
         let path = folder.path().to_str().unwrap();
         let pace = Pace::new(Instant::now() + Duration::from_secs(4), true, &|_| {});
-        match measure(&host, path, 32 << 20, &pace) {
-            Ok((tables, _)) => {
+        match measure(&host, path, LEAST, &pace) {
+            Ok((tables, notes)) => {
+                // A page more would be another half MiB of it.
+                assert!(notes.iter().any(|note| note.starts_with("32MiB written")), "{notes:?}");
                 let read = tables[0].figure(&["read", "1"], "p50_us").unwrap();
                 assert!(read.median > 0.0 && read.runs >= 1, "{read:?}");
                 assert!(tables[0].figure(&["write", "4"], "per_second").is_some());
@@ -172,7 +201,7 @@ mod tests {
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         let pace = Pace::new(Instant::now() + Duration::from_secs(4), true, &|_| {});
-        let why = measure(&host, path, 1 << 60, &pace).unwrap_err();
+        let why = measure(&host, path, u64::MAX, &pace).unwrap_err();
         assert!(why.contains("free"), "{why}");
         assert!(measure(&host, "/dev/shm", 1 << 20, &pace).is_err());
     }

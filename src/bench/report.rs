@@ -1,6 +1,7 @@
 //! What was measured, as tables: words that say of what, and figures with their spread.
 
 use super::advice::{Advice, Claim};
+use super::load::Load;
 use super::{Kind, Spread, Told};
 
 /// Everything that one run found.
@@ -15,7 +16,9 @@ pub struct Report {
     /// Release of the kernel.
     pub kernel: String,
     /// How busy the host was before.
-    pub load: String,
+    pub load: Load,
+    /// How busy it was when all had been measured.
+    pub load_after: Load,
     /// Was it a quick run?
     pub quick: bool,
     /// Did somebody stop it?

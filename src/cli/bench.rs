@@ -2,27 +2,31 @@
 
 mod model;
 
-use std::path::{Path, PathBuf};
+use std::cell::Cell;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
 
 use self::model::ModelOptions;
+use super::bench_profile::{Edited, edited, profile_file, stays};
 use super::database::Where;
 use super::output::Out;
 use super::progress::line_that_stays;
-use super::session::{Session, refused, shell_word};
+use super::session::Session;
 use super::{Answer, Global, Outcome};
 use crate::bench::load::Load;
-use crate::bench::{self, Kind, Pace, Report, Section, Told, Verdict, advice};
+use crate::bench::{self, Kind, Pace, Report, Section, Told, advice, disk};
 use crate::host::sandbox::processors;
-use crate::host::{Host, Image, terminal};
-use crate::profile::{self, Profile, edit};
+use crate::host::{Host, terminal};
 use crate::render::bench as show;
-use crate::render::diff;
+use crate::render::style::printable;
 use crate::t;
-use crate::units::{Bytes, MIB};
+use crate::units::Bytes;
+
+/// How long the host is looked at where nothing hangs on it.
+const AFTER: Duration = Duration::from_secs(1);
 
 /// Measure this host: what its memory compresses to, how fast its model, OCR, queue and disk are
 ///
@@ -31,7 +35,8 @@ use crate::units::{Bytes, MIB};
 /// With --write a profile gets the values that differ by more than the spread, after you have seen the difference and said yes.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit status: 0 measured, though perhaps not all; 1 the answer to --write was no; 2 nothing could be measured, or it was stopped"
+    after_help = "Exit status: 0 measured, though perhaps not all; 1 the answer to --write was no; 2 refused, nothing could be measured, it was stopped, or the \
+                  profile could not be written. What was measured is told in each case"
 )]
 pub(super) struct Bench {
     /// What to measure; default: all of it
@@ -58,8 +63,8 @@ pub(super) struct Bench {
     /// A folder on the disk that is measured [default: that of the profile's swap file]
     #[arg(long, value_name = "DIR", help_heading = "The disk")]
     disk_folder: Option<PathBuf>,
-    /// The most that is written there; the file has no name
-    #[arg(long, value_name = "SIZE", default_value = "256MiB", help_heading = "The disk")]
+    /// The most that is written in all: half of it is a file without a name, half goes to single pages of it; from 32MiB
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", help_heading = "The disk")]
     disk_size: Bytes,
 }
 
@@ -88,6 +93,9 @@ impl Bench {
             bail!(t!("--time is from 1s to 1day"));
         }
         self.model.check()?;
+        if self.disk_size.0 < disk::LEAST {
+            bail!(t!("--disk-size is {least} or more", least = Bytes(disk::LEAST)));
+        }
         let mut global = global.clone();
         if let Some(file) = &self.write {
             // What is written has to be there, and to be valid, before minutes are spent.
@@ -97,50 +105,93 @@ impl Bench {
             global.profile = Some(profile_file(file)?);
         }
         let session = Session::open(&global, false)?;
-        let load = Load::read(&session.host);
-        if let Some(why) = load.is_busy().filter(|_| !self.force_under_load) {
+        if self.write.is_some() && !global.yes && (out.json || !terminal::can_ask()) {
             bail!(t!(
-                "this host is busy: {why}. What is measured now is that; wait, or measure all the same with --force-under-load",
-                why = why
+                "--write asks before it writes, and nobody can be asked here: --yes writes what is better; or leave --write out"
             ));
         }
+        let load = self.load(&session.host, out)?;
         terminal::remember_first_interrupt();
-        let report = self.measure(&session, load.to_string(), time, out)?;
+        let report = self.measure(&session, load, time, out)?;
         let stopped = report.interrupted;
         terminal::forget_interrupts();
         let measured = report.sections.iter().any(|section| section.tables.is_ok());
         let edited = match &self.write {
-            Some(file) if measured && !stopped => edited(file, &report)?,
-            _ => None,
+            Some(file) if measured && !stopped => edited(file, &report),
+            _ => Ok(None),
         };
         let mut document = show::json(&report);
-        document["diff"] = edited.as_ref().map(|edited| edited.diff.clone()).into();
+        document["diff"] = edited.as_ref().ok().and_then(|edited| Some(edited.as_ref()?.diff.clone())).into();
         if !out.json {
             out.data(&show::human(&report, out.style));
         }
-        if stopped {
-            if out.json {
-                out.document(&document);
-            }
+        let is_other = matches!(edited, Ok(Some(_)));
+        let answer = if stopped {
             out.say(&t!("Stopped: what had been measured by then is above."));
-            return Ok(Answer::Trouble);
-        }
-        let answer = match (&edited, &self.write) {
-            (Some(edited), _) => self.put(edited, &global, out)?,
-            (None, Some(file)) => {
-                out.say(&stays(&file.display().to_string(), &report.advice));
-                Answer::Yes
-            }
-            (None, None) => Answer::Yes,
+            Ok(Answer::Trouble)
+        } else if measured {
+            self.kept(edited, &report, &global, out)
+        } else {
+            Ok(Answer::Trouble)
         };
         if out.json {
-            document["written"] = (edited.is_some() && answer == Answer::Yes).into();
+            // Minutes of measuring are in it, whatever became of the profile.
+            document["written"] = (is_other && matches!(answer, Ok(Answer::Yes))).into();
+            let answer = answer.unwrap_or_else(|error| {
+                let why = printable(&format!("{error:#}"));
+                out.say(&format!("{} {why}", out.err_style.bold(&out.err_style.red("error:"))));
+                document["error"] = why.into();
+                Answer::Trouble
+            });
             out.document(&document);
+            return Ok(answer);
         }
-        Ok(if measured { answer } else { Answer::Trouble })
+        answer
     }
 
-    fn measure(&self, session: &Session, load: String, time: Duration, out: &Out) -> anyhow::Result<Report> {
+    /// What becomes of the profile that was named.
+    fn kept(
+        &self,
+        edited: anyhow::Result<Option<Edited>>,
+        report: &Report,
+        global: &Global,
+        out: &Out,
+    ) -> Outcome {
+        match (edited?, &self.write) {
+            (Some(edited), _) => edited.put(global, out),
+            (None, Some(file)) => {
+                out.say(&stays(&file.display().to_string(), &report.advice));
+                Ok(Answer::Yes)
+            }
+            (None, None) => Ok(Answer::Yes),
+        }
+    }
+
+    /// How busy the host is; one that is busy with something else is waited for, and refused after that.
+    fn load(&self, host: &Host, out: &Out) -> anyhow::Result<Load> {
+        if self.force_under_load {
+            return Ok(Load::sample(host, AFTER));
+        }
+        let bar = line_that_stays(out);
+        let told = Cell::new(false);
+        let said = |text: &str| match &bar {
+            Some(bar) => bar.set_message(printable(text)),
+            None if !told.replace(true) => out.say(text),
+            None => {}
+        };
+        let load = Load::of_a_quiet_host(host, &said);
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+        load.map_err(|why| {
+            anyhow::anyhow!(t!(
+                "this host is busy: {why}. What is measured now is that; wait, or measure all the same with --force-under-load",
+                why = why
+            ))
+        })
+    }
+
+    fn measure(&self, session: &Session, load: Load, time: Duration, out: &Out) -> anyhow::Result<Report> {
         let begun = Instant::now();
         let asked = |kind: &Kind| self.sections.is_empty() || self.sections.contains(kind);
         let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(asked).collect();
@@ -155,7 +206,7 @@ impl Bench {
             let said = |text: &str| match &bar {
                 Some(bar) => {
                     bar.set_prefix(format!("[{}/{}] {}", at + 1, kinds.len(), kind.word()));
-                    bar.set_message(crate::render::style::printable(text));
+                    bar.set_message(printable(text));
                 }
                 None if out.verbose => out.say(&format!("  {text}")),
                 None => {}
@@ -182,6 +233,8 @@ impl Bench {
         if let Some(bar) = bar {
             bar.finish_and_clear();
         }
+        // What it was like at the end tells whether the figures are this host's alone.
+        let load_after = Load::sample(&session.host, AFTER);
         let subject = advice::Subject {
             settings: &session.settings,
             kernel: session.facts.kernel.version,
@@ -197,6 +250,7 @@ impl Bench {
             memory_bytes: session.facts.memory.total_bytes,
             kernel: session.facts.kernel.release.clone(),
             load,
+            load_after,
             quick: self.quick,
             interrupted: terminal::interrupted(),
             seconds: begun.elapsed().as_secs_f64(),
@@ -234,7 +288,7 @@ impl Bench {
                 let folder =
                     named.map_or_else(|| swap.to_owned(), |path| path.to_string_lossy().into_owned());
                 let folder = if folder.is_empty() { "/" } else { &folder };
-                bench::disk::measure(host, folder, self.disk_size.0.max(32 * MIB), pace)
+                disk::measure(host, folder, self.disk_size.0, pace)
             }
             Kind::Queue => {
                 let database = self.place.database().map_err(|error| format!("{error:#}"))?;
@@ -264,115 +318,10 @@ impl Bench {
             }
         }
     }
-
-    /// Shows the difference, asks, and writes it.
-    fn put(&self, edited: &Edited, global: &Global, out: &Out) -> Outcome {
-        if !out.json {
-            out.data(&format!("\n{}", diff::coloured(&edited.diff, out.style, "")));
-        }
-        if !global.yes {
-            if out.json || !terminal::can_ask() {
-                bail!(t!("nobody can be asked here: --yes writes it, or take over the difference by hand"));
-            }
-            if !terminal::ask(&t!("Write this? [y/N]")) {
-                out.say(&t!("Nothing was written."));
-                return Ok(Answer::Differs);
-            }
-        }
-        edited.folder.replace(&edited.name, &edited.after)?;
-        let commands = edited
-            .next
-            .iter()
-            .map(|verb| format!("civicum-tune {verb} --profile {}", shell_word(&edited.shown)));
-        out.say(&t!(
-            "Wrote {file}. Next: {commands}",
-            file = edited.shown,
-            commands = commands.collect::<Vec<_>>().join("; ")
-        ));
-        Ok(Answer::Yes)
-    }
 }
 
 /// The swap behind zswap, in bytes: what the profile wants, else what there is.
 fn swap_bytes(session: &Session) -> u64 {
     let wanted = session.settings.swap.size.0;
     if wanted > 0 { wanted } else { session.facts.memory.swap_total_bytes }
-}
-
-/// A profile's file before and after.
-struct Edited {
-    folder: Host,
-    name: String,
-    shown: String,
-    after: Image,
-    diff: String,
-    /// The commands with which it takes effect.
-    next: Vec<&'static str>,
-}
-
-/// Why nothing is written: nothing is better, or it could not be told.
-fn stays(file: &str, values: &[advice::Advice]) -> String {
-    if values.is_empty() {
-        return t!("{file} stays as it is: it has no value that was measured.", file = file);
-    }
-    let unknown = values.iter().filter(|value| value.verdict == Verdict::CouldNotTell);
-    let unknown: Vec<String> =
-        unknown.map(|value| format!("  {}: {}", value.key.join("."), value.why)).collect();
-    if unknown.is_empty() {
-        return t!("{file} stays as it is: no other value is better by more than the spread.", file = file);
-    }
-    let head = t!("{file} stays as it is. What could not be told, and what is missing:", file = file);
-    format!("{head}\n{}", unknown.join("\n"))
-}
-
-/// The absolute path of a profile that is a plain file.
-fn profile_file(file: &Path) -> anyhow::Result<String> {
-    let path = std::path::absolute(file)?.to_string_lossy().into_owned();
-    match Host::live()?.stat(&path)? {
-        Some(stat) if stat.is_file => Ok(path),
-        Some(stat) => bail!(t!(
-            "--write {file}: it is {what}, and only a plain file is replaced",
-            file = file.display(),
-            what = stat.what
-        )),
-        None => bail!(t!(
-            "--write {file}: there is no such file; make one: civicum-tune profile init {file}",
-            file = file.display()
-        )),
-    }
-}
-
-/// The profile with the values that are better; `None` where none is.
-fn edited(file: &Path, report: &Report) -> anyhow::Result<Option<Edited>> {
-    let better: Vec<_> = report.advice.iter().filter(|advice| advice.verdict == Verdict::Better).collect();
-    if better.is_empty() {
-        return Ok(None);
-    }
-    let path = std::path::absolute(file)?;
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        bail!(t!("{path} does not name a file", path = file.display()));
-    };
-    let (folder, name) = (Host::at(parent)?, format!("/{}", name.to_string_lossy()));
-    let before = folder.image(&name)?;
-    let keys: Vec<Vec<&str>> =
-        better.iter().map(|advice| advice.key.iter().map(String::as_str).collect()).collect();
-    let best = better.iter().filter_map(|advice| advice.best.as_ref());
-    let values: Vec<(&[&str], &edit::New)> = keys.iter().map(Vec::as_slice).zip(best).collect();
-    // The host's values are `apply`'s, which `plan` shows first; those of services are `deploy`'s.
-    let is_service = |key: &Vec<&str>| key.first() == Some(&"services");
-    let host = keys.iter().any(|key| !is_service(key)).then_some("plan");
-    let next = host.into_iter().chain(keys.iter().any(is_service).then_some("deploy")).collect();
-    let text = edit::set(&before.text(), &values).map_err(|why| anyhow::anyhow!(why));
-    let text = text.with_context(|| t!("{path} can't be changed", path = file.display()))?;
-    // What it has become is read as any profile is, before it is put anywhere.
-    let here = Host::live()?;
-    let others = profile::reader(&here);
-    let read = |wanted: &Path| {
-        if std::path::absolute(wanted)? == path { Ok(text.clone().into_bytes()) } else { others(wanted) }
-    };
-    Profile::load(&path.to_string_lossy(), &read).map_err(|findings| refused(&findings))?;
-    let after = before.with_bytes(text.clone());
-    let shown = file.display().to_string();
-    let diff = diff::unified(&shown, &before, &after);
-    Ok(Some(Edited { folder, name, shown, after, diff, next }))
 }

@@ -3,6 +3,7 @@
 mod api;
 mod apply;
 mod bench;
+mod bench_profile;
 mod completions;
 mod database;
 mod deploy;

@@ -5,8 +5,10 @@ use serde_json::{Map, Value, json};
 use super::style::{Style, printable, wrap};
 use super::table::aligned;
 use crate::bench::advice::{Advice, Claim};
+use crate::bench::load::Load;
 use crate::bench::{Report, Section, Spread, Table, Verdict};
 use crate::lang::say;
+use crate::profile::edit::New;
 use crate::t;
 use crate::units::Bytes;
 
@@ -65,7 +67,11 @@ fn head(report: &Report, style: Style) -> String {
     );
     let mut out: String =
         wrap(&machine, style.width).iter().map(|line| format!("{}\n", style.bold(line))).collect();
-    out += &format!("{}\n", style.dim(&t!("before: {load}", load = report.load)));
+    for load in [t!("before: {load}", load = report.load), t!("afterwards: {load}", load = report.load_after)]
+    {
+        out +=
+            &wrap(&load, style.width).iter().map(|line| format!("{}\n", style.dim(line))).collect::<String>();
+    }
     out
 }
 
@@ -148,7 +154,7 @@ fn value(advice: &Advice, style: Style) -> String {
     let key = style.bold(&advice.key.join("."));
     let line = match advice.verdict {
         Verdict::Better => {
-            let best = advice.best.as_ref().map(ToString::to_string).unwrap_or_default();
+            let best = advice.best.as_ref().map(plain).unwrap_or_default();
             format!("  {} {key}  {} → {best}\n", style.green("✓"), advice.now)
         }
         Verdict::Worse | Verdict::NoDifference => {
@@ -159,6 +165,43 @@ fn value(advice: &Advice, style: Style) -> String {
         }
     };
     line + &block(&advice.why, style)
+}
+
+/// A value as the one before is told: without TOML's quotes.
+fn plain(value: &New) -> String {
+    match value {
+        New::Text(text) => text.clone(),
+        New::Number(number) => number.to_string(),
+        New::List(items) => items.join(", "),
+    }
+}
+
+/// The value before, and the one that is best, in JSON: numbers as numbers, lists as lists.
+fn values_of(advice: &Advice) -> (Value, Value) {
+    let text = advice.now.as_str();
+    let now = if advice.key.last().is_some_and(|key| key == "zpool") {
+        json!([text])
+    } else {
+        text.parse::<i64>().map_or_else(|_| text.into(), Value::from)
+    };
+    let best = match &advice.best {
+        None => Value::Null,
+        Some(New::Text(text)) => text.as_str().into(),
+        Some(New::Number(number)) => (*number).into(),
+        Some(New::List(items)) => json!(items),
+    };
+    (now, best)
+}
+
+/// Numbers, in whatever language the rest is.
+fn load(load: &Load) -> Value {
+    json!({
+        "load_1m": load.tasks,
+        "processors": load.processors,
+        "used_percent": load.used.map(rounded),
+        "cpu_waiting_percent": load.cpu_waits.map(rounded),
+        "memory_waiting_percent": load.memory_waits.map(rounded),
+    })
 }
 
 fn claimed(claim: &Claim, style: Style) -> String {
@@ -181,10 +224,11 @@ fn block(text: &str, style: Style) -> String {
 /// `civicum-tune/bench/1`.
 pub fn json(report: &Report) -> Value {
     let values = report.advice.iter().map(|advice| {
+        let (now, best) = values_of(advice);
         json!({
             "key": advice.key.join("."),
-            "now": advice.now,
-            "best": advice.best.as_ref().map(ToString::to_string),
+            "now": now,
+            "best": best,
             "verdict": verdict(advice.verdict),
             "why": advice.why,
         })
@@ -199,7 +243,8 @@ pub fn json(report: &Report) -> Value {
             "threads": report.threads,
             "memory_bytes": report.memory_bytes,
             "kernel": report.kernel,
-            "load": report.load,
+            "load_before": load(&report.load),
+            "load_after": load(&report.load_after),
         },
         "quick": report.quick,
         "interrupted": report.interrupted,
@@ -284,6 +329,23 @@ mod tests {
         assert_eq!(text, wanted);
         let narrow = one(&table(), Style { colour: false, width: 30 });
         assert!(narrow.lines().all(|line| line.chars().count() <= 30) && !narrow.contains('█'), "{narrow}");
+    }
+
+    #[test]
+    fn values_before_and_after_are_told_alike() {
+        let advice = |now: &str, best: New| Advice {
+            key: vec!["zswap".to_owned(), "compressor".to_owned()],
+            now: now.to_owned(),
+            best,
+            verdict: Verdict::Better,
+            why: String::new(),
+        };
+        let text = advice("lz4", New::Text("zstd".to_owned()));
+        assert_eq!(value(&text, Style::default()).lines().next(), Some("  ✓ zswap.compressor  lz4 → zstd"));
+        assert_eq!(values_of(&text), (json!("lz4"), json!("zstd")));
+        let list = advice("zbud", New::List(vec!["zsmalloc".to_owned(), "zbud".to_owned()]));
+        assert_eq!(values_of(&list), (json!(["zbud"]), json!(["zsmalloc", "zbud"])));
+        assert_eq!(values_of(&advice("4", New::Number(3))), (json!(4), json!(3)));
     }
 
     #[test]
