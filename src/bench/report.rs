@@ -84,12 +84,21 @@ pub struct Column {
     pub unit: &'static str,
     /// Digits behind the point.
     pub digits: usize,
+    /// The spread is one of parts of a sample, and not of repeats.
+    pub of_parts: bool,
 }
 
 impl Column {
     /// A column.
     pub fn new(name: &'static str, head: impl Into<String>, unit: &'static str, digits: usize) -> Self {
-        Self { name, head: head.into(), unit, digits }
+        Self { name, head: head.into(), unit, digits, of_parts: false }
+    }
+
+    /// Its figures are of parts of one sample.
+    #[must_use]
+    pub fn of_parts(mut self) -> Self {
+        self.of_parts = true;
+        self
     }
 }
 

@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 
 use nix::fcntl::OFlag;
 use nix::sys::mman::{mlock, munlock};
+use nix::sys::resource::{Resource, getrlimit};
 
 use super::{Host, Result, file_of};
 
@@ -51,6 +52,19 @@ impl ProcessMemory {
     }
 }
 
+/// `CAP_IPC_LOCK`, with which there is no limit (`linux/capability.h`).
+const IPC_LOCK: u32 = 14;
+
+/// How many bytes this process may lock in memory.
+pub fn lockable(host: &Host) -> u64 {
+    let status = host.value("/proc/self/status").unwrap_or_default();
+    let own = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let capable = own
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .is_some_and(|bits| bits >> IPC_LOCK & 1 == 1);
+    if capable { u64::MAX } else { getrlimit(Resource::RLIMIT_MEMLOCK).map_or(0, |(soft, _)| soft) }
+}
+
 /// Memory for what belongs to others: never written to swap where the limit on locked memory allows that, in no core file, and
 /// overwritten at the end.
 pub struct Locked {
@@ -68,6 +82,11 @@ impl Locked {
         #[allow(unsafe_code)]
         let locked = size > 0 && unsafe { mlock(start, size) }.is_ok();
         Self { bytes, locked }
+    }
+
+    /// Does the kernel keep it in memory?
+    pub fn is_locked(&self) -> bool {
+        self.locked
     }
 
     /// What is in it.

@@ -15,6 +15,7 @@ mod error;
 pub mod fault;
 mod image;
 mod kernel_log;
+mod leftover;
 mod lock;
 pub mod memory;
 mod nameless;

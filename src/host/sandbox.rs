@@ -10,10 +10,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::Flock;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 
 use super::command::FOLDERS;
-use super::{Host, HostError, Result, terminal};
+use super::{Host, HostError, Result, leftover, terminal};
 
 /// What a process and each of its children may take at most.
 #[derive(Debug, Clone, Copy)]
@@ -67,16 +68,19 @@ pub fn processors() -> usize {
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
+    /// That we live.
+    _held: Option<Flock<File>>,
 }
 
 impl Scratch {
-    /// Makes it.
+    /// Makes it, and removes those of processes that were killed.
     pub fn new() -> Result<Self> {
         let parent = terminal::environment("TMPDIR").unwrap_or_else(|| "/tmp".to_owned());
-        let template = Path::new(&parent).join("civicum-tune-XXXXXX");
+        let template = Path::new(&parent).join(format!("{}XXXXXX", leftover::PREFIX));
+        leftover::sweep(Path::new(&parent), leftover::YOUNG);
         let path = nix::unistd::mkdtemp(&template)
             .map_err(|e| HostError::new("make a scratch folder in", Path::new(&parent), e.into()))?;
-        Ok(Self { path })
+        Ok(Self { _held: leftover::hold(&path), path })
     }
 
     /// Where it is.

@@ -288,7 +288,8 @@ fn line(table: &Table, (words, cells): &(Vec<String>, Vec<Option<Spread>>)) -> V
     }
     for (column, cell) in table.columns.iter().zip(cells) {
         let figure = cell.map(|cell| {
-            json!({ "median": rounded(cell.median), "min": rounded(cell.min), "max": rounded(cell.max), "runs": cell.runs })
+            let of = if column.of_parts { "parts" } else { "runs" };
+            json!({ "median": rounded(cell.median), "min": rounded(cell.min), "max": rounded(cell.max), of: cell.runs })
         });
         line.insert(column.name.to_owned(), figure.into());
     }

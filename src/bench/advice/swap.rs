@@ -104,10 +104,10 @@ fn cost(codec: &str, sections: &[Section], subject: &Subject<'_>) -> Option<Cost
     let figure = |column| speeds.figure(&["memory", codec], column);
     let (pack, unpack) = (figure("compress_mb_s")?, figure("decompress_mb_s")?);
     let holds = held.figure(&["memory", codec, allocator(subject)], "holds_mib")?;
-    let disk = disk.map(|disk| disk.median);
-    let one = |pack, unpack, holds| round_trip(subject, pack, unpack, holds, disk);
-    let median = one(pack.median, unpack.median, holds.median);
-    let (min, max) = (one(pack.max, unpack.max, holds.max), one(pack.min, unpack.min, holds.min));
+    let one = |pack, unpack, holds, disk| round_trip(subject, pack, unpack, holds, disk);
+    let median = one(pack.median, unpack.median, holds.median, disk.map(|disk| disk.median));
+    let min = one(pack.max, unpack.max, holds.max, disk.map(|disk| disk.min));
+    let max = one(pack.min, unpack.min, holds.min, disk.map(|disk| disk.max));
     let (Some(median), Some(min), Some(max)) = (median, min, max) else { return Some(Cost::NeedsDisk) };
     Some(Cost::Known(Spread { median, min, max, runs: pack.runs.min(unpack.runs) }))
 }

@@ -4,7 +4,7 @@
 //! each with the chain of pages that wastes least (`mm/zsmalloc.c`, `Documentation/mm/zsmalloc.rst`). A test holds them against
 //! what the kernel's documentation says of them.
 
-use crate::profile::kernels::Version;
+use crate::profile::kernels::{KEEPS_WHAT_DOES_NOT_SHRINK, OLD_ALLOCATORS_GONE, Version};
 
 /// Bytes of a page.
 pub const PAGE: usize = 4096;
@@ -47,6 +47,11 @@ impl Allocator {
     /// All.
     pub const ALL: [Self; 3] = [Self::Zbud, Self::Z3fold, Self::Zsmalloc];
 
+    /// Those that a kernel of this version has.
+    pub fn of(kernel: Version) -> &'static [Self] {
+        if kernel >= OLD_ALLOCATORS_GONE { &[Self::Zsmalloc] } else { &Self::ALL }
+    }
+
     /// The name that the kernel knows it by.
     pub const fn word(self) -> &'static str {
         match self {
@@ -63,7 +68,7 @@ impl Allocator {
             Self::Zbud => fold(sizes, &Fold { header: 1, most: 2, headless: false }),
             // `struct z3fold_header` has 88 bytes, two chunks; what leaves less than one is a page of its own, without header.
             Self::Z3fold => fold(sizes, &Fold { header: 2, most: 3, headless: true }),
-            Self::Zsmalloc => Classes::new(chain(kernel)).hold(sizes),
+            Self::Zsmalloc => Classes::new(chain(kernel)).hold(sizes, kernel >= KEEPS_WHAT_DOES_NOT_SHRINK),
         }
     }
 }
@@ -182,10 +187,11 @@ impl Classes {
         self.0[index]
     }
 
-    fn hold(&self, sizes: &[usize]) -> Held {
+    /// `whole`: what does not shrink gets a page of its own.
+    fn hold(&self, sizes: &[usize], whole: bool) -> Held {
         let mut held = Held::default();
         for size in sizes {
-            if *size >= PAGE {
+            if *size >= PAGE && !whole {
                 held.refused += 1;
                 continue;
             }
@@ -264,6 +270,12 @@ mod tests {
             Allocator::Zsmalloc.hold(&[3625, 4095, 4096], NEW),
             Held { stored: 2, refused: 1, taken: 2.0 }
         );
+        // Since 6.18 what does not shrink is kept as it is.
+        assert_eq!(
+            Allocator::Zsmalloc.hold(&[3625, 4095, 4096], (6, 18)),
+            Held { stored: 3, refused: 0, taken: 3.0 }
+        );
+        assert_eq!((Allocator::of((6, 14)).len(), Allocator::of((6, 15))), (3, &[Allocator::Zsmalloc][..]));
         // 3624 and its handle are 3632: nine in eight pages, where chains have eight.
         assert!(
             Allocator::Zsmalloc.hold(&[3624], NEW).taken < 0.9

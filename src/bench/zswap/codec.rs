@@ -5,6 +5,7 @@ use zstd_safe::{CCtx, CParameter, DCtx, Strategy};
 
 use super::alloc::PAGE;
 use super::lzo::Lzo;
+use crate::host::memory::Locked;
 
 /// [`PAGE`] as the library wants it.
 const PAGE_I32: i32 = 4096;
@@ -32,12 +33,18 @@ impl Codec {
             Self::Zstd => "zstd",
         }
     }
+
+    /// Is it the library that the kernel took its code from? LZO's is under the GPL: another one has its ratio, not its speed.
+    pub const fn has_the_kernels_speed(self) -> bool {
+        !matches!(self, Self::Lzo)
+    }
 }
 
 /// One of them at work.
 pub(super) struct Packer {
     inner: Inner,
-    out: Vec<u8>,
+    /// What others hold is in it, packed.
+    out: Locked,
 }
 
 enum Inner {
@@ -66,22 +73,18 @@ impl Packer {
                 Inner::Zstd(Box::new(pack), Box::new(DCtx::create()))
             }
         };
-        Self { inner, out: vec![0; 2 * PAGE] }
+        Self { inner, out: Locked::new(2 * PAGE) }
     }
 
     /// The page, packed; `None` where the library has no room for it, so that it does not shrink.
     pub(super) fn pack(&mut self, page: &[u8]) -> Option<&[u8]> {
+        let out = self.out.bytes_mut();
         let size = match &mut self.inner {
-            Inner::Lz4 => {
-                compress_to_buffer(page, Some(CompressionMode::FAST(1)), false, &mut self.out).ok()?
-            }
-            Inner::Lzo(lzo) => {
-                lzo.pack(page, &mut self.out);
-                self.out.len()
-            }
-            Inner::Zstd(pack, _) => pack.compress2(&mut self.out[..], page).ok()?,
+            Inner::Lz4 => compress_to_buffer(page, Some(CompressionMode::FAST(1)), false, out).ok()?,
+            Inner::Lzo(lzo) => lzo.pack(page, out),
+            Inner::Zstd(pack, _) => pack.compress2(out, page).ok()?,
         };
-        self.out.get(..size)
+        self.out.bytes().get(..size)
     }
 
     /// Unpacks into `page`; was it a page?

@@ -23,9 +23,9 @@ impl Lzo {
         Self { table: Box::new([0; 1 << BITS]) }
     }
 
-    /// Packs a page of at most 16 KiB into `out`.
-    pub(super) fn pack(&mut self, page: &[u8], out: &mut Vec<u8>) {
-        out.clear();
+    /// Packs a page of at most 16 KiB into `room`, and gives how much it takes: more than the room has where it is too small.
+    pub(super) fn pack(&mut self, page: &[u8], room: &mut [u8]) -> usize {
+        let out = &mut Out { room, used: 0 };
         self.table.fill(0);
         let (mut at, mut literals) = (4, 0);
         while at + 4 <= page.len() {
@@ -49,19 +49,39 @@ impl Lzo {
             literals = at;
         }
         put_literals(&page[literals..], out);
-        out.extend(END);
+        out.extend(&END);
+        out.used
     }
 }
 
-fn put_literals(bytes: &[u8], out: &mut Vec<u8>) {
+/// Where it goes: no memory of its own, since that would be neither locked nor overwritten.
+struct Out<'o> {
+    room: &'o mut [u8],
+    used: usize,
+}
+
+impl Out<'_> {
+    fn push(&mut self, byte: u8) {
+        self.extend(&[byte]);
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
+        if let Some(place) = self.room.get_mut(self.used..self.used + bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+        self.used += bytes.len();
+    }
+}
+
+fn put_literals(bytes: &[u8], out: &mut Out<'_>) {
     let count = bytes.len();
     match count {
         0 => {}
-        _ if out.is_empty() && count <= 238 => out.push(byte(17 + count)),
+        _ if out.used == 0 && count <= 238 => out.push(byte(17 + count)),
         // They fit into the match before them, two bytes back.
         1..=3 => {
-            if let Some(at) = out.len().checked_sub(2) {
-                out[at] |= byte(count);
+            if let Some(before) = out.used.checked_sub(2).and_then(|at| out.room.get_mut(at)) {
+                *before |= byte(count);
             }
         }
         4..=18 => out.push(byte(count - 3)),
@@ -70,10 +90,10 @@ fn put_literals(bytes: &[u8], out: &mut Vec<u8>) {
             put_rest(count - 18, out);
         }
     }
-    out.extend_from_slice(bytes);
+    out.extend(bytes);
 }
 
-fn put_match(distance: usize, length: usize, out: &mut Vec<u8>) {
+fn put_match(distance: usize, length: usize, out: &mut Out<'_>) {
     let far = distance - 1;
     if length <= SHORT && distance <= NEAR {
         out.push(byte(((length - 1) << 5) | ((far & 7) << 2)));
@@ -91,7 +111,7 @@ fn put_match(distance: usize, length: usize, out: &mut Vec<u8>) {
 }
 
 /// A count as so many 255s that are written as 0, and the rest.
-fn put_rest(mut count: usize, out: &mut Vec<u8>) {
+fn put_rest(mut count: usize, out: &mut Out<'_>) {
     while count > 255 {
         out.push(0);
         count -= 255;
@@ -111,8 +131,11 @@ mod tests {
     use super::*;
 
     fn there_and_back(page: &[u8]) -> usize {
-        let (mut packed, mut back) = (Vec::new(), vec![0; page.len()]);
-        Lzo::new().pack(page, &mut packed);
+        let (mut packed, mut back) = (vec![0; 2 * page.len() + 64], vec![0; page.len()]);
+        let used = Lzo::new().pack(page, &mut packed);
+        packed.truncate(used);
+        // Without room it says how much it would take, and writes nothing behind it.
+        assert_eq!(Lzo::new().pack(page, &mut vec![0; used / 2]), used);
         let size = lzokay::decompress::decompress(&packed, &mut back).unwrap();
         assert_eq!((size, back.as_slice()), (page.len(), page));
         packed.len()

@@ -14,12 +14,15 @@ use pages::Pages;
 
 use super::{Column, Pace, Spread, Table, Told};
 use crate::host::Host;
-use crate::host::memory::Locked;
+use crate::host::memory::{Locked, lockable};
 use crate::profile::kernels::Version;
 use crate::t;
+use crate::units::Bytes;
 
 /// Parts of a sample that are looked at by themselves, so that a ratio has a spread.
 const PARTS: usize = 5;
+/// The smallest sample of memory, in pages.
+const LEAST: usize = 512;
 
 /// What the host and its profile are.
 pub struct Subject {
@@ -35,7 +38,9 @@ pub struct Subject {
 
 /// Measures. The notes are what there is to say besides.
 pub fn measure(host: &Host, subject: &Subject, pace: &Pace<'_>) -> Told<(Vec<Table>, Vec<String>)> {
-    let most = if pace.quick { 4096 } else { 16_384 };
+    let wanted = if pace.quick { 4096 } else { 16_384 };
+    let limit = lockable(host);
+    let most = at_most(wanted, limit);
     let mut notes = Vec::new();
     let mut sources = Vec::new();
     pace.say(&t!("taking a sample of the memory that is in use"));
@@ -56,6 +61,17 @@ pub fn measure(host: &Host, subject: &Subject, pace: &Pace<'_>) -> Told<(Vec<Tab
         ));
         if memory.refused > 0 {
             notes.push(t!("memory: {refused} processes can't be read", refused = memory.refused));
+        }
+        if !memory.is_locked() {
+            notes.push(t!(
+                "memory: the sample can't be locked (limit: {limit}), so that the kernel could swap it out; root has no limit",
+                limit = Bytes(limit)
+            ));
+        } else if most < wanted {
+            notes.push(t!(
+                "memory: a small sample, which can be locked within this user's limit ({limit}); root has none",
+                limit = Bytes(limit)
+            ));
         }
         sources.push(("memory", memory));
     }
@@ -79,7 +95,7 @@ pub fn measure(host: &Host, subject: &Subject, pace: &Pace<'_>) -> Told<(Vec<Tab
         for (codec, run) in Codec::ALL.into_iter().zip(rounds(source, &part)) {
             let row = vec![Spread::of(&run.ratio), Spread::of(&run.pack), Spread::of(&run.unpack)];
             speeds.rows.push((vec![(*name).to_owned(), codec.word().to_owned()], row));
-            for allocator in Allocator::ALL {
+            for allocator in Allocator::of(subject.kernel).iter().copied() {
                 let words = [*name, codec.word(), allocator.word()].map(str::to_owned).to_vec();
                 packed.rows.push((words, allocated(&run.sizes, allocator, subject)));
             }
@@ -88,7 +104,23 @@ pub fn measure(host: &Host, subject: &Subject, pace: &Pace<'_>) -> Told<(Vec<Tab
     if speeds.rows.iter().all(|(_, cells)| cells.iter().any(Option::is_none)) {
         return Err(super::too_short());
     }
+    notes.push(t!(
+        "ratio and what a pool holds: ± is the fifth of one sample that was farthest from the median of all five; speeds: of the \
+         repeats"
+    ));
+    notes.push(t!("lzo: its ratio is the kernel's, but not the code here, so that its speed is not told"));
+    if Allocator::of(subject.kernel).len() < Allocator::ALL.len() {
+        notes.push(t!("this kernel has no zbud and no z3fold any more"));
+    }
     Ok((vec![speeds, packed], notes))
+}
+
+/// So many pages that the sample, a quarter of it from a model's file and what all of it packs to can be locked. With a limit
+/// that leaves no sample worth the name it is a small one that is not locked.
+fn at_most(wanted: usize, limit: u64) -> usize {
+    // What the compressors have beside it is some pages.
+    let pages = usize::try_from(limit / PAGE as u64).unwrap_or(usize::MAX).saturating_sub(64);
+    wanted.min((pages / 9).saturating_mul(4).max(LEAST))
 }
 
 fn speed_table() -> Table {
@@ -97,7 +129,7 @@ fn speed_table() -> Table {
         title: t!("Compressors, page by page"),
         labels: vec![("pages", t!("pages")), ("compressor", t!("compressor"))],
         columns: vec![
-            Column::new("ratio", t!("ratio"), "", 2),
+            Column::new("ratio", t!("ratio"), "", 2).of_parts(),
             Column::new("compress_mb_s", t!("compresses"), "MB/s", 0),
             Column::new("decompress_mb_s", t!("decompresses"), "MB/s", 0),
         ],
@@ -116,10 +148,10 @@ fn packed_table() -> Table {
             ("allocator", t!("allocator")),
         ],
         columns: vec![
-            Column::new("pages_per_page", t!("in one page"), "", 2),
-            Column::new("refused_percent", t!("refused"), "%", 1),
-            Column::new("holds_mib", t!("holds"), "MiB", 0),
-            Column::new("gained_mib", t!("gained"), "MiB", 0),
+            Column::new("pages_per_page", t!("in one page"), "", 2).of_parts(),
+            Column::new("refused_percent", t!("refused"), "%", 1).of_parts(),
+            Column::new("holds_mib", t!("holds"), "MiB", 0).of_parts(),
+            Column::new("gained_mib", t!("gained"), "MiB", 0).of_parts(),
         ],
         chart: Some("gained_mib"),
         rows: Vec::new(),
@@ -146,6 +178,10 @@ fn rounds(source: &Pages, pace: &Pace<'_>) -> [Run; 3] {
         for (at, (codec, run)) in Codec::ALL.into_iter().zip(&mut runs).enumerate() {
             if pace.is_over() {
                 return runs;
+            }
+            // Once its sizes are known, all is known that is told of it.
+            if !codec.has_the_kernels_speed() && !run.sizes.is_empty() {
+                continue;
             }
             let turns = u32::try_from((rounds - round) * Codec::ALL.len() - at).unwrap_or(1);
             turn(source, codec, &mut store, run, Instant::now() + pace.left() / turns);
@@ -177,7 +213,8 @@ fn turn(source: &Pages, codec: Codec, store: &mut Locked, run: &mut Run, until: 
     }
     let took = begun.elapsed().as_secs_f64();
     let mb = |pages: usize| (pages * PAGE) as f64 / 1e6;
-    run.pack.extend((!sizes.is_empty()).then(|| mb(sizes.len()) / took));
+    let is_told = codec.has_the_kernels_speed();
+    run.pack.extend((is_told && !sizes.is_empty()).then(|| mb(sizes.len()) / took));
     let mut page = Locked::new(PAGE);
     let (begun, mut whole) = (Instant::now(), 0);
     for at in places {
@@ -187,7 +224,7 @@ fn turn(source: &Pages, codec: Codec, store: &mut Locked, run: &mut Run, until: 
         whole += usize::from(packer.unpack(&store.bytes()[at], page.bytes_mut()));
     }
     let took = begun.elapsed().as_secs_f64();
-    run.unpack.extend((whole > 0).then(|| mb(whole) / took));
+    run.unpack.extend((is_told && whole > 0).then(|| mb(whole) / took));
     if run.sizes.len() < sizes.len() {
         run.ratio.clear();
         for part in 0..PARTS {
@@ -248,6 +285,15 @@ fn same_share(pages: &Pages) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sample_that_can_be_locked() {
+        assert_eq!(at_most(16_384, u64::MAX), 16_384);
+        // 8 MiB, as most systems have it: the sample, a quarter of it and all of it packed are less.
+        let pages = at_most(16_384, 8 << 20);
+        assert!(pages > 800 && (2 * pages + pages / 4 + 64) * PAGE <= 8 << 20, "{pages}");
+        assert_eq!(at_most(4096, 64 << 10), LEAST);
+    }
 
     #[test]
     fn words_over_and_over() {

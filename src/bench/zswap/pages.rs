@@ -36,6 +36,10 @@ impl Pages {
         self.bytes.bytes()[..self.used].chunks_exact(PAGE)
     }
 
+    pub(super) fn is_locked(&self) -> bool {
+        self.bytes.is_locked()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.used / PAGE
     }
