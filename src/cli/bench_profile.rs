@@ -35,10 +35,8 @@ impl Edited {
             return Ok(Answer::Differs);
         }
         self.folder.replace(&self.name, &self.after)?;
-        let commands = self
-            .next
-            .iter()
-            .map(|verb| format!("civicum-tune {verb} --profile {}", shell_word(&self.shown)));
+        let commands =
+            self.next.iter().map(|verb| format!("civicum-tune {verb} --profile {}", shell_word(&self.shown)));
         out.say(&t!(
             "Wrote {file}. Next: {commands}",
             file = self.shown,

@@ -334,19 +334,20 @@ mod tests {
 
     #[test]
     fn values_before_and_after_are_told_alike() {
-        let advice = |now: &str, best: New| Advice {
-            key: vec!["zswap".to_owned(), "compressor".to_owned()],
+        let advice = |key: &str, now: &str, best: Option<New>| Advice {
+            key: vec!["zswap".to_owned(), key.to_owned()],
             now: now.to_owned(),
             best,
             verdict: Verdict::Better,
             why: String::new(),
         };
-        let text = advice("lz4", New::Text("zstd".to_owned()));
+        let text = advice("compressor", "lz4", Some(New::Text("zstd".to_owned())));
         assert_eq!(value(&text, Style::default()).lines().next(), Some("  ✓ zswap.compressor  lz4 → zstd"));
         assert_eq!(values_of(&text), (json!("lz4"), json!("zstd")));
-        let list = advice("zbud", New::List(vec!["zsmalloc".to_owned(), "zbud".to_owned()]));
+        let list = advice("zpool", "zbud", Some(New::List(vec!["zsmalloc".to_owned(), "zbud".to_owned()])));
         assert_eq!(values_of(&list), (json!(["zbud"]), json!(["zsmalloc", "zbud"])));
-        assert_eq!(values_of(&advice("4", New::Number(3))), (json!(4), json!(3)));
+        assert_eq!(values_of(&advice("threads", "4", Some(New::Number(3)))), (json!(4), json!(3)));
+        assert_eq!(values_of(&advice("zpool", "zbud", None)), (json!(["zbud"]), Value::Null));
     }
 
     #[test]
