@@ -267,6 +267,7 @@ fn what_is_missing_is_told_and_the_file_stays() {
         &file,
         "--disk-folder",
         folder.path().to_str().unwrap(),
+        "--yes",
     ];
     let output = command(&args).arg("--force-under-load").output().unwrap();
     let told = err(&output);
