@@ -87,24 +87,63 @@ expect "and says so" says "/var/lib/civicum-tune was kept"
 apt install ./package.deb
 expect "installed again, it knows what was applied" sh -c 'civicum-tune history --format json | grep -q "\"state\": \"applied\""'
 
+# What the program made of the tree is what it would have made of this host.
+taken_over() {
+  rm -rf /var/lib/civicum-tune
+  cp -a /root/host/var/lib/civicum-tune /var/lib/
+}
+# In part: somebody changed a file since, and a rollback leaves it. Then in full, since the file is back.
+sysctl=/root/host/etc/sysctl.d/99-zz-civicum-tune.conf
+cp "$sysctl" /root/sysctl
+echo '# mine' >>"$sysctl"
+civicum-tune --root /root/host --yes -q rollback 1 >/tmp/said 2>&1 || true
+expect "a rollback left what was changed" grep -q '"kept"' /root/host/var/lib/civicum-tune/generations/0001/journal
+taken_over
+apt purge civicum-tune
+expect "taken back in part, it keeps the way back" test -e /var/lib/civicum-tune/generations/0001/generation.json
+expect "and says which generation" says "still in force on this host is generation 1"
+expect "and no reason that is none" hushed "secrets"
+apt install ./package.deb
+cp /root/sysctl "$sysctl"
 civicum-tune --root /root/host --yes -q rollback 1 >/tmp/said 2>&1
-rm -rf /var/lib/civicum-tune /etc/civicum-tune/profile.toml
-cp -a /root/host/var/lib/civicum-tune /var/lib/
+taken_over
 mkdir -m 700 /var/lib/civicum-tune/secrets
 echo secret >/var/lib/civicum-tune/secrets/api-token
 apt purge civicum-tune
 expect "secrets of containers are never deleted" test -e /var/lib/civicum-tune/secrets/api-token
+expect "and are told" says "that are no records: secrets"
+expect "and what was taken back in full is no reason" hushed "in force"
 rm -r /var/lib/civicum-tune/secrets
 apt install ./package.deb
+# What the supervisor leaves is a record, and a line that a power cut tore says nothing.
+mkdir /var/lib/civicum-tune/events
+echo '{"at":"2026-11-26T12:00:00Z"}' >/var/lib/civicum-tune/events/events.jsonl
+printf '{"at":"2026-11-26T12:00:00Z","event":"undo' >>/var/lib/civicum-tune/generations/0001/journal
+expect "to the program it is taken back" sh -c 'civicum-tune history --format json | grep -q "\"state\": \"rolled-back\""'
 echo 'extends = "minimal"' >/etc/civicum-tune/profile.toml
 apt remove civicum-tune
 expect "a host that was taken back is told nothing" hushed "stays as it was tuned"
 apt purge civicum-tune
 expect "with nothing in force a purge is a purge" hushed "was kept"
 everything >/tmp/after
-expect "and leaves nothing" diff /tmp/before /tmp/after
+expect "and leaves nothing, not even what a supervisor saw" diff /tmp/before /tmp/after
+
+apt install ./package.deb
+tune
+sed -i 's/"format": *1/"format": 99/' /var/lib/civicum-tune/generations/0001/generation.json
+mkdir -p /usr/local/bin
+cp /bin/true /usr/local/bin/civicum-tune
+apt remove civicum-tune
+expect "a journal that it can't read is told of, whatever comes first on the PATH" says "could not find out whether anything is in force"
+expect "with the program's own words" says "99"
+rm -rf /var/lib/civicum-tune /usr/local/bin/civicum-tune
 
 mkdir -p /usr/local/bin
 cp /bin/true /usr/local/bin/civicum-tune
 apt install ./package.deb
 expect "a program of install.sh's that comes before it on the PATH is told" says "comes before this package's on the PATH"
+expect "and nothing of a supervisor that is not there" hushed "supervisor"
+mkdir -p /etc/systemd/system
+printf '[Service]\nExecStart=/usr/local/bin/civicum-tune supervise\n' >/etc/systemd/system/civicum-tune-supervise.service
+apt install --reinstall ./package.deb
+expect "that the supervisor's unit starts it is told too" says "Run \`civicum-tune apply\`"
