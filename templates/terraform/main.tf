@@ -45,7 +45,9 @@ variable "profile" {
 
 locals {
   example = file("${path.module}/../cloud-init/user-data.yaml")
-  fetched = replace(local.example, "/ url='[^']*'/", " url='${var.deb_url}'")
+  # A signed address may have a $ in it, which means something in what a regular expression is replaced by; $$ is the sign itself.
+  url     = replace(var.deb_url, "$", "$$")
+  fetched = replace(local.example, "/ url='[^']*'/", " url='${local.url}'")
   checked = replace(local.fetched, "/ sha256='[^']*'/", " sha256='${var.deb_sha256}'")
 }
 

@@ -26,6 +26,7 @@ play() {
   fi
   echo "ok    ansible: $what"
 }
+has() { grep -qE "$1" /tmp/said; }
 recap() { grep -qE "$1" /tmp/said || { echo "FAIL  no $1 in:"; cat /tmp/said; exit 1; }; }
 
 play 0 "the tasks are well formed" --syntax-check
@@ -39,8 +40,47 @@ dpkg-query -W civicum-tune >/dev/null
 [ ! -e /var/lib/civicum-tune ]
 play 0 "in check mode, with the program there: the plan is shown, nothing is done" --check
 recap 'changed=1 '
+# The plan itself, not only that there is one.
+recap '/etc/sysctl.d/99-zz-civicum-tune.conf'
+recap '"    \+vm\.swappiness = '
 [ ! -e /var/lib/civicum-tune ]
 echo 'nonsense = 1' >bad.toml
 play 2 "a profile that is not valid is not put in place" --extra-vars civicum_tune_profile=/root/bad.toml
 recap 'nonsense'
 [ ! -e /etc/civicum-tune/profile.toml ]
+
+# A host whose kernel has no zswap, as a tree: the program that was installed changes that instead of this host.
+mv /usr/bin/civicum-tune /usr/bin/civicum-tune.program
+printf '#!/bin/sh\nexec /usr/bin/civicum-tune.program --root /root/tree "$@"\n' >/usr/bin/civicum-tune
+chmod 755 /usr/bin/civicum-tune
+mkdir -p tree/etc/civicum-tune
+cp own.toml tree/etc/civicum-tune/profile.toml
+cp -a tree untouched
+again() { rm -rf tree && cp -a untouched tree; }
+# Ansible does not restart the machine that it runs on, and says so: it had come to the restart, in spite of status 2.
+play 2 "what is not possible does not keep it from the restart that the rest waits for"
+recap 'TASK \[Restart, where'
+recap 'would reboot the control node'
+again
+play 2 "a play without the restart fails at its end, and says what is not possible" --extra-vars '{"civicum_tune_reboot": false}'
+recap 'TASK \[Prove that'
+recap 'Not all of the profile is in force. Not possible here: .*has no zswap'
+[ -e tree/etc/sysctl.d/99-zz-civicum-tune.conf ]
+play 2 "and so does the next, which has nothing to apply" --extra-vars '{"civicum_tune_reboot": false}'
+recap 'Not possible here: .*has no zswap'
+recap 'changed=0 '
+printf '\n[zswap]\nenabled = false\n' >>tree/etc/civicum-tune/profile.toml
+play 0 "with a profile that asks for no zswap all is well" --extra-vars '{"civicum_tune_reboot": false}'
+# A generation that waits for a restart, and nothing else to do.
+if civicum-tune --format json plan | grep -q '"reboot_pending": true'; then
+  play 2 "a restart that was lost comes with the next run"
+  recap 'would reboot the control node'
+else
+  echo "left out: a restart that was lost (the plan of a tree does not tell of one)"
+fi
+# What can't be carried out at all stops it before anything restarts.
+again
+rm -r tree/etc/sysctl.d && touch tree/etc/sysctl.d
+play 2 "an apply that is taken back stops the play before the restart"
+recap 'TASK \[Apply it'
+if has 'TASK \[Restart'; then echo "FAIL  it went on:" && cat /tmp/said && exit 1; fi

@@ -7,10 +7,16 @@ deb=$(realpath "$1")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# What Terraform's module makes of the example is what a person makes of it.
-url=https://packages.example.org/a/civicum-tune.deb sum=$(sha256sum "$deb" | cut -d' ' -f1)
-sed "s#^\( *\)url=.*#\1url='$url'#; s#^\( *\)sha256=.*#\1sha256='$sum'#; s#^\( *\)profile=.*#\1profile='civicum-8g'#" \
-  "$top/templates/cloud-init/user-data.yaml" >"$work/user-data"
+# What Terraform's module makes of the example is what a person makes of it. An address that is signed has all sorts of signs in it.
+# shellcheck disable=SC2016  # they are signs
+url='https://packages.example.org/a/civicum-tune.deb?Signature=a$1b$url$$c&Expires=1%2B' sum=$(sha256sum "$deb" | cut -d' ' -f1)
+python3 -c '
+import sys
+text = open(sys.argv[1], encoding="utf-8").read()
+for name, value in zip(("url", "sha256", "profile"), sys.argv[2:]):
+    before, rest = text.split(f" {name}=\x27", 1)
+    text = f"{before} {name}=\x27{value}\x27" + rest.partition("\x27")[2]
+print(text, end="")' "$top/templates/cloud-init/user-data.yaml" "$url" "$sum" civicum-8g >"$work/user-data"
 cp -r "$top/templates/cloud-init" "$top/templates/terraform" "$work/"
 terraform=$(command -v tofu || command -v terraform || true)
 if [ -n "$terraform" ]; then
@@ -40,4 +46,9 @@ mkdir "$work/root"
 tar -xpf "$("$here/../install/root.sh" bookworm ansible-core python3-apt cloud-init)" -C "$work/root"
 cp "$deb" "$work/root/root/civicum-tune.deb"
 cp "$work/user-data" "$top/templates/ansible/civicum-tune.yml" "$here/ansible.sh" "$work/root/root/"
+cp -r "$here/../hosts/debian-12-cloud-kernel/tree" "$work/root/root/tree"
+# Its kernel has PSI switched off, so that there is a boot line to be written, and a restart to be made.
+echo CONFIG_PSI_DEFAULT_DISABLED=y >>"$work/root/root/tree/boot/config-6.1.0-26-cloud-amd64"
+rm -r "$work/root/root/tree/proc/pressure"
+printf 'extends = "civicum-12g"\n[boot]\nmanage = true\npsi = true\n' >"$work/root/root/own.toml"
 "$here/enter.sh" "$work/root" bash /root/ansible.sh
