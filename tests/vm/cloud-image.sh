@@ -6,8 +6,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp "$here/build-image.sh" "$here/customize.sh" "$here/first-boot.sh" "$work/"
-sed -i '/^packages=/s/$/,cloud-init,curl/' "$work/build-image.sh"
-grep -q ',cloud-init,curl$' "$work/build-image.sh"
+sed -i '/^packages=/s/$/,cloud-init/' "$work/build-image.sh"
+grep -q ',cloud-init$' "$work/build-image.sh"
 # cloud-init reads what a drive tells it, and leaves the network and the test's key alone.
 cat >>"$work/customize.sh" <<'E'
 cat >"$root/etc/cloud/cloud.cfg.d/99-test.cfg" <<'F'
