@@ -6,9 +6,11 @@ use std::os::fd::AsRawFd as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, RenameFlags, ResolveFlag, openat2, renameat, renameat2};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat2, renameat};
 use nix::sys::stat::{Mode, fchmod, fstatat};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
+// nix has this one for glibc alone, and the static program is built with musl.
+use rustix::fs::{RenameFlags, renameat_with};
 use std::os::fd::AsFd as _;
 
 use super::{Host, Result, file_of};
@@ -77,11 +79,9 @@ impl Host {
             let aside = aside(name);
             renameat(&folder, name, &folder, aside.as_str())?;
             let came_lately = age(&aside)?.is_some_and(|age| age < young);
-            if came_lately {
-                let back = RenameFlags::RENAME_NOREPLACE;
-                if renameat2(&folder, aside.as_str(), &folder, name, back).is_ok() {
-                    return Ok(false);
-                }
+            let back = || renameat_with(&folder, aside.as_str(), &folder, name, RenameFlags::NOREPLACE);
+            if came_lately && back().is_ok() {
+                return Ok(false);
             }
             unlinkat(&folder, aside.as_str(), UnlinkatFlags::NoRemoveDir)?;
             self.sync_folder(&folder, path)?;
@@ -120,9 +120,9 @@ impl Host {
     pub fn give_back_name(&self, path: &str) -> Result<()> {
         let given = || -> io::Result<()> {
             let (folder, name) = self.folder_of(path)?;
-            match renameat2(&folder, aside(name).as_str(), &folder, name, RenameFlags::RENAME_NOREPLACE) {
+            match renameat_with(&folder, aside(name).as_str(), &folder, name, RenameFlags::NOREPLACE) {
                 // The same bytes came again since.
-                Err(Errno::EEXIST) => {
+                Err(rustix::io::Errno::EXIST) => {
                     unlinkat(&folder, aside(name).as_str(), UnlinkatFlags::NoRemoveDir)?;
                 }
                 done => done?,

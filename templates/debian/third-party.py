@@ -1,31 +1,22 @@
 #!/usr/bin/env python3
-"""third-party.py <METADATA >NOTICES: the libraries whose code is in the program, and the words of their licences, each once.
+"""third-party.py [--musl] <METADATA >NOTICES: the libraries whose code is in the program, and the words of their licences, each once.
 
-METADATA is what `cargo metadata --format-version 1 --locked --filter-platform TARGET` prints. Free licences ask that their words
-go with the program."""
+METADATA is what `cargo metadata --format-version 1 --locked --filter-platform TARGET` prints; --musl says that the C library is
+in the program as well. Free licences ask that their words go with the program: a library without any gets the standard ones of
+the licence that it names, and one for which there are none ends this with an error."""
 
 import json
 import re
 import sys
 from pathlib import Path
 
+from bundled import carried, linked
+
 WORDS = re.compile(r"^(LICEN[CS]E|COPYING|NOTICE|COPYRIGHT|UNLICENSE)([-._].*)?$", re.IGNORECASE)
 
 
-def linked(metadata):
-    """What ends in the program: reached over normal dependencies alone, and no macro that only the compiler runs."""
-    nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
-    packages = {package["id"]: package for package in metadata["packages"]}
-    own = metadata["resolve"]["root"]
-    seen, left = set(), [own]
-    while left:
-        here = left.pop()
-        macro = any("proc-macro" in target["kind"] for target in packages[here]["targets"])
-        if here in seen or macro:
-            continue
-        seen.add(here)
-        left += [dep["pkg"] for dep in nodes[here]["deps"] if any(kind["kind"] is None for kind in dep["dep_kinds"])]
-    return sorted((packages[one] for one in seen - {own}), key=lambda package: (package["name"], package["version"]))
+def read(file):
+    return file.read_text(encoding="utf-8", errors="replace").strip()
 
 
 def words(package):
@@ -33,21 +24,62 @@ def words(package):
     files = sorted(file for file in folder.iterdir() if file.is_file() and WORDS.match(file.name))
     if package.get("license_file"):
         files.append(folder / package["license_file"])
-    return [file.read_text(encoding="utf-8", errors="replace").strip() for file in dict.fromkeys(files)]
+    return [read(file) for file in dict.fromkeys(files)]
+
+
+def expat():
+    """The standard words of the MIT licence: those that our own copyright file has."""
+    paragraph = re.search(r"^License: Expat\n((?: .*\n)+)", read(Path(__file__).with_name("copyright")), re.MULTILINE)[1]
+    return "\n".join("" if line == " ." else line[1:] for line in paragraph.splitlines())
+
+
+def apache(texts):
+    """The words of the Apache licence have no name in them: those that another library came with."""
+    whole = [text for text in texts if re.match(r"\s*Apache License\s+Version 2\.0, January 2004", text)]
+    return min(whole, key=len, default=None)
+
+
+def standard(name, licence, holder, texts):
+    if "MIT" in licence.split():
+        return f"MIT License\n\nCopyright (c) {holder}\n\n{expat()}"
+    text = apache(texts) if "Apache-2.0" in licence.split() else None
+    return text or sys.exit(f"{name} comes without the words of its licence, {licence}, and there are none here")
 
 
 def main():
     found = linked(json.load(sys.stdin))
     texts = {}
-    print(f"The code of these {len(found)} libraries is in civicum-tune. A number says which of the texts below came with it.\n")
+
+    def number(text):
+        return texts.setdefault(text, len(texts) + 1)
+
+    # (what it is, its words or nothing, licence, who holds the rights)
+    parts = []
     for package in found:
-        numbers = [texts.setdefault(text, len(texts) + 1) for text in words(package)]
-        print(f"{package['name']} {package['version']}, {package['license']}, {package['repository'] or 'no address'}"
-              f"  {numbers or ''}")
-        if package["authors"]:
-            print(f"    by {', '.join(package['authors'])}")
-    for text, number in texts.items():
-        print(f"\n{'=' * 40} [{number}]\n{text}")
+        title = f"{package['name']} {package['version']}, {package['license']}, {package['repository'] or 'no address'}"
+        holder = ", ".join(package["authors"]) or f"the authors of {package['name']} ({package['repository'] or 'no address'})"
+        parts.append((title, words(package), package["license"], holder))
+        c = carried(package["name"], package["version"])
+        if c:
+            name, version, licence, file, repository = c
+            text = read(Path(package["manifest_path"]).parent / file)
+            parts.append((f"{name} {version} (in C, in {package['name']}), {licence}, https://github.com/{repository}", [text], licence, ""))
+    parts.append(("Rust's standard library, MIT OR Apache-2.0, https://github.com/rust-lang/rust", [], "MIT", "The Rust Project contributors"))
+    if "--musl" in sys.argv[1:]:
+        parts.append(("musl, MIT, https://musl.libc.org", [], "MIT", "Rich Felker, et al."))
+        parts.append(("LLVM's libunwind, Apache-2.0 WITH LLVM-exception, https://llvm.org", [], "Apache-2.0", ""))
+    for _, own, _, _ in parts:
+        for text in own:
+            number(text)
+    print(f"The code of these {len(parts)} libraries is in civicum-tune. A number says which of the texts below goes with it; where one came")
+    print("without any words, it is the standard text of the licence that it names.\n")
+    for title, own, licence, holder in parts:
+        numbers = [number(text) for text in own] or [number(standard(title, licence, holder, list(texts)))]
+        print(f"{title}  {numbers}")
+        if holder:
+            print(f"    by {holder}")
+    for text, which in texts.items():
+        print(f"\n{'=' * 40} [{which}]\n{text}")
 
 
 main()

@@ -50,5 +50,5 @@ cp -r "$here/../hosts/debian-12-cloud-kernel/tree" "$work/root/root/tree"
 # Its kernel has PSI switched off, so that there is a boot line to be written, and a restart to be made.
 echo CONFIG_PSI_DEFAULT_DISABLED=y >>"$work/root/root/tree/boot/config-6.1.0-26-cloud-amd64"
 rm -r "$work/root/root/tree/proc/pressure"
-printf 'extends = "civicum-12g"\n[boot]\nmanage = true\npsi = true\n' >"$work/root/root/own.toml"
+printf 'extends = "civicum-12g"\n[swap]\nsize = "64MiB"\n[boot]\nmanage = true\npsi = true\n' >"$work/root/root/own.toml"
 "$here/enter.sh" "$work/root" bash /root/ansible.sh

@@ -20,6 +20,7 @@ expect() {
 }
 
 expect "it asks for no loader and no library" 1 grep -qE 'INTERP|NEEDED' <(readelf -ld "$static")
+expect "the licences of what is in it lie beside it, its C library's among them" 0 grep -qE '^musl, MIT.*\[[0-9]+\]$' "$static.third-party.txt"
 root=$work/root
 mkdir "$root"
 cp "$static" "$root/civicum-tune"
