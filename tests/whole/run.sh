@@ -1,13 +1,13 @@
 #!/bin/bash
 # shellcheck disable=SC2317  # `end` is called by the trap
-# run.sh BINARY [SCENARIO…]: makes the images on an engine of the tests' own, then lives through scenarios (whole.py and supervise.py; guides.py,
-# what the guides do with a deployment, and modes.py, a measurement, are asked for; "supervise 50 10000" gives it more to do) with the same engine in a network namespace of its own, so that its firewall rules are nobody else's.
+# run.sh BINARY [SCENARIO…]: makes the images on an engine of the tests' own, then lives through scenarios (whole.py, supervise.py, and guides.py:
+# what the guides do with a deployment; modes.py, a measurement, is asked for; "supervise 50 10000" gives it more to do) with the same engine in a network namespace of its own, so that its firewall rules are nobody else's.
 # CIVICUM_TUNE_STAGE names a folder where the engine's images stay, and are taken as they are the next time. Status 77: it can't be done on this machine.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 binary=$(realpath "$1")
 shift
-[ $# -gt 0 ] || set -- whole supervise
+[ $# -gt 0 ] || set -- whole supervise guides
 engine=$here/../engine/start.sh
 [ "$(id -u)" -eq 0 ] || exit 77
 model=$("$here/../llm/fetch-model.sh") || exit 77
