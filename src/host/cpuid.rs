@@ -58,13 +58,12 @@ pub fn ask() -> Option<Cpuid> {
 
 #[cfg(target_arch = "x86_64")]
 fn read_xcr0() -> u64 {
+    // `unsafe`, since Rust 1.85 has such functions in no other way.
+    #[allow(unsafe_code)]
     #[target_feature(enable = "xsave")]
-    fn read() -> u64 {
+    unsafe fn read() -> u64 {
         // SAFETY: register 0 (XCR0) exists wherever XGETBV does.
-        #[allow(unsafe_code)]
-        unsafe {
-            std::arch::x86_64::_xgetbv(0)
-        }
+        unsafe { std::arch::x86_64::_xgetbv(0) }
     }
     // SAFETY: called only where CPUID reports OSXSAVE, so that XGETBV is enabled.
     #[allow(unsafe_code)]
