@@ -1,7 +1,8 @@
 #!/bin/bash
 # deploy.sh BINARY COMPOSE [ROUNDS]: what a deploy costs that has nothing to do, for five services: beside the same questions
 # asked by curl, and beside `docker compose up -d` of the same file, on the engine that DOCKER_HOST names. Each round runs
-# the three one after the other; the medians are printed, in ms.
+# the four one after the other; it is printed as Markdown.
+# shellcheck disable=SC2016  # Markdown has backticks
 set -euo pipefail
 binary=$(realpath "$1") compose=$2 rounds=${3:-21}
 socket=${DOCKER_HOST:-unix:///run/docker.sock}
@@ -55,10 +56,10 @@ measure() {
 }
 cold=$(now)
 "$binary" --profile "$work/ours.toml" deploy --yes -q >/dev/null
-echo "cold deploy of five in a row: $((($(now) - cold) / 1000)) ms"
+cold_ours=$((($(now) - cold) / 1000))
 cold=$(now)
 "$compose" -f "$work/compose.yml" up -d --wait >/dev/null 2>&1
-echo "the same by compose up -d --wait: $((($(now) - cold) / 1000)) ms"
+cold_theirs=$((($(now) - cold) / 1000))
 
 questions=("http://d/_ping" "http://d/containers/json?all=true" "http://d/networks" "http://d/volumes" "http://d/images/$image/json")
 for service in a b c d e; do questions+=("http://d/containers/$ours-$service/json"); done
@@ -68,7 +69,20 @@ for _ in $(seq "$rounds"); do
   measure compose "$compose" -f "$work/compose.yml" up -d
   measure doctor "$binary" --profile "$work/ours.toml" doctor -q --only CONT
 done
-for what in deploy curl compose doctor; do
-  sort -n "$work/$what" | awk -v what="$what" '{ t[NR] = $1 / 1000 }
-    END { printf "%-8s median %8.1f ms, %.1f to %.1f\n", what, t[int((NR + 1) / 2)], t[1], t[NR] }'
-done
+# row WHAT FILE
+row() {
+  sort -n "$work/$2" | awk -v what="$1" '{ t[NR] = $1 / 1000 }
+    END { printf "| %s | %.1f | %.1f | %.1f |\n", what, t[int((NR + 1) / 2)], t[1], t[NR] }'
+}
+cat <<M
+Docker Engine $(docker version --format '{{.Server.Version}}'), Compose $("$compose" version --short); five services that need one another in a row. Whole processes in ms, of $rounds rounds in turns.
+
+| what | median | shortest | longest |
+| --- | --- | --- | --- |
+$(row '`civicum-tune deploy` with nothing to do' deploy)
+$(row 'the same questions by curl, one process' curl)
+$(row '`docker compose up -d` with nothing to do' compose)
+$(row '`civicum-tune doctor --only CONT`' doctor)
+
+From nothing to all five healthy, once each: \`civicum-tune deploy\` $cold_ours ms, \`docker compose up -d --wait\` $cold_theirs ms.
+M

@@ -146,4 +146,4 @@ expect "and nothing of a supervisor that is not there" hushed "supervisor"
 mkdir -p /etc/systemd/system
 printf '[Service]\nExecStart=/usr/local/bin/civicum-tune supervise\n' >/etc/systemd/system/civicum-tune-supervise.service
 apt install --reinstall ./package.deb
-expect "that the supervisor's unit starts it is told too" says "Run \`civicum-tune apply\`"
+expect "that the supervisor's unit starts it is told too" says "\`civicum-tune apply\`: it writes the unit anew"

@@ -77,8 +77,10 @@ pub(super) fn threads(sections: &[Section], subject: &Subject<'_>) -> Option<Adv
         .min_by(|one, other| one.1.median.total_cmp(&other.1.median))?;
     if !found.iter().any(|(threads, _)| can(*threads) && *threads != now) {
         return unknown(t!(
-            "{model} was measured with {threads} threads only; --server-program compares several, up to services.{service}.cpus",
+            "of the threads that services.{service}.cpus and this host allow, up to {most}, {model} was measured with {threads} alone; \
+             --server-program compares several",
             model = model,
+            most = most,
             threads = now,
             service = name
         ));
