@@ -241,6 +241,7 @@ fn a_page_is_made_and_read() {
     let (output, document) = bench(&["ocr", "--quick", "--time", "20s", "--document", "/etc/hostname"]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(document["sections"][0]["status"], "could_not_tell", "{document:#}");
+    assert!(document.to_string().contains("no PDF, PNG, JPEG or TIFF"), "{document:#}");
 }
 
 /// A pool that holds all of a small swap makes the faster compressor the better one, by several times.
@@ -338,6 +339,7 @@ fn bad_input_is_refused_before_anything_is_measured() {
         (vec!["--models", "/etc"], "GGUF"),
         (vec!["nothing"], "invalid value"),
         (vec!["llm", "--llm", "http://127.0.0.1:1", "--server-program", "/bin/false"], "--server-program"),
+        (vec!["llm", "--llm", "http://203.0.113.9:8080"], "documents don't leave it"),
         (vec!["--disk-size", "31MiB"], "32MiB or more"),
         // Nobody can be asked, which is known before minutes are spent.
         (vec!["--write", good], "nobody can be asked"),

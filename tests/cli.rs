@@ -280,3 +280,20 @@ fn what_standard_output_loses_is_trouble() {
         assert!(output.status.code() == Some(2) && said.contains("No space left"), "{args:?}: {said}");
     }
 }
+
+#[test]
+fn the_shell_completes_below_a_command() {
+    let script = r#"
+        source /dev/stdin <<<"$("$0" completions bash)"
+        complete_this() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _civicum__tune "$1" "${@: -1}" "${@: -2:1}"; echo "${COMPREPLY[*]}"; }
+        complete_this civicum-tune be
+        complete_this civicum-tune bench --disk-
+        complete_this civicum-tune doctor --severity m
+        complete_this civicum-tune queue rev
+    "#;
+    let said =
+        Command::new("bash").args(["-c", script, env!("CARGO_BIN_EXE_civicum-tune")]).output().unwrap();
+    let lines = String::from_utf8_lossy(&said.stdout).into_owned();
+    let wanted = ["bench", "--disk-folder --disk-size", "medium", "review"];
+    assert_eq!(lines.lines().collect::<Vec<_>>(), wanted, "{}", String::from_utf8_lossy(&said.stderr));
+}

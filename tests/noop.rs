@@ -77,3 +77,24 @@ fn a_second_program_does_not_change_which_one_the_service_starts() {
     std::fs::remove_file(tree.at("usr/local/bin/civicum-tune")).unwrap();
     assert!(changes(&[]).iter().any(|target| target.contains("civicum-tune-supervise.service")), "gone");
 }
+
+/// What a person still has to do in an image is told also to one who wants few words, and not forgotten by the next plan.
+#[test]
+fn what_has_to_be_run_in_an_image_is_not_forgotten() {
+    let tree = Tree::base();
+    tree.put("root/mine.toml", "name = \"mine\"\nextends = \"civicum-12g\"\n[swap]\nsize = \"64MiB\"\n");
+    let mine = tree.at("root/mine.toml");
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_civicum-tune"));
+        command.args(args).args(["--root", tree.path().to_str().unwrap()]).output().unwrap()
+    };
+    let said = run(&["apply", "--yes", "--quiet", "--profile", mine.to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&said.stdout);
+    let wanted = ["update-initramfs -u -k all", "update-grub"]
+        .map(|command| format!("Inside the image, run: {command}"));
+    assert_eq!(told.lines().collect::<Vec<_>>(), wanted);
+    let said = run(&["plan"]);
+    let told = String::from_utf8_lossy(&said.stderr);
+    assert!(told.contains("can't be seen from here: update-initramfs -u -k all"), "{told}");
+    assert_eq!(run(&["plan", "--quiet"]).stderr, b"");
+}

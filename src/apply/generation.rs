@@ -185,6 +185,11 @@ impl Generations {
         self.0.iter().rev().find(|(_, state)| *state == State::Applied).map(|(generation, _)| generation)
     }
 
+    /// Those that are in force.
+    pub fn in_force(&self) -> impl Iterator<Item = &Generation> {
+        self.0.iter().filter(|(_, state)| *state == State::Applied).map(|(generation, _)| generation)
+    }
+
     /// The newest one in force of which something takes a reboot: what came after it changed nothing of the boot.
     fn of_the_boot(&self) -> Option<&Generation> {
         let in_force = self.0.iter().rev().filter(|(_, state)| *state == State::Applied);

@@ -126,7 +126,7 @@ impl std::fmt::Display for Load {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let or = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"));
         f.write_str(&t!(
-            "{tasks} tasks over a minute, processors used {used} %, waits for them {cpu} %, for memory {memory} %",
+            "load {tasks}, processors {used}% used; tasks waited for a processor {cpu}% of the time, for memory {memory}%",
             tasks = or(self.tasks),
             used = or(self.used),
             cpu = or(self.cpu_waits),

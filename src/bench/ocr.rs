@@ -184,11 +184,16 @@ async fn once(
             }
         };
         let status = child.ended(heard).await.map_err(|error| error.to_string())?;
-        if !status.success() {
-            return Err(t!("{policy} did not read it: {words}", policy = policy, words = words));
-        }
         let mut output = output;
         std::io::Seek::rewind(&mut output).map_err(|error| error.to_string())?;
+        if !status.success() {
+            // What is wrong with a document stands in what is printed of it.
+            let told: Option<serde_json::Value> =
+                serde_json::from_reader(std::io::BufReader::new(output)).ok();
+            let finding = told.as_ref().and_then(|told| told["findings"][0]["message"].as_str());
+            let why = finding.unwrap_or(&words);
+            return Err(t!("{policy} did not read it: {words}", policy = policy, words = why));
+        }
         serde_json::from_reader::<_, Read>(std::io::BufReader::new(output)).map_err(|error| error.to_string())
     });
     let read: Told<Vec<Read>> = futures_util::future::join_all(readers).await.into_iter().collect();

@@ -173,6 +173,8 @@ fn report(generation: &Generation, left: &Plan, recovered: Option<&Recovered>, s
     }
     let style = out.style;
     if out.quiet && left.is_empty() && left.blocked.is_empty() {
+        // What somebody still has to do is said all the same.
+        to_be_run_inside(generation, out);
         return;
     }
     if left.is_empty() {
@@ -199,9 +201,13 @@ fn report(generation: &Generation, left: &Plan, recovered: Option<&Recovered>, s
     if reboot && session.host.is_live() {
         out.data(&t!("Reboot when it suits you; `civicum-tune plan` then proves that the boot line took.\n"));
     }
+    to_be_run_inside(generation, out);
+    let back = session.at_root(&format!("rollback {}", generation.id));
+    out.data(&t!("Take it back at any time: {command}\n", command = back));
+}
+
+fn to_be_run_inside(generation: &Generation, out: &Out) {
     for command in &generation.inside {
         out.data(&t!("Inside the image, run: {command}\n", command = command));
     }
-    let back = session.at_root(&format!("rollback {}", generation.id));
-    out.data(&t!("Take it back at any time: {command}\n", command = back));
 }

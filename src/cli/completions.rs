@@ -23,7 +23,8 @@ impl Completions {
     pub(super) fn run(&self, out: &Out) -> Outcome {
         let mut text = Vec::new();
         clap_complete::generate(self.shell, &mut super::command(), "civicum-tune", &mut text);
-        let text = String::from_utf8_lossy(&text);
+        // Its generator for bash sets one name for a program with a hyphen, and asks for another (clap_complete 4.6).
+        let text = String::from_utf8_lossy(&text).replace("civicum__subcmd__tune", "civicum__tune");
         if out.json {
             let shell = self.shell.to_string();
             out.document(&json!({ "schema": "civicum-tune/completions/1", "shell": shell, "text": text }));
@@ -81,8 +82,12 @@ impl Man {
     }
 }
 
-fn page(command: clap::Command) -> anyhow::Result<Vec<u8>> {
+fn page(mut command: clap::Command) -> anyhow::Result<Vec<u8>> {
     let mut text = Vec::new();
+    // `help` has no page of its own, and is not to be looked for.
+    if command.find_subcommand("help").is_some() {
+        command = command.mut_subcommand("help", |help| help.hide(true));
+    }
     clap_mangen::Man::new(command).render(&mut text)?;
     Ok(text)
 }

@@ -3,16 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::output::Out;
 use super::progress::line_that_stays;
-use super::session::read_here;
+use super::session::{near, read_here};
 use super::{Answer, Global, Outcome};
 use crate::llm::{self, Api, BUNDLED, Extraction, Limits, Server, Task};
-use crate::profile::outside;
 use crate::render::style::printable;
 use crate::t;
 
@@ -59,13 +58,7 @@ pub(super) struct Extract {
 
 impl Extract {
     pub(super) fn run(&self, _: &Global, out: &Out) -> Outcome {
-        let strangers = outside("URL", &self.llm);
-        if let Some(host) = strangers.first() {
-            bail!(t!(
-                "{host} is not on this host or its private network, and documents don't leave it; name a server of its own, as in http://127.0.0.1:8080",
-                host = printable(host)
-            ));
-        }
+        near(&self.llm)?;
         let server = Server::new(&self.llm, self.api, &self.model)?;
         let schema = schema(&self.schema)?;
         let text = String::from_utf8(read_here(&self.file)?).ok();

@@ -69,6 +69,18 @@ impl Plan {
         } else if let Some(proved) = generations.rebooted_since(&session.host) {
             out.say(&session.boot_proof(proved.id));
         }
+        // Whether the initramfs of an image was built anew is not to be seen in its files.
+        let asked: Vec<&String> = generations.in_force().flat_map(|generation| &generation.inside).collect();
+        let mut unseen: Vec<&str> =
+            asked.into_iter().filter(|command| !plan.inside.contains(command)).map(String::as_str).collect();
+        unseen.sort_unstable();
+        unseen.dedup();
+        for command in unseen {
+            out.say(&t!(
+                "Whether this was run inside the image can't be seen from here: {command}",
+                command = command
+            ));
+        }
         if plan.is_empty() || !plan.obstacles.is_empty() {
             return Ok(());
         }

@@ -10,6 +10,7 @@ use crate::facts::Facts;
 use crate::host::{Host, HostError, Image};
 use crate::plan::{self, Note, Plan, SavedPlan};
 use crate::profile::{self, Finding, Numbers, Profile, Settings};
+use crate::render::style::printable;
 use crate::tunable::{Context, boot_line_lacks};
 use crate::units::Bytes;
 
@@ -224,6 +225,17 @@ pub(super) fn put_here(path: &Path, text: &str, mode: u32) -> anyhow::Result<()>
         anyhow::bail!(t!("{path} is no plain file; name one, or a new one", path = path.display()));
     }
     Ok(folder.replace(&name, &Image::file(text, mode))?)
+}
+
+/// A model's server that a document may go to: on this host, or in its private network.
+pub(super) fn near(url: &str) -> anyhow::Result<()> {
+    match crate::profile::outside("URL", url).first() {
+        None => Ok(()),
+        Some(host) => bail!(t!(
+            "{host} is not on this host or its private network, and documents don't leave it; name a server of its own, as in http://127.0.0.1:8080",
+            host = printable(host)
+        )),
+    }
 }
 
 #[cfg(test)]

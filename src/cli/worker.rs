@@ -3,17 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::bail;
 use clap::Args;
 
 use super::database::{Documents, Where, migrated};
+use super::session::near;
 use super::{Answer, Outcome};
 use crate::host::terminal;
 use crate::llm::{Limits, Server};
-use crate::profile::outside;
 use crate::queue::Keep;
-use crate::render::style::printable;
-use crate::t;
 use crate::units::Bytes;
 use crate::worker::{Extract, Ocr, Worker};
 
@@ -113,12 +110,7 @@ impl ExtractOptions {
         let server = match &self.llm {
             None => None,
             Some(url) => {
-                if let Some(host) = outside("URL", url).first() {
-                    bail!(t!(
-                        "{host} is not on this host or its private network, and documents don't leave it; name a server of its own, as in http://127.0.0.1:8080",
-                        host = printable(host)
-                    ));
-                }
+                near(url)?;
                 Some(Server::new(url, None, &self.model)?)
             }
         };

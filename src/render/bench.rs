@@ -158,7 +158,7 @@ fn value(advice: &Advice, style: Style) -> String {
             format!("  {} {key}  {} → {best}\n", style.green("✓"), advice.now)
         }
         Verdict::Worse | Verdict::NoDifference => {
-            format!("  = {key}  {}: {}\n", advice.now, say("nothing differs from it by more than the spread"))
+            format!("  = {key}  {}: {}\n", advice.now, say("nothing is better by more than the spread"))
         }
         Verdict::CouldNotTell => {
             format!("  {} {key}  {}: {}\n", style.yellow("?"), advice.now, say("could not tell"))

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::bench::llm::{Standing, Subject};
 use crate::bench::{Kind, Told};
-use crate::cli::session::Session;
+use crate::cli::session::{Session, near};
 use crate::container::desired::Deployment;
 use crate::container::role::Role;
 use crate::host::sandbox::processors;
@@ -65,6 +65,9 @@ impl ModelOptions {
             bail!(t!(
                 "--llm names a server that runs, and --server-program one to be started: leave one of them out"
             ));
+        }
+        if let (Some(url), None) = (&self.llm, &self.server_program) {
+            near(url)?;
         }
         Ok(())
     }
