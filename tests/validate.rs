@@ -945,3 +945,18 @@ fn settings_of_every_kind() {
     assert!(Profile::parse(&text.replace("1.1", "nan"), "s.toml").is_err());
     assert!(Profile::parse(&text.replace("1.1", "inf"), "s.toml").is_err());
 }
+
+/// A bundled profile can't be opened and edited: what is too much is shown where somebody wrote it.
+#[test]
+fn too_much_memory_is_shown_in_ones_own_file() {
+    let text = "name = \"x\"\nextends = \"civicum-12g\"\n[services.worker]\nmemory = \"2000MiB\"\n";
+    let found = findings_for(text, &ubuntu());
+    let one = found.iter().find(|finding| finding.code == Code::MemoryBudget).unwrap();
+    assert_eq!((one.file.as_str(), one.span.map(|span| span.line)), ("p.toml", Some(4)), "{found:?}");
+    // Where nobody did, the largest of the bundled ones is all that there is.
+    let found = findings_for(
+        "name = \"x\"\nextends = \"civicum-12g\"\n[memory]\nreserve = \"6GiB\"\nat_least = \"10GiB\"\n",
+        &ubuntu(),
+    );
+    assert!(found.iter().any(|finding| finding.file == "civicum-12g"), "{found:?}");
+}

@@ -3,6 +3,7 @@
 use super::account::swap;
 use super::finding::{Code, Finding};
 use super::settings::Settings;
+use super::source::Place;
 use super::target::{Origin, Target};
 use super::{Profile, bundled};
 use crate::container::role::Role;
@@ -40,7 +41,7 @@ fn sum(profile: &Profile, settings: &Settings, target: &Target<'_>, findings: &m
     let Some((largest, _)) = limits.first() else {
         return reserve_alone(profile, reserve, ram, findings);
     };
-    let Some(place) = profile.place(&["services", largest, "memory"]) else { return true };
+    let Some(place) = yours(profile, &limits) else { return true };
     if profile.place(&["memory", "reserve"]).is_none() {
         let message = t!("the services have memory limits, but nothing is kept for the system");
         findings.push(
@@ -78,6 +79,12 @@ fn sum(profile: &Profile, settings: &Settings, target: &Target<'_>, findings: &m
     };
     findings.push(Finding::error(Code::MemoryBudget, place, message).help(help));
     false
+}
+
+/// Where the largest of the limits stands that somebody wrote himself: a bundled profile can't be opened and edited.
+fn yours<'p>(profile: &'p Profile, limits: &[(&str, u64)]) -> Option<&'p Place> {
+    let places = || limits.iter().filter_map(|(name, _)| profile.place(&["services", name, "memory"]));
+    places().find(|place| bundled::find(place.source.name()).is_none()).or_else(|| places().next())
 }
 
 /// They fit it while the model sleeps, too.
