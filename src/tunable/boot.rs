@@ -41,7 +41,7 @@ impl Tunable for BootLine {
         }
         if cx.facts.boot.loader != Loader::Grub {
             if !args.is_empty() {
-                gap.note(no_grub(cx.facts.boot.loader, &args));
+                gap.note(no_grub(cx.facts.boot.loader, &args, cx.has_systemd()));
             }
             return Ok(());
         }
@@ -105,7 +105,7 @@ fn drop_in(args: &[String]) -> String {
     fill(include_str!("../../templates/grub.cfg"), &[("arguments", &args.join(" "))])
 }
 
-fn no_grub(loader: Loader, args: &[String]) -> String {
+fn no_grub(loader: Loader, args: &[String], has_systemd: bool) -> String {
     let who = match loader {
         Loader::SystemdBoot => say("systemd-boot boots this host; add to its kernel command line"),
         Loader::FlashKernel => say("flash-kernel boots this host; add to its kernel command line"),
@@ -114,6 +114,13 @@ fn no_grub(loader: Loader, args: &[String]) -> String {
             say("no GRUB here, so the provider may boot a kernel of its own; in its panel you could add")
         }
     };
+    if !has_systemd {
+        return t!(
+            "{who}: {args}. Without systemd nothing sets the same after a boot",
+            who = who,
+            args = args.join(" ")
+        );
+    }
     t!(
         "{who}: {args}. civicum-tune-zswap.service sets the same soon after each boot",
         who = who,
