@@ -4,7 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -142,7 +142,7 @@ fn a_sample_that_can_be_locked_or_a_word_that_it_is_not() {
 fn the_disk_and_nothing_is_left_on_it() {
     let folder = folder();
     let path = folder.path().to_str().unwrap();
-    let args = ["disk", "--quick", "--time", "10s", "--disk-folder", path, "--disk-size", "64MiB"];
+    let args = ["disk", "--quick", "--time", "20s", "--disk-folder", path, "--disk-size", "64MiB"];
     let begun = Instant::now();
     let mut child = command(&args)
         .args(["--force-under-load", "--format", "json"])
@@ -161,9 +161,9 @@ fn the_disk_and_nothing_is_left_on_it() {
     let output = child.wait_with_output().unwrap();
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{document:#}{}", err(&output));
-    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     // What the file system notes of its own is on top.
-    assert!(written > 32 << 20 && written < 66 << 20, "{written} bytes");
+    assert!(written >= 16 << 20 && written < 66 << 20, "{written} bytes");
     for when in ["load_before", "load_after"] {
         let load = &document["machine"][when];
         assert!(load["load_1m"].is_f64() && load["processors"].as_u64() > Some(0), "{load:#}");
@@ -199,22 +199,28 @@ fn the_disk_and_nothing_is_left_on_it() {
 fn ctrl_c_ends_it_and_what_was_measured_is_told() {
     let folder = folder();
     let path = folder.path().to_str().unwrap();
-    let child =
+    let mut child =
         command(&["disk", "--force-under-load", "--format", "json", "--time", "120s", "--disk-folder", path])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-    std::thread::sleep(Duration::from_secs(3));
+    // Once it says what it does.
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("[1/1]") {
+        assert!(told.read_line(&mut said).unwrap() > 0, "{said}");
+    }
     let begun = Instant::now();
     let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
     let output = child.wait_with_output().unwrap();
+    told.read_to_string(&mut said).unwrap();
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
-    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert_eq!(output.status.code(), Some(2), "{said}");
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&document["interrupted"], &document["written"]), (&Value::Bool(true), &Value::Bool(false)));
-    assert!(err(&output).contains("Stopped"), "{}", err(&output));
+    assert!(said.contains("Stopped"), "{said}");
     assert_eq!(fs::read_dir(path).unwrap().count(), 0);
 }
 
@@ -382,10 +388,10 @@ fn all_of_it_ends_in_its_time() {
     let path = folder.path().to_str().unwrap();
     // Nobody answers on that port: one section can't tell, and the others do all the same.
     let args =
-        ["--quick", "--time", "15s", "--disk-folder", path, "--database", "postgresql://x@127.0.0.1:1/x"];
+        ["--quick", "--time", "30s", "--disk-folder", path, "--database", "postgresql://x@127.0.0.1:1/x"];
     let (output, document) = bench(&args);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
-    assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(75), "{:?}", begun.elapsed());
     let told: Vec<(&str, &str)> = document["sections"]
         .as_array()
         .unwrap()

@@ -190,14 +190,18 @@ mod tests {
         let pace = Pace::new(Instant::now() + Duration::from_secs(4), true, &|_| {});
         match measure(&host, path, LEAST, &pace) {
             Ok((tables, notes)) => {
-                // A page more would be another half MiB of it.
-                assert!(notes.iter().any(|note| note.starts_with("32MiB written")), "{notes:?}");
+                // On a slow disk the time ends before the budget does.
+                let written = |note: &String| {
+                    note.split_once("MiB written").and_then(|(mib, _)| mib.parse::<f64>().ok())
+                };
+                let written = notes.iter().find_map(written).unwrap();
+                assert!(written > 0.0 && written <= 32.0, "{notes:?}");
                 let read = tables[0].figure(&["read", "1"], "p50_us").unwrap();
                 assert!(read.median > 0.0 && read.runs >= 1, "{read:?}");
                 assert!(tables[0].figure(&["write", "4"], "per_second").is_some());
             }
-            // Overlays of older kernels have no files without names.
-            Err(why) => assert!(why.contains("without a name"), "{why}"),
+            // Overlays of older kernels have no files without names, and a disk may be busy with something else.
+            Err(why) => assert!(why.contains("without a name") || why == crate::bench::too_short(), "{why}"),
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         let pace = Pace::new(Instant::now() + Duration::from_secs(4), true, &|_| {});

@@ -78,7 +78,8 @@ impl Load {
         let used = || {
             let ((used_then, all_then), (used, all)) = (before.ticks?, after.ticks?);
             let all = all.saturating_sub(all_then);
-            (all > 0).then(|| used.saturating_sub(used_then) as f64 * 100.0 / all as f64)
+            // The kernel lets the time that is waited for disks go down.
+            (all > 0).then(|| (used.saturating_sub(used_then) as f64 * 100.0 / all as f64).min(100.0))
         };
         let (cpu_waits, memory_waits) = (waits(before.cpu, after.cpu), waits(before.memory, after.memory));
         Self { tasks: None, processors: None, used: used(), cpu_waits, memory_waits }

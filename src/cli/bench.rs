@@ -92,7 +92,9 @@ impl Bench {
         if time < Duration::from_secs(1) || time > Duration::from_secs(86_400) {
             bail!(t!("--time is from 1s to 1day"));
         }
-        self.model.check()?;
+        if self.sections.is_empty() || self.sections.contains(&Kind::Llm) {
+            self.model.check()?;
+        }
         if self.disk_size.0 < disk::LEAST {
             bail!(t!("--disk-size is {least} or more", least = Bytes(disk::LEAST)));
         }

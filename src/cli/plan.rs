@@ -69,17 +69,8 @@ impl Plan {
         } else if let Some(proved) = generations.rebooted_since(&session.host) {
             out.say(&session.boot_proof(proved.id));
         }
-        // Whether the initramfs of an image was built anew is not to be seen in its files.
-        let asked: Vec<&String> = generations.in_force().flat_map(|generation| &generation.inside).collect();
-        let mut unseen: Vec<&str> =
-            asked.into_iter().filter(|command| !plan.inside.contains(command)).map(String::as_str).collect();
-        unseen.sort_unstable();
-        unseen.dedup();
-        for command in unseen {
-            out.say(&t!(
-                "Whether this was run inside the image can't be seen from here: {command}",
-                command = command
-            ));
+        if !session.host.is_live() {
+            unseen_inside(&generations, plan, out);
         }
         if plan.is_empty() || !plan.obstacles.is_empty() {
             return Ok(());
@@ -91,5 +82,19 @@ impl Plan {
         let sudo = if session.host.may_change() { "" } else { "sudo " };
         out.say(&t!("Next: {command}", command = format!("{sudo}{apply}")));
         Ok(())
+    }
+}
+
+/// Whether the initramfs of an image was built anew is not to be seen in its files.
+fn unseen_inside(generations: &Generations, plan: &crate::plan::Plan, out: &Out) {
+    let asked = generations.in_force().flat_map(|generation| &generation.inside);
+    let mut unseen: Vec<&String> = asked.filter(|command| !plan.inside.contains(command)).collect();
+    unseen.sort_unstable();
+    unseen.dedup();
+    for command in unseen {
+        out.say(&t!(
+            "Whether this was run inside the image can't be seen from here: {command}",
+            command = command
+        ));
     }
 }

@@ -116,7 +116,8 @@ impl Servers for Own<'_> {
             done = asked.both(work, pace) => done,
             _ = child.ended(|_| ()) => return Err(t!("{program} ended by itself", program = self.program)),
         };
-        if self.side_by_side && done.is_ok() {
+        // One that ran out of its turn is not asked again, and may still be at work.
+        if self.side_by_side && matches!(done, Ok(true)) {
             self.up.push((model.place.clone(), threads, server, child));
         } else {
             child.end().await;

@@ -102,12 +102,15 @@ struct Index {
     site: String,
     release: String,
     component: String,
+    /// Who makes it, in its own words: others have a `/debian` too.
+    origin: String,
 }
 
 /// All that this host's apt knows, each from a plain mirror: Debian's cloud images have a file of mirrors in its place, which
 /// an image does not have.
 fn known_to_apt(host: &Host) -> anyhow::Result<Vec<Index>> {
-    let format = ["indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages"];
+    let format =
+        ["indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT) $(ORIGIN)", "Created-By: Packages"];
     let told = host.run("apt-get", &format, Duration::from_secs(60), &mut |_| {})?;
     let mut known = indexes(&String::from_utf8_lossy(&told.stdout));
     for index in &mut known {
@@ -127,7 +130,8 @@ fn indexes(told: &str) -> Vec<Index> {
     let index = |line: &str| {
         let mut parts = line.split_whitespace().map(str::to_owned);
         let site = parts.next()?.trim_end_matches('/').to_owned();
-        Some(Index { site, release: parts.next()?, component: parts.next()? })
+        let (release, component) = (parts.next()?, parts.next()?);
+        Some(Index { site, release, component, origin: parts.next().unwrap_or_default() })
     };
     told.lines().filter_map(index).collect()
 }
@@ -147,10 +151,8 @@ fn first_mirror(list: &str) -> Option<&str> {
 
 /// A mirror of Debian among them.
 fn of_debian(known: &[Index]) -> Option<&str> {
-    known
-        .iter()
-        .map(|index| index.site.as_str())
-        .find(|site| site.ends_with("/debian") && mirror(site).is_ok())
+    let debian = |index: &&Index| index.origin == "Debian" && index.site.ends_with("/debian");
+    known.iter().filter(debian).map(|index| index.site.as_str()).find(|site| mirror(site).is_ok())
 }
 
 /// The name of this host's own release, and where its packages come from.
@@ -170,9 +172,10 @@ fn own_release(host: &Host, known: &[Index]) -> anyhow::Result<(String, Vec<Stri
 /// The lines for `sources.list` of one release.
 fn sources(known: &[Index], suite: &str) -> Vec<String> {
     let ours = |index: &&Index| {
+        // Others call theirs alike: `bookworm-pgdg`.
         let rest = index.release.strip_prefix(suite);
-        let of_it = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
-        of_it && rest != Some("-backports") && ["main", "universe"].contains(&index.component.as_str())
+        rest.is_some_and(|rest| ["", "-updates", "-security"].contains(&rest))
+            && ["main", "universe"].contains(&index.component.as_str())
     };
     let line = |index: &Index| format!("deb {} {} {}", index.site, index.release, index.component);
     known.iter().filter(ours).map(line).collect()
@@ -184,8 +187,10 @@ mod tests {
 
     #[test]
     fn the_systems_own_mirrors() {
-        let told = "http://a/debian bookworm main\nhttp://a/debian bookworm-updates main\nhttp://s/ bookworm-security main\n\
-                    http://a/debian bookworm contrib\nhttp://a/debian bookworm-backports main\nhttp://a/debian sid main\n";
+        let told = "http://a/debian bookworm main Debian\nhttp://a/debian bookworm-updates main Debian\n\
+                    http://s/ bookworm-security main Debian\nhttp://a/debian bookworm contrib Debian\n\
+                    http://a/debian bookworm-backports main Debian Backports\nhttp://a/debian sid main Debian\n\
+                    http://0/pgdg bookworm-pgdg main apt.postgresql.org\nhttp://0/linux/debian bookworm stable Docker\n";
         let known = indexes(told);
         assert_eq!(
             sources(&known, "bookworm"),
