@@ -163,7 +163,7 @@ fn the_disk_and_nothing_is_left_on_it() {
     assert_eq!(output.status.code(), Some(0), "{document:#}{}", err(&output));
     assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     // What the file system notes of its own is on top.
-    assert!(written >= 16 << 20 && written < 66 << 20, "{written} bytes");
+    assert!((16 << 20..66 << 20).contains(&written), "{written} bytes");
     for when in ["load_before", "load_after"] {
         let load = &document["machine"][when];
         assert!(load["load_1m"].is_f64() && load["processors"].as_u64() > Some(0), "{load:#}");
