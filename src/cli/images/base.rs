@@ -10,8 +10,7 @@ use crate::engine::{Client, images};
 use crate::host::Host;
 use crate::t;
 
-/// Debian's own address for whoever has no mirror near by. What comes from it is held to Debian's keys, which are the host's.
-const DEBIAN: &str = "http://deb.debian.org/debian";
+/// What comes from any mirror of Debian is held to Debian's keys.
 const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// A mirror that somebody names.
@@ -19,10 +18,7 @@ pub(super) fn mirror(url: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/@%+".contains(c);
     let known = ["http://", "https://", "file:/"].iter().any(|scheme| url.starts_with(scheme));
     if !known || !url.chars().all(plain) {
-        return Err(t!(
-            "a mirror is an address that begins with http://, https:// or file:/, as {example}",
-            example = DEBIAN
-        ));
+        return Err(t!("a mirror is an address that begins with http://, https:// or file:/"));
     }
     Ok(url.trim_end_matches('/').to_owned())
 }
@@ -56,7 +52,12 @@ pub(super) fn make(
                     image = base.image()
                 ));
             }
-            let site = debian_mirror.or_else(|| of_debian(&known)).unwrap_or(DEBIAN);
+            let site = debian_mirror.or_else(|| of_debian(&known)).with_context(|| {
+                t!(
+                    "{image} is made of Debian's packages, and this host's apt knows no mirror of Debian; name one: --debian-mirror URL, or an image: --base IMAGE",
+                    image = base.image()
+                )
+            })?;
             steps.say(t!(
                 "{image} is made of Debian's packages, from {site}",
                 image = base.image(),

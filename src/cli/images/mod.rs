@@ -39,8 +39,7 @@ enum Verb {
         /// host's own distribution (it takes mmdebstrap)
         #[arg(long, value_name = "IMAGE")]
         base: Option<String>,
-        /// The mirror of Debian that the model's server comes from; default: the one that this host's apt has, else Debian's
-        /// own, deb.debian.org
+        /// The mirror of Debian that the model's server comes from; default: the one that this host's apt has
         #[arg(long, value_name = "URL", value_parser = base::mirror, conflicts_with = "base")]
         debian_mirror: Option<String>,
         /// The folder that holds ONNX Runtime and the models of PP-OCR, for the worker's image; without it the worker reads with
