@@ -284,7 +284,7 @@ fn what_standard_output_loses_is_trouble() {
 #[test]
 fn the_shell_completes_below_a_command() {
     let script = r#"
-        source /dev/stdin <<<"$("$0" completions bash)"
+        eval "$("$0" completions bash)"
         complete_this() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _civicum__tune "$1" "${@: -1}" "${@: -2:1}"; echo "${COMPREPLY[*]}"; }
         complete_this civicum-tune be
         complete_this civicum-tune bench --disk-
