@@ -8,7 +8,7 @@ mod measured;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,6 +16,15 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use measured::{bench, command, err, folder, left_out, median, row, rows};
+
+/// The command lines of those that serve this model still.
+fn servers_with(model: &str) -> Vec<String> {
+    let processes = procfs::process::all_processes().unwrap().flatten();
+    let lines = processes.filter_map(|process| process.cmdline().ok()).map(|words| words.join(" "));
+    lines
+        .filter(|line| line.contains("--threads-batch") && line.contains(&format!("--model {model}")))
+        .collect()
+}
 
 #[test]
 fn a_model_behind_a_server_of_its_own() {
@@ -54,11 +63,8 @@ fn a_model_behind_a_server_of_its_own() {
         );
     }
     assert!(found.iter().any(|row| row["host"] == "quiet") && found.iter().any(|row| row["host"] == "busy"));
-    let still = Command::new("pgrep")
-        .args(["-f", &format!("llama-server.*--model {model}.*--threads-batch")])
-        .output()
-        .unwrap();
-    assert!(still.stdout.is_empty(), "a server is left: {}", String::from_utf8_lossy(&still.stdout));
+    let still = servers_with(&model);
+    assert!(still.is_empty(), "a server is left: {still:?}");
     // A program that is no server: why, and no hanging. The variable of a worker's container is not in its way.
     let args = ["llm", "--time", "30s", "--server-program", "/bin/false", "--models", &model];
     let output = command(&args)
@@ -80,7 +86,7 @@ fn a_server_that_runs_already_tells_its_packing_and_the_environment_its_threads(
             "a server that runs, since CIVICUM_TUNE_LLM_SERVER and CIVICUM_TUNE_MODEL are not set",
         );
     };
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let mut server = Command::new(program)
         .args(["--model", &model, "--host", "127.0.0.1", "--port", &port, "--ctx-size", "2048"])
         .args(["--parallel", "1", "--threads", "1"])
@@ -90,8 +96,10 @@ fn a_server_that_runs_already_tells_its_packing_and_the_environment_its_threads(
         .unwrap();
     let begun = Instant::now();
     let is_ready = || {
-        let health = format!("http://127.0.0.1:{port}/health");
-        Command::new("curl").args(["-sf", &health]).stdout(Stdio::null()).status().unwrap().success()
+        let Ok(mut stream) = TcpStream::connect(format!("127.0.0.1:{port}")) else { return false };
+        let mut said = String::new();
+        write!(stream, "GET /health HTTP/1.0\r\n\r\n").unwrap();
+        stream.read_to_string(&mut said).is_ok() && said.split(' ').nth(1) == Some("200")
     };
     while !is_ready() && begun.elapsed() < Duration::from_secs(120) {
         std::thread::sleep(Duration::from_millis(200));

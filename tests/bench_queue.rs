@@ -84,10 +84,9 @@ impl Server {
     fn stop(&mut self) {
         let main = fs::read_to_string(self.folder.path().join("data/postmaster.pid")).unwrap();
         let main = main.lines().next().unwrap().to_owned();
-        let children = Command::new("pgrep").args(["-P", &main]).output().unwrap();
-        let children = String::from_utf8(children.stdout).unwrap();
+        let children = fs::read_to_string(format!("/proc/{main}/task/{main}/children")).unwrap();
         self.stopped = std::iter::once(main.as_str())
-            .chain(children.lines())
+            .chain(children.split_whitespace())
             .map(|pid| Pid::from_raw(pid.parse().unwrap()))
             .collect();
         for pid in &self.stopped {
