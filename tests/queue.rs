@@ -305,6 +305,14 @@ queue_test!(people_hand_in_list_and_cancel, place, {
         missing.to_str().unwrap(),
     ]);
     assert_eq!(output.status.code(), Some(2));
+    for (bytes, why) in [("", "is empty"), ("Estimados vecinos", "no document that can be read")] {
+        let odd = folder.path().join("odd.pdf");
+        std::fs::write(&odd, bytes).unwrap();
+        let both = [hostile.to_str().unwrap(), odd.to_str().unwrap()];
+        let output = place.run(&["queue", "enqueue", "--documents", documents, both[0], both[1]]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains(why), "{said}");
+    }
     assert_eq!(place.one("select count(*) from civicum.document").await, 1, "one of two went in");
 });
 

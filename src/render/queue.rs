@@ -9,7 +9,7 @@ use crate::units::Bytes;
 
 /// Documents, a line each.
 pub fn table(documents: &[Document], style: Style) -> String {
-    let head = [say("DOCUMENT"), say("STATE"), say("PAGE"), say("ATTEMPT"), say("SENT"), say("NAME")];
+    let head = [say("DOCUMENT"), say("STATE"), say("PAGE"), say("ATTEMPT"), say("SENT (UTC)"), say("NAME")];
     let mut lines = vec![head.iter().map(|word| word.clone().into_owned()).collect::<Vec<String>>()];
     for of in documents {
         lines.push(vec![

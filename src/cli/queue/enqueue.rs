@@ -1,7 +1,7 @@
 //! `queue enqueue`: documents handed in, from files or from standard input.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -13,6 +13,7 @@ use super::open;
 use crate::cli::database::{Documents, Where};
 use crate::cli::output::Out;
 use crate::cli::{Answer, Outcome};
+use crate::document::{HEAD, Kind};
 use crate::host::Host;
 use crate::queue::{NewDocument, Queued, Store, Stored, schemas};
 use crate::render::style::printable;
@@ -144,6 +145,10 @@ impl Enqueue {
             if file.metadata()?.len() > self.most << 20 {
                 bail!(self.too_large(&name));
             }
+            let mut head = Vec::new();
+            (&file).take(HEAD as u64).read_to_end(&mut head)?;
+            check_kind(&name, &head)?;
+            (&file).rewind()?;
             found.push((name, Source::File(file)));
         }
         Ok(found)
@@ -156,13 +161,16 @@ impl Enqueue {
     fn kept(&self, store: &Store, name: &str, from: impl Read) -> anyhow::Result<Stored> {
         let most = self.most << 20;
         let mut growing = store.begin()?;
-        growing.fill(from.take(most + 1))?;
+        let (mut from, mut head) = (from.take(most + 1), Vec::new());
+        from.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+        growing.fill(head.as_slice().chain(from))?;
         if growing.bytes() > most {
             bail!(self.too_large(name));
         }
         if self.bytes.is_some_and(|bytes| bytes != growing.bytes()) {
             bail!(t!("{name} broke off on its way: it is not taken in", name = printable(name)));
         }
+        check_kind(name, &head)?;
         Ok(store.keep(growing)?)
     }
 
@@ -212,6 +220,21 @@ impl Enqueue {
 
 fn documents(made: &[Value]) -> Value {
     json!({ "schema": "civicum-tune/queue-enqueue/1", "documents": made })
+}
+
+/// As at the API's door: what can't be read is not taken in, and its first bytes say what it is.
+fn check_kind(name: &str, head: &[u8]) -> anyhow::Result<()> {
+    let name = printable(name);
+    if head.is_empty() {
+        bail!(t!("{name} is empty", name = name));
+    }
+    if Kind::of(head).is_none() {
+        bail!(t!(
+            "{name} is no document that can be read: a PDF, or an image in PNG, JPEG or TIFF",
+            name = name
+        ));
+    }
+    Ok(())
 }
 
 fn is_input(path: &Path) -> bool {
