@@ -122,8 +122,10 @@ make_sbom() {
   cyclonedx=$(tool cargo-cyclonedx 0.5.9)
   PATH="$(dirname "$CARGO"):$PATH" "$cyclonedx" cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps \
     --target x86_64-unknown-linux-gnu --override-filename civicum-tune.cdx
-  python3 -B templates/debian/sbom.py "$top" <civicum-tune.cdx.json >"$made"
+  local status=0
+  python3 -B templates/debian/sbom.py "$top" <civicum-tune.cdx.json >"$made" || status=$?
   rm civicum-tune.cdx.json
+  return "$status"
 }
 
 # files PART: what it makes, of any version.

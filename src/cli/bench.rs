@@ -112,9 +112,10 @@ impl Bench {
                 "--write asks before it writes, and nobody can be asked here: --yes writes what is better; or leave --write out"
             ));
         }
+        let models = self.model.files(&session)?;
         let load = self.load(&session.host, out)?;
         terminal::remember_first_interrupt();
-        let report = self.measure(&session, load, time, out)?;
+        let report = self.measure(&session, &models, load, time, out)?;
         let stopped = report.interrupted;
         terminal::forget_interrupts();
         let measured = report.sections.iter().any(|section| section.tables.is_ok());
@@ -193,11 +194,17 @@ impl Bench {
         })
     }
 
-    fn measure(&self, session: &Session, load: Load, time: Duration, out: &Out) -> anyhow::Result<Report> {
+    fn measure(
+        &self,
+        session: &Session,
+        models: &[String],
+        load: Load,
+        time: Duration,
+        out: &Out,
+    ) -> anyhow::Result<Report> {
         let begun = Instant::now();
         let asked = |kind: &Kind| self.sections.is_empty() || self.sections.contains(kind);
         let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(asked).collect();
-        let models = self.model.files(session)?;
         let bar = line_that_stays(out);
         let mut sections = Vec::new();
         for (at, kind) in kinds.iter().enumerate() {
@@ -225,7 +232,7 @@ impl Bench {
             }
             let start = Instant::now();
             let pace = Pace::new(start + share, self.quick, &said);
-            let found = self.section(*kind, session, &models, &pace);
+            let found = self.section(*kind, session, models, &pace);
             let (tables, notes) = match found {
                 Ok((tables, notes)) => (Ok(tables), notes),
                 Err(why) => (Err(why), Vec::new()),

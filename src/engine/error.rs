@@ -39,7 +39,7 @@ impl EngineError {
 pub(super) fn way_out(trouble: Trouble, socket: &str, detail: &str) -> String {
     match trouble {
         Trouble::NoSocket => t!(
-            "there is no Docker engine at {socket}; install one (apt install docker.io), or name its socket in DOCKER_HOST=unix:///PATH",
+            "there is no Docker engine at {socket}; start it (systemctl start docker), install one (apt install docker.io), or name its socket in DOCKER_HOST=unix:///PATH",
             socket = socket
         ),
         Trouble::NoPermission => {
