@@ -689,8 +689,13 @@ fn doctor_looks_at_every_container() {
     };
     is(&found, "CT-CONT-001", "", "pass");
 
+    is(&found, "CT-CONT-016", "", "pass");
+
     // Somebody else's, that does everything wrong.
     let name = format!("{}-evil", stage.name);
+    let tar = stage.folder.path().join("image.tar");
+    let old =
+        docker(&["import", "--change", "LABEL civicum-tune.packages=2020-02-02", tar.to_str().unwrap()]);
     docker(&[
         "run",
         "-d",
@@ -706,7 +711,7 @@ fn doctor_looks_at_every_container() {
         "DATABASE_URL=postgres://u@ep-x.eu-central-1.aws.neon.tech/d",
         "-e",
         "OLLAMA_HOST=0.0.0.0",
-        &stage.image,
+        old.trim(),
         "sleep",
         "1000",
     ]);
@@ -717,6 +722,7 @@ fn doctor_looks_at_every_container() {
     docker(&["network", "connect", &format!("{}-leak", stage.name), &format!("{}-web", stage.name)]);
     let found = audit(&stage, "CONT");
     docker(&["rm", "-f", &name]);
+    docker(&["image", "rm", old.trim()]);
     docker(&["network", "disconnect", "-f", &format!("{}-leak", stage.name), &format!("{}-web", stage.name)]);
     docker(&["network", "rm", &format!("{}-leak", stage.name)]);
     is(&found, "CT-CONT-001", "db", "fail");
@@ -727,6 +733,7 @@ fn doctor_looks_at_every_container() {
     is(&found, "CT-CONT-011", "evil", "fail");
     is(&found, "CT-CONT-012", "evil", "fail");
     is(&found, "CT-CONT-013", "evil", "warn");
+    is(&found, "CT-CONT-016", "evil", "warn");
 
     // One that stays down after its end.
     stage.profile(&TWO.replace("[services.web]", "[services.web]\nrestart = \"no\""));

@@ -26,6 +26,8 @@ pub mod label {
     pub const DEPLOYMENT: &str = "civicum-tune.deployment";
     /// The template that an image was made from.
     pub const TEMPLATE: &str = "civicum-tune.template";
+    /// The day of the packages in an image, `YYYY-MM-DD`: that on which its base was made.
+    pub const PACKAGES: &str = "civicum-tune.packages";
     /// The service's name in the profile.
     pub const SERVICE: &str = "civicum-tune.service";
     /// The [`super::fingerprint`] of all that can't be changed while it runs.

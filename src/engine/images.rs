@@ -54,18 +54,32 @@ pub fn list(client: &Client) -> Result<Vec<Found>, EngineError> {
     Ok(found)
 }
 
-/// Makes an image from a template. The engine keeps each step, so that one that is there already costs nothing. `heard` gets
-/// each line of the build. Gives back its id.
+/// What an image is made of, besides its template.
+#[derive(Debug)]
+pub struct Ingredients<'a> {
+    /// What it begins with.
+    pub base: &'a str,
+    /// The base is made here, so that its day is that of the packages.
+    pub is_own_base: bool,
+    /// Files that come with the template's: name, mode, content.
+    pub files: &'a [(String, u32, Vec<u8>)],
+    /// Every step is done anew. Else the engine keeps each, so that one that is there already costs nothing, and brings nothing new.
+    pub no_cache: bool,
+}
+
+/// Makes an image from a template. `heard` gets each line of the build. Gives back its id.
 pub fn build(
     client: &Client,
     template: &Template,
-    base: &str,
-    extra: &[(&str, u32, Vec<u8>)],
+    of: &Ingredients<'_>,
     heard: &mut dyn FnMut(&str),
 ) -> Result<String, EngineError> {
     let image = template.image();
     let action = || t!("the image {image} can't be made", image = image);
-    let context = pack(template, extra).map_err(|error| EngineError::new(action(), error.to_string()))?;
+    let context = pack(template, of.files).map_err(|error| EngineError::new(action(), error.to_string()))?;
+    let mut labels = HashMap::from([(label::TEMPLATE, template.name)]);
+    let day = if of.is_own_base { day(client, of.base)? } else { None };
+    labels.extend(day.as_deref().map(|day| (label::PACKAGES, day)));
     let options = BuildImageOptionsBuilder::default()
         .dockerfile("Dockerfile")
         .t(&image)
@@ -73,8 +87,9 @@ pub fn build(
         .forcerm(true)
         // The host's own way to its package mirror, name server and all.
         .networkmode("host")
-        .buildargs(&HashMap::from([("BASE", base)]))
-        .labels(&HashMap::from([(label::TEMPLATE, template.name)]))
+        .nocache(of.no_cache)
+        .buildargs(&HashMap::from([("BASE", of.base)]))
+        .labels(&labels)
         .build();
     let mut tail: Vec<String> = Vec::new();
     let mut keep = |text: &str| {
@@ -104,12 +119,19 @@ pub fn build(
     Ok(made.id.unwrap_or_default())
 }
 
+/// The day on which an image was made.
+fn day(client: &Client, image: &str) -> Result<Option<String>, EngineError> {
+    let found = client
+        .run(t!("the image {image} can't be looked at", image = image), client.docker.inspect_image(image))?;
+    Ok(found.created.and_then(|time| time.get(..10).map(str::to_owned)))
+}
+
 /// The template's files and what comes with them, as the engine takes them.
-fn pack(template: &Template, extra: &[(&str, u32, Vec<u8>)]) -> io::Result<Vec<u8>> {
+fn pack(template: &Template, extra: &[(String, u32, Vec<u8>)]) -> io::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
     let files = template.files.iter().map(|(name, mode, text)| (*name, *mode, text.as_bytes()));
     for (name, mode, bytes) in
-        files.chain(extra.iter().map(|(name, mode, bytes)| (*name, *mode, bytes.as_slice())))
+        files.chain(extra.iter().map(|(name, mode, bytes)| (name.as_str(), *mode, bytes.as_slice())))
     {
         // No time and no owner: equal files are equal contexts, and the engine's cache holds.
         let mut header = tar::Header::new_gnu();

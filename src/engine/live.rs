@@ -119,12 +119,11 @@ fn understand(found: ContainerInspectResponse, images: &HashMap<String, ImageIns
     let number = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
     let image = config.image.unwrap_or_default();
     let made_of = found.image.as_ref().and_then(|id| images.get(id));
-    let is_pinned = image.contains("@sha256:")
-        || image.starts_with("sha256:")
-        || made_of.is_some_and(|image| {
-            let labels = image.config.as_ref().and_then(|config| config.labels.as_ref());
-            labels.is_some_and(|labels| labels.contains_key(label::TEMPLATE))
-        });
+    let of_image = |name: &str| made_of?.config.as_ref()?.labels.as_ref()?.get(name);
+    let is_pinned =
+        image.contains("@sha256:") || image.starts_with("sha256:") || of_image(label::TEMPLATE).is_some();
+    let made_on = of_image(label::PACKAGES).or_else(|| made_of?.created.as_ref());
+    let made_on = made_on.and_then(|date| date.get(..10)).unwrap_or_default().to_owned();
     let settings = found.network_settings.unwrap_or_default();
     let ports = ports(settings.ports.as_ref());
     let networks = settings.networks.unwrap_or_default();
@@ -140,6 +139,7 @@ fn understand(found: ContainerInspectResponse, images: &HashMap<String, ImageIns
         service: labels.get(label::SERVICE).cloned(),
         image,
         is_pinned,
+        made_on,
         state: state.status.map(|status| status.to_string()).unwrap_or_default(),
         health: health.filter(|health| health != "none").unwrap_or_default(),
         pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0),

@@ -36,6 +36,9 @@ pub struct Live {
     pub image: String,
     /// The image has a digest of a registry, or was made here.
     pub is_pinned: bool,
+    /// How old what is in the image is, as `YYYY-MM-DD`: of our images the day of their packages, of others that on which they
+    /// were made; empty where nobody tells.
+    pub made_on: String,
     /// `running`, `exited`, …
     pub state: String,
     /// `healthy`, `unhealthy`, `starting`; empty without a health check.

@@ -1,5 +1,6 @@
 //! The containers, whoever made them: what they may, what they share with the host, and whether they are as the profile says.
 
+mod age;
 mod health;
 mod limits;
 mod outside;
@@ -160,6 +161,20 @@ pub(super) const CHECKS: &[Check] = &[
         remedy: IN_THE_PROFILE,
         source: "https://www.postgresql.org/docs/current/view-pg-settings.html",
         look: health::settled,
+    },
+    Check {
+        id: "CT-CONT-016",
+        title: "what is in the images is not older than 90 days",
+        severity: Severity::Medium,
+        why: "Security updates of the host don't reach into its images: what reads documents of strangers there stays as it was on the \
+              day when the image was made.",
+        remedy: Remedy::ByHand {
+            cost: "Minutes of building; each container stops for a moment when it is made anew.",
+            risk: "If a new container does not get healthy, the old one is started again.",
+            undo: "Deploy with the image from before, which stays until it is pruned.",
+        },
+        source: "https://docs.docker.com/build/building/best-practices/#rebuild-your-images-often",
+        look: age::young,
     },
 ];
 

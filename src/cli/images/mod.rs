@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
@@ -46,6 +47,9 @@ enum Verb {
         /// Tesseract alone
         #[arg(long, value_name = "DIR", default_value = OCR_MODELS)]
         ocr: PathBuf,
+        /// Make the base and every step anew, with the packages of today; without it what is there already is used again
+        #[arg(long)]
+        no_cache: bool,
     },
     /// Load images that `docker save` wrote, for a host that reaches no registry
     Load {
@@ -66,8 +70,14 @@ impl ImagesCommand {
         }
         let host = open_host(global)?;
         match &self.verb {
-            Verb::Build { names, base, debian_mirror, ocr } => {
-                build(&host, names, base.as_deref(), debian_mirror.as_deref(), ocr, out)
+            Verb::Build { names, base, debian_mirror, ocr, no_cache } => {
+                let from = From {
+                    base: base.as_deref(),
+                    debian_mirror: debian_mirror.as_deref(),
+                    ocr,
+                    no_cache: *no_cache,
+                };
+                build(&host, names, &from, out)
             }
             Verb::Load { file } => load(&host, file, out),
             Verb::List => list(&host, out),
@@ -78,14 +88,15 @@ impl ImagesCommand {
 /// Where the models are looked for, on the host and in the image.
 const OCR_MODELS: &str = "/usr/lib/civicum-tune/ocr";
 
-fn build(
-    host: &Host,
-    names: &[String],
-    base: Option<&str>,
-    debian_mirror: Option<&str>,
-    ocr: &Path,
-    out: &Out,
-) -> Outcome {
+/// What images are made from.
+struct From<'a> {
+    base: Option<&'a str>,
+    debian_mirror: Option<&'a str>,
+    ocr: &'a Path,
+    no_cache: bool,
+}
+
+fn build(host: &Host, names: &[String], from: &From<'_>, out: &Out) -> Outcome {
     let known: Vec<&str> = TEMPLATES.iter().map(|template| template.name).collect();
     if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
         bail!(t!(
@@ -94,7 +105,7 @@ fn build(
             names = known.join(", ")
         ));
     }
-    if let Some(base) = base {
+    if let Some(base) = from.base {
         use crate::profile::container::{Image, image};
         if !matches!(image(base), Some(Image::Pinned | Image::Local | Image::Template)) {
             bail!(t!(
@@ -107,26 +118,41 @@ fn build(
         TEMPLATES.iter().filter(|t| names.is_empty() || names.iter().any(|name| name == t.name)).collect();
     let client = Client::connect(host)?;
     let mut steps = Steps::new(out);
-    let mut there: Vec<String> = images::list(&client)?.into_iter().flat_map(|image| image.tags).collect();
+    // The bases that need not be made: of today, or of any day.
+    let mut there: Vec<String> = Vec::new();
+    if !from.no_cache {
+        there.extend(images::list(&client)?.into_iter().flat_map(|image| image.tags));
+    }
     let mut made = Vec::new();
     for template in wanted {
         let own = template.base.image();
-        if base.is_none() && !there.contains(&format!("{own}:latest")) {
+        if from.base.is_none() && !there.contains(&format!("{own}:latest")) {
             steps.begin(own);
-            base::make(host, &client, template.base, debian_mirror, &mut steps)?;
+            base::make(host, &client, template.base, from.debian_mirror, &mut steps)?;
             steps.done(own);
             there.push(format!("{own}:latest"));
         }
         let image = template.image();
         steps.begin(&image);
-        let ours = if template.holds_us() { our_files(host, ocr, out)? } else { Vec::new() };
-        let ours: Vec<(&str, u32, Vec<u8>)> =
-            ours.iter().map(|(name, mode, bytes)| (name.as_str(), *mode, bytes.clone())).collect();
-        let id = images::build(&client, template, base.unwrap_or(own), &ours, &mut |line| steps.line(line))?;
+        let ours = if template.holds_us() { our_files(host, from.ocr, out)? } else { Vec::new() };
+        let of = images::Ingredients {
+            base: from.base.unwrap_or(own),
+            is_own_base: from.base.is_none(),
+            files: &ours,
+            no_cache: from.no_cache,
+        };
+        let id = images::build(&client, template, &of, &mut |line| steps.line(line))?;
         steps.done(&image);
-        made.push(json!({ "image": image, "id": id, "base": base.unwrap_or(own) }));
+        made.push(json!({ "image": image, "id": id, "base": of.base }));
     }
     drop(steps);
+    if from.no_cache {
+        out.say(&t!("What runs gets them with: {command}", command = "sudo civicum-tune deploy"));
+        out.say(&t!(
+            "What was there before stays on the disk until: {command}",
+            command = "docker image prune"
+        ));
+    }
     if out.json {
         out.document(&json!({ "schema": "civicum-tune/images-build/1", "made": made }));
     }
@@ -217,7 +243,10 @@ fn list(host: &Host, out: &Out) -> Outcome {
         let name = image.tags.first().or_else(|| image.digests.first()).map_or("–", String::as_str);
         let short: String = image.id.chars().take("sha256:".len() + 12).collect();
         let size = format!("{} MiB", image.size / MIB);
-        out.data(&format!("{:<36} {short} {size:>10}\n", printable(name)));
+        let made = Duration::from_secs(u64::try_from(image.created).unwrap_or(0));
+        let made = humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + made).to_string();
+        let day = made.get(..10).unwrap_or_default();
+        out.data(&format!("{:<36} {short} {size:>10}  {day}\n", printable(name)));
         for digest in &image.digests {
             out.data(&format!("  {}\n", out.style.dim(&printable(digest))));
         }
@@ -229,16 +258,16 @@ fn list(host: &Host, out: &Out) -> Outcome {
 struct Steps<'a> {
     out: &'a Out,
     bar: Option<ProgressBar>,
-    begin: std::time::Instant,
+    begin: Instant,
 }
 
 impl<'a> Steps<'a> {
     fn new(out: &'a Out) -> Self {
-        Self { out, bar: line_that_stays(out), begin: std::time::Instant::now() }
+        Self { out, bar: line_that_stays(out), begin: Instant::now() }
     }
 
     fn begin(&mut self, name: &str) {
-        self.begin = std::time::Instant::now();
+        self.begin = Instant::now();
         match &self.bar {
             Some(bar) => bar.set_prefix(printable(name)),
             None => self.out.say(&format!("{} …", printable(name))),
