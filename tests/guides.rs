@@ -247,8 +247,9 @@ fn every_block_of_a_guide_is_of_a_kind_that_is_tested() {
                     }
                 }
                 // tests/whole/guides.py carries out what has this word.
-                let needs_it =
-                    ["docker ", "127.0.0.1:", "/dumps"].iter().any(|part| block.text.contains(part));
+                let needs_it = ["docker ", "127.0.0.1:", "/dumps", "/root/backup", "civicum-tune queue"]
+                    .iter()
+                    .any(|part| block.text.contains(part));
                 assert!(
                     block.language != "sh" || block.has("deployed") == needs_it,
                     "{place}: `sh deployed` is what needs a deployment, and nothing else"

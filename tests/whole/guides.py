@@ -90,7 +90,7 @@ def here(line):
 
 
 def settled():
-    """Nothing waits or is in work: a guide's reader looks until it is so."""
+    """Nothing waits or is in work. Where a guide's reader has to wait, the guide's own lines do."""
     until("the documents have ended", lambda: not {row["state"] for row in stage.documents()} & {"queued", "reading", "read", "extracting"}, 600)
 
 
@@ -126,22 +126,23 @@ def session(line):
     answer = stage.ask(*words, cwd=folder)
     good = (0, 1) if words[0] in ("plan", "doctor") else (0,)
     tell(line, answer.returncode in good, answer)
-    if words[:2] == ["queue", "enqueue"]:
-        settled()
 
 
 def script(text):
     before = "set -euo pipefail\n"
-    for line in text.splitlines():
+    # A line that ends with a pipe goes on in the next one.
+    for line in re.sub(r"\|\n", "| ", text).splitlines():
         if not line or line.startswith("#"):
             continue
-        if "/v1/" in line:
-            settled()
-        answer = subprocess.run(["bash", "-c", before + here(line)], capture_output=True, text=True, cwd=folder)
+        # The program that is tested, with the deployment's profile; in a container it is the container's.
+        line_here = re.sub(r"(^|\buntil )civicum-tune\b", rf"\1{stage.binary} --profile {stage.profile}", here(line))
+        # `timeout`: what a guide waits for comes, or the guide waits for the wrong thing.
+        words = ["timeout", "600", "bash", "-c", before + line_here]
+        answer = subprocess.run(words, capture_output=True, text=True, cwd=folder)
         tell(line, answer.returncode == 0, answer)
         # What one line sets, the next ones use.
         if re.match(r"\w+=", line):
-            before += here(line) + "\n"
+            before += line_here + "\n"
 
 
 def follow(page, after=lambda line: None):
