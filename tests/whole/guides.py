@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""guides.py BINARY MODEL DOCUMENTS: what the guides do with a deployment is done with one. Five services and the supervisor are brought up by
-the guides' own commands; documents go in through the proxy and from the shell, are reviewed, kill their reader and are tried again; a dump goes
-back; all of it is taken down. It asks the engine that DOCKER_HOST names, under a deployment name of its own.
+"""guides.py BINARY MODEL DOCUMENTS: what the guides do with a deployment is done with one. Five services and the supervisor are brought up by the
+guides' own commands; documents go in through the proxy and from the shell, are reviewed, kill their reader and are tried again; a dump goes back;
+all is lost, and comes back from the backup; all of it is taken down. It asks the engine that DOCKER_HOST names, under a deployment name of its
+own.
 
-Of a guide it carries out the blocks `console engine` and `sh deployed`, line by line. Replaced are what the deployment is called, its ports,
-the schema (one that is short enough for a small model), and what a guide makes up (FILE.sql, document 12). Left out is `images build`, which
-needs the mirrors: run.sh has done it. tests/guides.rs compares the two languages, so it reads the English ones."""
+Of a guide it carries out the blocks `console engine` and `sh deployed`, line by line. Replaced are what the deployment is called, its ports, the
+schema (one that is short enough for a small model), where the profile and the backup lie, and what a guide makes up (FILE.sql, document 12). Left
+out is `images build`, which needs the mirrors: run.sh has done it. tests/guides.rs compares the two languages, so it reads the English ones."""
 
 import os
 import pathlib
@@ -75,11 +76,12 @@ def newest_dump():
 
 def here(line):
     """A guide's line as it has to be for this deployment."""
-    for service in ("worker", "api", "postgres"):
+    for service in ("worker", "api", "postgres", "documents"):
         line = re.sub(rf"\bcivicum-{service}\b", f"{name}-{service}", line)
     line = line.replace("/secrets/civicum/", f"/secrets/{name}/").replace("127.0.0.1:8080", f"127.0.0.1:{port}")
     line = line.replace("schema=carta", "schema=breve").replace("--schema carta", "--schema breve")
-    line = line.replace(f"{dumps}/FILE.sql", str(newest_dump()))
+    line = line.replace(f"{dumps}/FILE.sql", str(newest_dump())).replace("/root/backup", str(folder / "backup"))
+    line = line.replace("/etc/civicum-tune/profile.toml", str(stage.profile))
     if supervisor:
         line = line.replace("127.0.0.1:9465", f"127.0.0.1:{supervisor.port}")
     if quarantined:
@@ -131,7 +133,7 @@ def session(line):
 def script(text):
     before = "set -euo pipefail\n"
     # A line that ends with a pipe goes on in the next one.
-    for line in re.sub(r"\|\n", "| ", text).splitlines():
+    for line in text.replace("|\n", "| ").splitlines():
         if not line or line.startswith("#"):
             continue
         # The program that is tested, with the deployment's profile; in a container it is the container's.
@@ -190,37 +192,51 @@ follow("security-model.md")
 # A limit and a setting differ, as in the guide; the setting makes a new container, and a dump before it.
 profile("6MB")
 in_the_dump = states()
+in_the_backup = {}
 
 
 def step(text):
-    """After the deploy that made the dump one more document comes; after the restore whoever was stopped is down still."""
+    """After the deploy that made the dump one more document comes; after a restore whoever was stopped is down still. When the dump went
+    back, the server is lost: containers, volumes, secrets."""
     if "deploy" in text and not step.later:
         until("the worker answers", lambda: stage.inspect("worker", ".State.Health.Status") == "healthy", 120)
         check("the database was dumped", newest_dump().exists(), newest_dump())
         step.later = int(stage.tune("queue", "enqueue", "--key", "later", str(folder / "letter.pdf")))
         settled()
+    elif "pg_dumpall" in text:
+        in_the_backup.update(states())
+        check("the backup has the newest document, too", step.later in in_the_backup, in_the_backup)
     elif "DROP DATABASE" in text:
         down = [stage.inspect(service, ".State.Running") for service in ("worker", "api")]
         check("whom somebody stopped stays down", down == ["false", "false"], down)
-        step.restored = True
-    elif step.restored is True:
+        step.is_stopped = True
+    elif step.is_stopped:
         until("the worker answers", lambda: stage.inspect("worker", ".State.Health.Status") == "healthy", 120)
-        check("the database has what it had at the dump, and nothing later", states() == in_the_dump, (states(), in_the_dump))
         until("the API answers again", lambda: stage.inspect("api", ".State.Health.Status") == "healthy", 120)
-        step.restored = "looked at"
+        wanted = in_the_backup if step.restored else in_the_dump
+        check("the database has what it had then, and nothing later", states() == wanted, (states(), wanted))
+        check("the documents' results are there as well", stage.tune("queue", "show", "1", "--text").strip() != "")
+        step.is_stopped = False
+        step.restored += 1
+        if step.restored == 1:
+            stage.tune("down", "--data", "--yes")
+            left = docker("volume", "ls", "-q", "--filter", f"label=civicum-tune.deployment={name}")
+            check("the server is lost", left == "" and not secrets.exists(), left)
     elif "status --watch" in text:
         check("the documents' results are still there", stage.tune("queue", "show", "1", "--text").strip() != "")
 
 
-step.later, step.restored = 0, False
+step.later, step.restored, step.is_stopped = 0, 0, False
+secrets = pathlib.Path("/var/lib/civicum-tune/secrets") / name
 follow("day-2.md", step)
-check("the restore was reached", step.restored == "looked at")
+check("the restore was reached, and the new server", step.restored == 2, step.restored)
 check("nothing runs any more", docker("ps", "-q", "--filter", f"label=civicum-tune.deployment={name}") == "")
 supervisor.process.terminate()
 supervisor.process.wait(timeout=30)
 # Each kind of thing was there to be done, so that a guide that lost its blocks does not pass.
-for word in ("curl -H", "queue show 2 --text", "queue review 1 --accept", "queue review 12 --reject", "queue retry 12", "docker stop", "DROP DATABASE",
-             "docker exec -i", "bench llm", "/metrics", "civicum-tune down"):
+for word in ("curl -H", "until curl", "until civicum-tune queue", "queue show 2 --text", "queue review 1 --accept", "queue review 12 --reject",
+             "queue retry 12", "docker stop", "DROP DATABASE", "docker exec -i", "pg_dumpall", "documents.tar", "backup/secrets", "ALTER ROLE",
+             "bench llm", "/metrics", "civicum-tune down"):
     check(f"some guide has `{word}`", any(word in line for line in done))
 for path in dumps.glob(f"{name}-*.sql"):
     path.unlink()
