@@ -38,7 +38,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "CT-OOM-003",
         title: "nothing that others depend on was taken by the OOM killer",
         severity: Severity::Critical,
-        why: "With the database, the model, the container engine or the way in gone, everything behind them is gone as well.",
+        why: "With the database, the model, the container engine, sshd or systemd gone, everything behind them is gone as well.",
         remedy: Remedy::Know,
         source: SOURCE,
         look: |scene| taken(scene, true),
@@ -83,7 +83,7 @@ const PROTECTED: [&str; 9] = [
 ];
 
 fn is_protected(task: &str) -> bool {
-    // A session of sshd is a person's, not the way in.
+    // A session of sshd is a person's, and nobody depends on it.
     task != "sshd-session" && PROTECTED.iter().any(|start| task.starts_with(start))
 }
 
