@@ -51,7 +51,11 @@ fn the_reference_of_the_checks() {
 
 #[test]
 fn the_reference_of_the_profile() {
-    current("profile-reference.md", &schema::reference());
+    let text = format!(
+        "# Every key of a profile\n\n`civicum-tune profile schema` prints the same for editors, as a JSON Schema. This page is generated from the program.\n\n{}",
+        schema::reference()
+    );
+    current("profile-reference.md", &text);
 }
 
 #[test]
