@@ -76,6 +76,10 @@ fn said() -> BTreeSet<String> {
     for severity in severities {
         add(severity.word());
     }
+    // The whole command line, and its examples.
+    for text in civicum_tune::cli::sentences() {
+        add(&text);
+    }
     // The names of the parts of an explanation.
     ["Severity", "Why", "Set by", "Costs", "Risk", "Undo", "Way out", "Source"].into_iter().for_each(add);
     found

@@ -9,10 +9,14 @@ mod database;
 mod deploy;
 mod detect;
 mod doctor;
+mod examples;
 mod explain;
 mod extract;
+mod help;
 mod history;
 mod images;
+mod man;
+mod misuse;
 mod ocr;
 mod output;
 mod plan;
@@ -38,7 +42,7 @@ use crate::host::terminal;
 use crate::lang::{self, Language};
 use crate::t;
 
-/// Makes a small Linux server right for AI work, and keeps it right.
+/// Makes a small Linux server right for AI work, and keeps it right
 ///
 /// Nothing is changed before you have seen the plan and said yes, and everything can be taken back.
 #[derive(Debug, Parser)]
@@ -144,7 +148,7 @@ enum Command {
     /// Print the completions for a shell
     Completions(completions::Completions),
     /// Print a man page, or write them all to a folder
-    Man(completions::Man),
+    Man(man::Man),
 }
 
 /// The whole program.
@@ -153,7 +157,7 @@ pub fn main() -> ExitCode {
     let _ = nix::sys::prctl::set_name(c"civicum-tune");
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return misused(&error),
+        Err(error) => return misuse::told(error),
     };
     lang::speak(cli.global.lang.unwrap_or_else(locale));
     let out = Out::new(&cli.global, cli.command.name());
@@ -188,7 +192,7 @@ pub fn main() -> ExitCode {
         Command::Man(command) => command.run(&cli.global, &out),
     };
     if let Some(why) = output::lost() {
-        out.failure(&anyhow::anyhow!(t!("standard output did not take all of it: {why}", why = why)));
+        out.failure(&anyhow::anyhow!(output::incomplete(why)));
         return ExitCode::from(2);
     }
     match result {
@@ -245,36 +249,12 @@ impl Command {
     }
 }
 
-/// A command line that can't be read: the words for a person on standard error, and the document that a machine asked for.
-fn misused(error: &clap::Error) -> ExitCode {
-    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-    let words: Vec<String> = words.take_while(|word| word != "--").collect();
-    let format = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("--format") {
-        Some("") => words.get(at + 1).map(String::as_str),
-        Some(rest) => rest.strip_prefix('='),
-        None => None,
-    });
-    let format = format.and_then(|word| Format::from_str(word, false).ok()).unwrap_or(Format::Human);
-    if error.use_stderr() {
-        let plain = error.to_string();
-        let command = words.iter().find(|word| Cli::command().find_subcommand(word).is_some());
-        output::failed(
-            format,
-            command.map_or("", String::as_str),
-            plain.trim_start_matches("error: ").trim(),
-        );
-    }
-    let _ = error.print();
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
-}
-
 /// Would this command line be understood? No word of it is carried out.
 fn understood(words: impl Iterator<Item = String>) -> anyhow::Result<()> {
-    let error = Cli::try_parse_from(words).err();
-    error.map_or(Ok(()), |error| {
-        let plain = error.to_string();
-        anyhow::bail!(plain.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned())
-    })
+    match Cli::try_parse_from(words) {
+        Ok(_) => Ok(()),
+        Err(error) => anyhow::bail!(misuse::brief(&error)),
+    }
 }
 
 /// As gettext looks for it: the first of these that is set.
@@ -300,3 +280,5 @@ type Outcome = anyhow::Result<Answer>;
 pub fn command() -> clap::Command {
     Cli::command()
 }
+
+pub use help::sentences;

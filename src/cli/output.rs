@@ -30,14 +30,7 @@ pub(super) struct Out {
 
 impl Out {
     pub(super) fn new(global: &Global, command: &'static str) -> Self {
-        let wanted = |is_terminal: bool| match global.color {
-            Colour::Always => true,
-            Colour::Never => false,
-            Colour::Auto => {
-                let dumb = terminal::environment("TERM").is_some_and(|term| term == "dumb");
-                is_terminal && !dumb && terminal::environment("NO_COLOR").is_none()
-            }
-        };
+        let wanted = |is_terminal| is_painted(global.color, is_terminal);
         Self {
             json: global.format == Format::Json,
             format: global.format,
@@ -103,6 +96,18 @@ impl Out {
     }
 }
 
+/// Is what goes there painted?
+pub(super) fn is_painted(colour: Colour, is_terminal: bool) -> bool {
+    match colour {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto => {
+            let dumb = terminal::environment("TERM").is_some_and(|term| term == "dumb");
+            is_terminal && !dumb && terminal::environment("NO_COLOR").is_none()
+        }
+    }
+}
+
 /// Why standard output did not take everything.
 static LOST: OnceLock<String> = OnceLock::new();
 
@@ -111,7 +116,13 @@ pub(super) fn lost() -> Option<&'static str> {
     LOST.get().map(String::as_str)
 }
 
-fn put(text: &str) {
+/// That somebody reads only a part.
+pub(super) fn incomplete(why: &str) -> String {
+    t!("standard output did not take all of it: {why}", why = why)
+}
+
+/// To standard output.
+pub(super) fn put(text: &str) {
     let mut stdout = io::stdout().lock();
     if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         if error.kind() != io::ErrorKind::BrokenPipe {
