@@ -63,9 +63,11 @@ install_program() {
     "$built" completions "${pair%%:*}" >"$work/completions"
     put "$work/completions" "$prefix/${pair#*:}" 644
   done
-  mkdir -p "$work/man" "$prefix/share/man/man1"
-  "$built" man --out "$work/man"
-  for page in "$work"/man/*; do put "$page" "$prefix/share/man/man1/$(basename "$page")" 644; done
+  for pair in en:share/man/man1 es:share/man/es/man1; do
+    mkdir -p "$work/${pair%%:*}"
+    "$built" man --out "$work/${pair%%:*}" --lang "${pair%%:*}"
+    for page in "$work/${pair%%:*}"/*; do put "$page" "$prefix/${pair#*:}/$(basename "$page")" 644; done
+  done
   rm -rf "$work"
   say "installed $prefix/bin/civicum-tune, its completions and man pages"
 }

@@ -82,12 +82,13 @@ notices() {
 pages() {
   local own=$target/release/civicum-tune made=$target/release/package
   rm -rf "$made"
-  mkdir -p "$made/completions" "$made/man"
+  mkdir -p "$made/completions" "$made/man/es"
   "$own" completions bash >"$made/completions/civicum-tune"
   "$own" completions zsh >"$made/completions/_civicum-tune"
   "$own" completions fish >"$made/completions/civicum-tune.fish"
-  "$own" man --out "$made/man"
-  gzip -9n "$made"/man/*
+  "$own" man --out "$made/man" --lang en
+  "$own" man --out "$made/man/es" --lang es
+  gzip -9n "$made"/man/*.1 "$made"/man/es/*.1
   notices x86_64-unknown-linux-gnu | gzip -9n >"$made/third-party.txt.gz"
   gzip -9n <docs/CHANGELOG.md >"$made/changelog.gz"
 }

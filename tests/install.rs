@@ -63,6 +63,9 @@ fn install(answers: &Answers, args: &[&str]) -> Option<(i32, String, Vec<String>
     let said =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(tree.at("usr/bin/civicum-tune").exists(), "{said}");
+    for pages in ["man1", "es/man1"] {
+        assert!(tree.at(&format!("usr/share/man/{pages}/civicum-tune.1")).exists(), "{pages}: {said}");
+    }
     let calls = tree.text("calls").lines().map(str::to_owned).collect();
     Some((output.status.code().unwrap(), said, calls))
 }

@@ -23,6 +23,7 @@ cat /tmp/said
 echo "install.sh took $((SECONDS - begin)) s"
 expect "the program runs" civicum-tune --version
 expect "its man pages are there" test -s /usr/local/share/man/man1/civicum-tune-apply.1
+expect "in Spanish, too" grep -q EJEMPLOS /usr/local/share/man/es/man1/civicum-tune-apply.1
 expect "bash completes it" grep -q rollback /usr/local/share/bash-completion/completions/civicum-tune
 expect "the plan is shown" says "Profile "
 expect "with the reason why this host is not changed" says "This host can't be changed"

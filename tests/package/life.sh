@@ -52,6 +52,7 @@ expect "upgrading tunes nothing" nothing_tuned
 expect "what dpkg put there is as it was packed" sh -c '! dpkg --verify civicum-tune | grep -v "/usr/share/\(doc\|man\)"'
 expect "bash can read its completions" bash -n /usr/share/bash-completion/completions/civicum-tune
 expect "there is a page for each command" test -s /usr/share/man/man1/civicum-tune-apply.1.gz
+expect "and each in Spanish" sh -c 'zcat /usr/share/man/es/man1/civicum-tune-apply.1.gz | grep -q EJEMPLOS'
 expect "each bundled profile is an example that is valid" sh -c 'civicum-tune validate /usr/share/doc/civicum-tune/examples/profiles/*.toml'
 there() {
   local path paths
