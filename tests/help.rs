@@ -228,3 +228,15 @@ fn completions_speak_the_language_too() {
     assert!(there.out.contains("Say what this host is") && here.out.contains("Dice qué es este host"));
     assert_eq!(run(&["completions", "bash"], &[]).out, spanish(&["completions", "bash"]).out);
 }
+
+/// A heading that options of a kind share must not swallow what a command is about.
+#[test]
+fn what_a_command_works_on_stands_among_its_arguments() {
+    fn of(command: &clap::Command) {
+        for argument in command.get_positionals() {
+            assert_eq!(argument.get_help_heading(), None, "{}: {argument}", command.get_name());
+        }
+        command.get_subcommands().for_each(of);
+    }
+    of(&civicum_tune::cli::command());
+}

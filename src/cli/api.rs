@@ -17,10 +17,6 @@ use crate::t;
 /// It is described at /openapi.json. Callers show the token of --token-file.
 #[derive(Debug, Args)]
 pub(super) struct ApiCommand {
-    #[command(flatten)]
-    place: Where,
-    #[command(flatten)]
-    documents: Documents,
     /// Make the queue's tables, or bring them up to date, before anything else
     #[arg(long)]
     migrate: bool,
@@ -36,6 +32,10 @@ pub(super) struct ApiCommand {
     /// The folder that holds schemas of your own, NAME.json each
     #[arg(long, value_name = "DIR", env = "CIVICUM_TUNE_SCHEMAS")]
     schemas: Option<String>,
+    #[command(flatten)]
+    place: Where,
+    #[command(flatten)]
+    documents: Documents,
 }
 
 impl ApiCommand {

@@ -10,7 +10,7 @@ use super::session::read_here;
 use crate::queue::{Database, Store, migrate};
 use crate::t;
 
-/// Where the queue is.
+/// Where the queue is. What stands behind it in a command would get its heading, so that it stands last.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The queue")]
 pub(super) struct Where {

@@ -21,10 +21,6 @@ use crate::worker::{Extract, Ocr, Worker};
 /// The log goes to standard error, one JSON object a line.
 #[derive(Debug, Args)]
 pub(super) struct WorkerCommand {
-    #[command(flatten)]
-    place: Where,
-    #[command(flatten)]
-    documents: Documents,
     /// Make the queue's tables, or bring them up to date, before anything else
     #[arg(long)]
     migrate: bool,
@@ -50,8 +46,6 @@ pub(super) struct WorkerCommand {
     /// A further option of `civicum-tune ocr`, as in --ocr-option --dpi=300; may stand more than once
     #[arg(long = "ocr-option", value_name = "OPTION", allow_hyphen_values = true)]
     ocr_options: Vec<String>,
-    #[command(flatten)]
-    extract: ExtractOptions,
     /// Where /health and /metrics are served
     #[arg(long, value_name = "ADDRESS:PORT", env = "CIVICUM_TUNE_LISTEN")]
     listen: Option<SocketAddr>,
@@ -70,6 +64,12 @@ pub(super) struct WorkerCommand {
     /// End when nothing waits any more
     #[arg(long)]
     until_empty: bool,
+    #[command(flatten)]
+    place: Where,
+    #[command(flatten)]
+    documents: Documents,
+    #[command(flatten)]
+    extract: ExtractOptions,
 }
 
 /// How what a schema asks is extracted.

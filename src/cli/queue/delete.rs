@@ -18,11 +18,11 @@ use crate::t;
 /// other document has the same. Dumps and backups are yours to clear.
 #[derive(Debug, Args)]
 pub(super) struct Delete {
-    #[command(flatten)]
-    place: Where,
     /// Documents' numbers
     #[arg(value_name = "DOCUMENT", required = true)]
     ids: Vec<i64>,
+    #[command(flatten)]
+    place: Where,
 }
 
 impl Delete {

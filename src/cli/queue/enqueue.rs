@@ -21,10 +21,6 @@ use crate::t;
 
 #[derive(Debug, Args)]
 pub(super) struct Enqueue {
-    #[command(flatten)]
-    place: Where,
-    #[command(flatten)]
-    documents: Documents,
     /// PDFs and images; - is one from standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -49,6 +45,10 @@ pub(super) struct Enqueue {
     /// Only all of so many bytes are a document; what breaks off before is none
     #[arg(long, value_name = "N", hide = true)]
     bytes: Option<u64>,
+    #[command(flatten)]
+    place: Where,
+    #[command(flatten)]
+    documents: Documents,
 }
 
 /// A document before it is taken in.

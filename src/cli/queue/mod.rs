@@ -51,49 +51,49 @@ enum What {
 
 #[derive(Debug, Args)]
 struct List {
-    #[command(flatten)]
-    place: Where,
     /// Only those in this state
     #[arg(long, value_name = "STATE", value_parser = STATES)]
     state: Option<String>,
     /// How many at most
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     most: i64,
+    #[command(flatten)]
+    place: Where,
 }
 
 #[derive(Debug, Args)]
 struct Show {
-    #[command(flatten)]
-    place: Where,
-    #[command(flatten)]
-    documents: Documents,
     /// The document's number
     #[arg(value_name = "DOCUMENT")]
     id: i64,
     /// Print the text that was read
     #[arg(long)]
     text: bool,
+    #[command(flatten)]
+    place: Where,
+    #[command(flatten)]
+    documents: Documents,
 }
 
 #[derive(Debug, Args)]
 struct Retry {
-    #[command(flatten)]
-    place: Where,
     /// Documents' numbers
     #[arg(value_name = "DOCUMENT", required_unless_present = "all")]
     ids: Vec<i64>,
     /// All that failed or were quarantined
     #[arg(long, conflicts_with = "ids")]
     all: bool,
+    #[command(flatten)]
+    place: Where,
 }
 
 #[derive(Debug, Args)]
 struct Cancel {
-    #[command(flatten)]
-    place: Where,
     /// Documents' numbers
     #[arg(value_name = "DOCUMENT", required = true)]
     ids: Vec<i64>,
+    #[command(flatten)]
+    place: Where,
 }
 
 impl QueueCommand {

@@ -15,8 +15,6 @@ use crate::t;
 
 #[derive(Debug, Args)]
 pub(super) struct Review {
-    #[command(flatten)]
-    place: Where,
     /// Documents' numbers
     #[arg(value_name = "DOCUMENT", required = true)]
     ids: Vec<i64>,
@@ -28,6 +26,8 @@ pub(super) struct Review {
     /// Who says so [default: who is logged in]
     #[arg(long, value_name = "NAME", value_parser = reviewer)]
     by: Option<String>,
+    #[command(flatten)]
+    place: Where,
 }
 
 #[derive(Debug, Args)]
