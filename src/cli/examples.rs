@@ -51,6 +51,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("images", "sudo civicum-tune images list", "Which are here"),
     ("images build", "sudo civicum-tune images build", "Make all of them, without a registry"),
     ("images build", "sudo civicum-tune images build worker", "The worker's alone, after an upgrade of the program"),
+    ("images build", "sudo civicum-tune images build --no-cache", "All anew, with the security updates of today"),
     ("images load", "sudo civicum-tune images load images.tar.gz", "What `docker save` wrote elsewhere"),
     ("images list", "sudo civicum-tune images list", "Which are here"),
     ("status", "sudo civicum-tune status", "Each container once"),
