@@ -269,6 +269,23 @@ fn quiet_is_brief_and_hints_name_the_tree() {
     assert_eq!((said.status, hints.lines().filter(|line| line.contains(&root)).count()), (2, 3), "{hints}");
 }
 
+/// What a profile can't do here is told before it is applied, and what a rollback leaves is not said to be gone.
+#[test]
+fn what_does_nothing_and_what_stays_is_told() {
+    let tree = Tree::base();
+    tree.put("proc/swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+    let profile = tree.path().join("own.toml");
+    fs::write(&profile, "name = \"t\"\n[zswap]\nenabled = true\n").unwrap();
+    let own = ["--profile", profile.to_str().unwrap()];
+    let plan = at(&tree, &[&own[..], &["plan"]].concat());
+    assert!(plan.out.contains("zswap has nothing to work with"), "{}", plan.out);
+    assert_eq!(at(&tree, &[&own[..], &["apply", "--yes"]].concat()).status, 0);
+    tree.put("etc/civicum-tune/mine.txt", "mine");
+    let said = at(&tree, &["rollback", "--yes"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    assert!(said.err.contains("/etc/civicum-tune stays: it is not empty"), "{}", said.err);
+}
+
 /// A full disk is no success.
 #[test]
 fn what_standard_output_loses_is_trouble() {

@@ -216,6 +216,17 @@ fn the_way_out_of_a_tree_names_the_tree() {
     // No file of the tree changes what a copy of /sys shows.
     let apply = format!("civicum-tune apply --root {}", tree.path().display());
     assert_eq!(fix, format!("{apply}, and the next boot of this tree sets it"));
+    // Once it is applied, there is nothing more to be done, and nothing that could be told.
+    let applied = Command::new(env!("CARGO_BIN_EXE_civicum-tune"))
+        .args(["apply", "--yes", "-q", "--root"])
+        .arg(tree.path())
+        .env_clear()
+        .status();
+    assert!(applied.unwrap().success());
+    let (status, out, _) = doctor(&tree, &["--only", "CT-ZSWAP-002", "--format", "json"]);
+    let check = &document(&out)["checks"][0];
+    assert_eq!((status, &check["because"]), (0, &"could_not_tell".into()), "{out}");
+    assert!(check["reason"].as_str().unwrap().contains("the next boot sets it"), "{out}");
     let tree = with_profile("name = \"t\"\n[sysctl]\n\"vm.swappiness\" = 10\n");
     let apply = format!("civicum-tune apply --root {}", tree.path().display());
     let (_, out, _) = doctor(&tree, &["--only", "CT-SYSCTL-002", "--format", "json"]);

@@ -163,7 +163,9 @@ pub(super) fn undo(
     match act {
         Act::MakeFolder { path } => {
             // Others may have put something there; then it is theirs.
-            host.remove_empty_folder(path)?;
+            if !host.remove_empty_folder(path)? {
+                progress.say(&t!("{path} stays: it is not empty", path = path));
+            }
             Ok(Undone::Restored)
         }
         Act::PutFile { path, before, after, ours } => {

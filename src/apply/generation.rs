@@ -3,9 +3,8 @@
 use crate::t;
 use serde::{Deserialize, Serialize};
 
-use super::STATE;
 use super::journal::{self, Event, now};
-use crate::host::{Host, HostError, Image, MAX_FILE, Result};
+use crate::host::{Host, HostError, Image, MAX_FILE, Result, STATE};
 use crate::plan::{Change, Plan};
 use crate::profile::Settings;
 
@@ -84,9 +83,7 @@ impl Generation {
             inside: plan.inside.clone(),
         };
         let path = format!("{}/generation.json", Self::folder(id));
-        host.make_folders(STATE)?;
-        // Before-images may hold what only root may read.
-        host.make_folder(STATE, 0o700)?;
+        host.make_state_folder()?;
         host.make_folders(&path)?;
         let text = serde_json::to_string_pretty(&generation)
             .map_err(|e| HostError::because("write", &host.shown(&path), e.to_string()))?;

@@ -20,11 +20,8 @@ pub use look_back::look_back;
 pub use recover::{Recovered, recover};
 pub use rollback::{Kept, Rollback, RollbackOptions, foresee, rollback, targets};
 
-use crate::host::{Host, HostError, Lock};
+use crate::host::{Host, HostError, Lock, STATE};
 use crate::plan::Change;
-
-/// Where everything of ours that outlives a run is kept.
-pub const STATE: &str = "/var/lib/civicum-tune";
 
 /// Takes the lock that keeps a second run out.
 pub fn lock(host: &Host) -> Result<Lock, HostError> {
@@ -32,8 +29,7 @@ pub fn lock(host: &Host) -> Result<Lock, HostError> {
         return host.lock("/run/civicum-tune.lock");
     }
     // A tree has no /run of its own that means anything.
-    host.make_folders(STATE)?;
-    host.make_folder(STATE, 0o700)?;
+    host.make_state_folder()?;
     host.lock(&format!("{STATE}/lock"))
 }
 

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{Check, Evidence, Outcome, Remedy, Scene, Severity};
-use crate::host::{HostError, Stat};
+use crate::host::{HostError, STATE, Stat};
 use crate::t;
 use crate::tunable::zswap::UNIT;
 use crate::tunable::{GRUB_DROP_IN, OWN_PROFILE, SYSCTL_FILE, TMPFILES};
 
-const STATE: &str = "/var/lib/civicum-tune";
 const NO_HARM: Remedy = Remedy::ByHand { cost: "None.", risk: "None.", undo: "None is needed." };
 
 pub(super) const CHECKS: &[Check] = &[

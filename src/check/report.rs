@@ -75,6 +75,14 @@ pub struct Summary {
     pub waived: usize,
 }
 
+/// The way out of most findings.
+const APPLY: &str = "civicum-tune apply";
+
+/// In a tree: what a copy of /proc and /sys shows is what ran when it was made.
+fn ran_once(evidence: &Evidence) -> bool {
+    ["/proc/", "/sys/"].iter().any(|of| evidence.file.starts_with(of))
+}
+
 /// What a tree does not have at all, an image that is mounted for one: what only a running host has is no question there.
 fn dark(scene: &Scene<'_>) -> Vec<&'static str> {
     let is_dark = |folder: &&str| !scene.is_live() && scene.host().list(folder).is_ok_and(|n| n.is_empty());
@@ -93,6 +101,21 @@ pub fn audit(scene: &Scene<'_>, selection: &Selection, strict: bool) -> Report {
                 let folder = folder.trim_end_matches('/');
                 let why = t!("this tree has nothing in {folder}: it does not run", folder = folder);
                 outcome.because = Some((Because::NotApplicable, why));
+            }
+            if scene.waits_for_its_boot
+                && outcome.fix == APPLY
+                && outcome.evidence.first().is_some_and(ran_once)
+            {
+                let why = t!(
+                    "the files of this tree are as the profile says, and what its {file} shows ran before that: the next boot sets it",
+                    file = outcome.evidence[0].file
+                );
+                outcome = Outcome {
+                    subject: outcome.subject,
+                    target: outcome.target,
+                    evidence: outcome.evidence,
+                    ..Outcome::could_not_tell(why)
+                };
             }
             let touched = outcome.target.as_ref().and_then(|target| scene.applied.touched.get(target));
             let drift = touched.filter(|touched| touched.changed.is_some()).map(|touched| touched.generation);
@@ -133,10 +156,9 @@ impl Report {
     /// Our own commands as they are to be typed for this host and this profile: without `--root` they would change the
     /// machine on which they are typed, without `--profile` they would want something else. `again` makes a command line.
     pub fn aim(&mut self, is_tree: bool, again: &dyn Fn(&str) -> String) {
-        let ran = |evidence: &Evidence| ["/proc/", "/sys/"].iter().any(|of| evidence.file.starts_with(of));
         for Audited { outcome, .. } in &mut self.results {
-            // What a copy of /proc and /sys shows is what ran when it was made; no file of the tree changes that.
-            if is_tree && outcome.fix == "civicum-tune apply" && outcome.evidence.first().is_some_and(ran) {
+            // No file of the tree changes that.
+            if is_tree && outcome.fix == APPLY && outcome.evidence.first().is_some_and(ran_once) {
                 outcome.fix = t!("civicum-tune apply, and the next boot of this tree sets it");
             }
             if is_tree && outcome.fix == "update-grub" {

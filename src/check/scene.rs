@@ -28,6 +28,8 @@ pub struct Scene<'a> {
     pub applied: &'a Applied,
     /// The present, RFC 3339, UTC.
     pub now: String,
+    /// A tree whose files are all as the profile says: its copies of /proc and /sys show what ran before.
+    pub waits_for_its_boot: bool,
     ask_engine: &'a dyn Fn() -> Engine,
     ask_containers: Option<AskContainers<'a>>,
     containers: OnceCell<Result<Containers, String>>,
@@ -95,6 +97,7 @@ impl<'a> Scene<'a> {
             profile,
             applied,
             now,
+            waits_for_its_boot: false,
             ask_engine,
             ask_containers: None,
             containers: OnceCell::new(),

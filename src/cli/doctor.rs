@@ -62,22 +62,26 @@ impl Doctor {
             let mode = word.and_then(|word| word.mode).unwrap_or_default();
             engine::containers(&session.host, &session.settings, mode)
         };
-        let scene = Scene::new(context, session.chosen.as_ref(), &applied, now, &ask_engine)
+        let mut scene = Scene::new(context, session.chosen.as_ref(), &applied, now, &ask_engine)
             .with_containers(&ask_containers);
+        let is_tree = !session.host.is_live();
+        scene.waits_for_its_boot = is_tree && session.plan().is_ok_and(|plan| plan.is_empty());
         let mut report = audit(&scene, &selection, self.strict);
         let again = |verb: &str| match verb {
             "apply" | "deploy" | "logs" => session.again(verb),
             _ => session.at_root(verb),
         };
-        report.aim(!session.host.is_live(), &again);
+        report.aim(is_tree, &again);
         let apply = session.again("apply");
         let host = plan::describe(&session.facts);
+        let obstacles = plan::obstacles(&session.facts, &session.host);
         let head = show::Head {
             host: &host,
             profile: &session.settings.name,
             applied: applied.generation.zip(applied.created.as_deref()),
-            is_tree: !session.host.is_live(),
+            is_tree,
             apply: &apply,
+            obstacles: &obstacles,
         };
         if out.wants_log() {
             out.log(&diagnostic::of_audit(&report, &head, global.root.as_deref()));

@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 use super::client::Client;
 use super::error::EngineError;
 use super::exec::exec;
-use crate::apply::STATE;
 use crate::container::desired::Service;
 use crate::container::role::DATABASE_USER;
 use crate::container::settings::{Answer, Difference, differences, question};
@@ -79,9 +78,8 @@ pub(super) fn dump(
         "SELECT sum(pg_database_size(oid)) FROM pg_database",
     )?;
     let size: u64 = size.parse().map_err(|_| fail(t!("its size is no number: {size}", size = size)))?;
-    host.make_folders(STATE)
-        .and_then(|()| host.make_folder(STATE, 0o700))
-        .and_then(|_| host.make_folder(DUMPS, 0o700))
+    host.make_state_folder()
+        .and_then(|()| host.make_folder(DUMPS, 0o700))
         .map_err(|error| fail(error.to_string()))?;
     let path = format!("{DUMPS}/{name}-{}.sql", stamp());
     let free = host.space(&path).map_err(|error| fail(error.to_string()))?.free;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::error::EngineError;
-use crate::apply::STATE;
 use crate::container::desired::Deployment;
 use crate::host::{Host, Image, sha256_hex};
 use crate::t;
@@ -41,8 +40,7 @@ pub(super) fn secrets(host: &Host, wish: &Deployment) -> Result<BTreeMap<String,
 
 /// Writes a secret below a folder that only root may look into.
 pub(super) fn keep(host: &Host, folder: &str, name: &str, file: &Image) -> crate::host::Result<()> {
-    host.make_folders(STATE)?;
-    host.make_folder(STATE, 0o700)?;
+    host.make_state_folder()?;
     host.make_folder(SECRETS, 0o700)?;
     let mut path = SECRETS.to_owned();
     for part in folder.trim_start_matches(SECRETS).split('/').filter(|part| !part.is_empty()) {

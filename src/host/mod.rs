@@ -25,6 +25,7 @@ pub mod probe;
 mod process;
 mod read;
 pub mod sandbox;
+mod state;
 mod stream;
 pub mod swap;
 pub mod terminal;
@@ -49,6 +50,7 @@ pub use nameless::PutTime;
 pub use pressure::PressureTrigger;
 pub use process::Process;
 pub use read::{MAX_FILE, Space, Stat};
+pub use state::STATE;
 pub use waiting::{For, Ready, Waker, wait_for};
 
 use fault::{Fault, Point};

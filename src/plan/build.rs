@@ -47,7 +47,7 @@ fn touches_units(act: &Act) -> bool {
 }
 
 /// Why nothing can be changed on this host at all.
-fn obstacles(facts: &Facts, host: &Host) -> Vec<String> {
+pub fn obstacles(facts: &Facts, host: &Host) -> Vec<String> {
     const INITS: [&str; 7] = ["systemd", "init", "openrc-init", "runit", "s6-svscan", "dinit", "procd"];
     let mut found = Vec::new();
     if let Some(container) = &facts.virtualization.container {

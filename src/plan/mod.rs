@@ -4,7 +4,7 @@ mod build;
 mod saved;
 
 pub use crate::change::{Act, Change, InitramfsTool, Note, Risk, Setting};
-pub use build::{build, describe};
+pub use build::{build, describe, obstacles};
 pub use saved::{SavedPlan, SavedPlanError};
 
 use serde::{Deserialize, Serialize};

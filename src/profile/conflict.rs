@@ -86,7 +86,7 @@ fn pool(profile: &Profile, settings: &Settings, target: &Target<'_>, findings: &
         _ => {
             let Some(place) = zswap_place() else { return };
             let message = if target.host.is_some() {
-                t!("zswap has nothing to work with: the host has no swap on disk, and the profile makes none")
+                zswap_without_swap()
             } else {
                 t!("swap.size is 0, so zswap works only where the host has swap of its own")
             };
@@ -94,6 +94,11 @@ fn pool(profile: &Profile, settings: &Settings, target: &Target<'_>, findings: &
             findings.push(Finding::warning(Code::Conflict, place, message).help(help));
         }
     }
+}
+
+/// What a plan says as well, of the host that it is for.
+pub fn zswap_without_swap() -> String {
+    t!("zswap has nothing to work with: the host has no swap on disk, and the profile makes none")
 }
 
 fn parameters(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) {

@@ -56,6 +56,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use bundled::{BUNDLED, Bundled, best_for};
+pub use conflict::zswap_without_swap;
 pub use destination::{is_private, outside};
 pub use finding::{Code, Finding, Severity};
 pub use init::init;

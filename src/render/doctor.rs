@@ -22,6 +22,8 @@ pub struct Head<'a> {
     pub apply: &'a str,
     /// It is a tree below a folder, and not the running host.
     pub is_tree: bool,
+    /// Why much of it is not this host's to answer: it is a container, say.
+    pub obstacles: &'a [String],
 }
 
 /// The findings, drift apart from advice; with `all`, every answer.
@@ -39,6 +41,11 @@ pub fn human(report: &Report, head: &Head<'_>, all: bool, style: Style) -> Strin
     };
     for line in wrap(&printable(&against), style.width) {
         out += &format!("{}\n", style.dim(&line));
+    }
+    for why in head.obstacles {
+        for line in wrap(&printable(why), style.width) {
+            out += &format!("{}\n", style.yellow(&line));
+        }
     }
     let is_drift = |audited: &&Audited| {
         audited.outcome.is_finding() && (audited.drift.is_some() || audited.check.area() == "DRIFT")
@@ -118,7 +125,7 @@ fn untold(report: &Report, all: bool, style: Style) -> String {
 /// How many of the findings one command mends.
 fn way_out(report: &Report, apply: &str, style: Style) -> String {
     let findings = report.results.iter().filter(|audited| audited.outcome.is_finding());
-    let count = findings.filter(|audited| audited.outcome.fix == apply).count();
+    let count = findings.filter(|audited| audited.outcome.fix.starts_with(apply)).count();
     if count < 2 {
         return String::new();
     }

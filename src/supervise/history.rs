@@ -107,6 +107,7 @@ impl History {
         if self.waiting.is_empty() {
             return Ok(());
         }
+        host.make_state_folder()?;
         host.make_folders(NEWEST)?;
         if host.size(NEWEST).is_some_and(|size| size >= FULL) {
             for number in (0..KEPT).rev() {
@@ -188,6 +189,8 @@ mod tests {
                 history.flush(&host).expect("written");
             }
         }
+        let state = host.stat(crate::host::STATE).expect("the folder of all that is kept");
+        assert_eq!(state.mode & 0o777, 0o700);
         let sizes: Vec<u64> = (0..=KEPT + 1).filter_map(|n| host.size(&aside(n))).collect();
         assert_eq!(sizes.len(), 4);
         assert!(sizes.iter().sum::<u64>() < 5 << 20, "{sizes:?}");

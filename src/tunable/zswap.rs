@@ -7,7 +7,7 @@ use crate::change::Risk;
 use crate::facts::{Initramfs, Loader, ModuleKind};
 use crate::host::HostError;
 use crate::lang::say;
-use crate::profile::kernels;
+use crate::profile::{kernels, zswap_without_swap};
 use crate::t;
 
 /// The module parameters, live and at each boot.
@@ -58,6 +58,15 @@ impl Tunable for Zswap {
         if wish.enabled {
             for because in choices(cx) {
                 gap.note(because);
+            }
+            let on_disk = cx.facts.swap.iter().any(|area| area.kind != "zram");
+            let is_told = cx.host.exists("/proc/swaps");
+            if is_told && !on_disk && cx.wish.swap.size.0 == 0 {
+                let sentence = zswap_without_swap();
+                gap.note(t!(
+                    "{sentence}; set swap.size, for example \"min(ram / 3, 4GiB)\"",
+                    sentence = sentence
+                ));
             }
         }
         let wanted = wanted(cx, compressor(cx).name.as_deref(), zpool(cx).name.as_deref());

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use super::Steps;
 use crate::container::images::Base;
 use crate::engine::{Client, images};
-use crate::host::Host;
+use crate::host::{Host, STATE};
 use crate::t;
 
 /// What comes from any mirror of Debian is held to Debian's keys.
@@ -66,9 +66,8 @@ pub(super) fn make(
             ("sid".to_owned(), vec![format!("deb [signed-by={KEYS}] {site} sid main")])
         }
     };
-    let folder = format!("{}/images", crate::apply::STATE);
-    host.make_folders(&folder)?;
-    host.make_folder(crate::apply::STATE, 0o700)?;
+    let folder = format!("{STATE}/images");
+    host.make_state_folder()?;
     host.make_folder(&folder, 0o700)?;
     let tar = format!("{folder}/base.tar");
     let options = apt_options(host)?;
