@@ -189,7 +189,7 @@ mod tests {
                 history.flush(&host).expect("written");
             }
         }
-        let state = host.stat(crate::host::STATE).expect("the folder of all that is kept");
+        let state = host.stat(crate::host::STATE).expect("looked at").expect("made");
         assert_eq!(state.mode & 0o777, 0o700);
         let sizes: Vec<u64> = (0..=KEPT + 1).filter_map(|n| host.size(&aside(n))).collect();
         assert_eq!(sizes.len(), 4);
