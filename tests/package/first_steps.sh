@@ -42,13 +42,22 @@ else
 fi
 cd "$top"
 
-mkdir "$work/root"
-tar -xpf "$("$here/../install/root.sh" bookworm ansible-core python3-apt cloud-init)" -C "$work/root"
-cp "$deb" "$work/root/root/civicum-tune.deb"
-cp "$work/user-data" "$top/templates/ansible/civicum-tune.yml" "$here/ansible.sh" "$work/root/root/"
-cp -r "$here/../hosts/debian-12-cloud-kernel/tree" "$work/root/root/tree"
-# Its kernel has PSI switched off, so that there is a boot line to be written, and a restart to be made.
-echo CONFIG_PSI_DEFAULT_DISABLED=y >>"$work/root/root/tree/boot/config-6.1.0-26-cloud-amd64"
-rm -r "$work/root/root/tree/proc/pressure"
-printf 'extends = "civicum-12g"\n[swap]\nsize = "64MiB"\n[boot]\nmanage = true\npsi = true\n' >"$work/root/root/own.toml"
-"$here/enter.sh" "$work/root" bash /root/ansible.sh
+# Two hosts, since each of them installs the package.
+tar=$("$here/../install/root.sh" bookworm ansible-core python3-apt cloud-init)
+for host in ansible boot; do
+  mkdir "$work/$host"
+  tar -xpf "$tar" -C "$work/$host"
+  cp "$deb" "$work/$host/root/civicum-tune.deb"
+  cp "$work/user-data" "$work/$host/root/"
+  cp -r "$here/../hosts/debian-12-cloud-kernel/tree" "$work/$host/root/tree"
+  # Its kernel has PSI switched off, so that there is a boot line to be written, and a restart to be made.
+  echo CONFIG_PSI_DEFAULT_DISABLED=y >>"$work/$host/root/tree/boot/config-6.1.0-26-cloud-amd64"
+  rm -r "$work/$host/root/tree/proc/pressure"
+  printf 'extends = "civicum-12g"\n[swap]\nsize = "64MiB"\n[boot]\nmanage = true\npsi = true\n' >"$work/$host/root/own.toml"
+done
+mkdir -p "$work/boot/root/tree/etc/civicum-tune"
+mv "$work/boot/root/own.toml" "$work/boot/root/tree/etc/civicum-tune/profile.toml"
+cp "$here/first_boot.sh" "$work/boot/root/"
+cp "$top/templates/ansible/civicum-tune.yml" "$here/ansible.sh" "$work/ansible/root/"
+"$here/enter.sh" "$work/boot" bash /root/first_boot.sh
+"$here/enter.sh" "$work/ansible" bash /root/ansible.sh

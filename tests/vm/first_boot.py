@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""first_boot.py DEB IMAGE: a new server that was given templates/cloud-init/user-data.yaml tunes itself at its first boot, though
-one thing that its profile asks for is not possible there; and what the package does where systemd runs.
+"""first_boot.py DEB IMAGE: a new server that was given templates/cloud-init/user-data.yaml tunes itself, though one thing that its
+profile asks for is not possible there, and though the power goes twice before it is done; and what the package does where systemd
+runs.
 
 IMAGE is what tests/vm/cloud-image.sh makes. The package comes over HTTP from this machine's loopback, which QEMU's network shows
 the guest as 10.0.2.2."""
@@ -22,9 +23,16 @@ checks = Checks()
 vm = Vm(image, memory=1024, name="first-boot")
 
 
+fetched = threading.Event()
+
+
 class Files(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         """What was fetched is told by the guest's own log."""
+
+    def copyfile(self, source, outputfile):
+        super().copyfile(source, outputfile)
+        fetched.set()
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=deb.parent))
@@ -65,9 +73,19 @@ subprocess.run(["mkfs.vfat", "-n", "CIDATA", drive], check=True, stdout=subproce
 subprocess.run(["mcopy", "-i", drive, seed / "user-data", seed / "meta-data", "::"], check=True)
 vm.more = ["-drive", f"file={drive},if=virtio,format=raw,readonly=on"]
 
-# It restarts by itself, and QEMU ends with the restart; nobody touches it before.
 vm.start()
-say("first boot: cloud-init works")
+say("the power goes when the package is fetched")
+checks.equal("the first boot fetches the package", fetched.wait(timeout=3600), True)
+vm.power_cut()
+vm.boot()
+say("and again in the middle of its apply")
+journal = "/var/lib/civicum-tune/generations/0001/journal"
+vm.output(f"until test -s {journal}; do sleep 0.2; done", timeout=3600)
+vm.power_cut()
+
+# From here on nobody touches it. It restarts by itself, and QEMU ends with the restart.
+vm.start()
+say("the third boot finishes what the others began")
 try:
     vm.qemu.wait(timeout=3600)
 except subprocess.TimeoutExpired:
@@ -77,11 +95,13 @@ except subprocess.TimeoutExpired:
 checks.equal("it restarted by itself", vm.qemu.returncode, 0)
 vm.boot()
 print("\n".join("      " + line for line in vm.output("cat /var/log/civicum-tune-first-boot.log").splitlines()), flush=True)
+log = vm.output("cat /var/log/civicum-tune-first-boot.log")
+checks.equal("what was cut off was finished, or taken back, before anything else", '"recovered": {' in log, True)
 checks.has("cloud-init says that not all is well", vm.run("cloud-init status --wait --long", timeout=600)[1], "status: error")
 checks.equal("and so does its unit", vm.output("systemctl --failed --no-legend --plain").split()[:1], ["cloud-final.service"])
 checks.has("the reason is told", vm.output("tail -n 60 /var/log/cloud-init-output.log"), "zzz-late.conf:1")
 checks.has("the package is there", vm.output("dpkg-query -W -f '${db:Status-Status}' civicum-tune"), "installed")
-checks.equal("one generation", vm.output("ls /var/lib/civicum-tune/generations"), "0001")
+checks.equal("nothing is cut off any more", '"state": "cut' in vm.output("civicum-tune --format json history"), False)
 checks.equal("the kernel has it: zswap", zswap(vm)[0], "Y")
 checks.has("the kernel was booted with it", vm.output("cat /proc/cmdline"), "zswap.enabled=1")
 checks.has("swap is in use", vm.output("cat /proc/swaps"), "/swapfile")
