@@ -104,20 +104,22 @@ install(vm, binary)
 before = stock(vm)
 # The program and its profile are on the disk before the first cut.
 vm.output("sync")
-rollbacks, recoveries = max(1, count // 5), count // 5
-chosen = spread(record(vm, APPLY, "apply"), count - rollbacks - recoveries)
+rollbacks = recoveries = max(1, count // 5)
+chosen = spread(record(vm, APPLY, "apply"), max(1, count - rollbacks - recoveries))
 boot = ["/boot/grub/grub.cfg", "/boot/initrd.img-" + vm.output("uname -r")]
 checks.equal("GRUB finds on the disk what the kernel has", as_grub_reads(vm, boot),
              vm.output("sha256sum " + " ".join(boot)).split()[::2])
-cut = chosen[len(chosen) // 3]
+cut = chosen.pop(len(chosen) // 3)
 chosen += spread(record(vm, "civicum-tune --verbose rollback --yes", "rollback"), rollbacks)
 vm.power_cut()
-if recoveries:
-    second = Vm(image, base=cut[1], cache="writeback", name="recovery").boot()
-    chosen += spread(record(second, APPLY, "recovery"), recoveries)
-    second.power_cut()
+# What is cut a second time is, where it is not, how the first one ends.
+second = Vm(image, base=cut[1], cache="writeback", name="recovery").boot()
+say(f"recovery: from a cut at {cut[2]!r}")
+chosen += spread(record(second, APPLY, "recovery"), recoveries)
+checks.equal("recovery: plan", second.run("civicum-tune plan")[0], 0)
+second.power_cut()
 with ThreadPoolExecutor(int(os.environ.get("CIVICUM_TUNE_AT_ONCE", 2))) as pool:
-    for at, (name, copy, last) in enumerate(chosen):
+    for at, (name, copy, last) in enumerate(chosen, start=1):
         pool.submit(live_on, name, copy, last, ("apply", "rollback")[at % 2], at % 4 >= 2)
-say(f"{len(chosen)} power cuts")
+say(f"{len(chosen) + 1} power cuts")
 checks.end()
