@@ -72,6 +72,18 @@ install_program() {
   say "installed $prefix/bin/civicum-tune, its completions and man pages"
 }
 
+# One that runs the program which was replaced goes on with the old one until somebody restarts it.
+restart_supervisor() {
+  local unit=civicum-tune-supervise.service
+  if [ ! -d /run/systemd/system ] || ! grep -qsF "ExecStart=$(realpath -m "$prefix/bin/civicum-tune") " "/etc/systemd/system/$unit" ||
+    ! systemctl is-active --quiet "$unit"; then return 0; fi
+  if systemctl try-restart "$unit"; then
+    say "the supervisor was restarted, and is the new program"
+  else
+    say "the supervisor is still the program that was there before; run: systemctl restart $unit"
+  fi
+}
+
 # A plan with changes ends with status 1, which must not pass for a failure of the whole line.
 can_change() {
   local plan
@@ -100,4 +112,5 @@ need_linker
 need_rust
 build
 install_program
+restart_supervisor
 if $apply; then tune; else say "next: sudo civicum-tune plan"; fi

@@ -50,7 +50,7 @@ impl StatusCommand {
             let healthy = rows.iter().filter(|row| !row.is_kept()).all(Row::is_well);
             let word = Word::read(&stage.session.host, &stage.wish.name);
             if out.json {
-                out.document(&document(&stage, &rows, word));
+                out.document(&document(&stage, &rows, word.as_ref()));
             } else if out.quiet && !self.watch {
                 let ill: Vec<Row> = rows.into_iter().filter(|row| !row.is_kept() && !row.is_well()).collect();
                 if !ill.is_empty() {
@@ -58,10 +58,10 @@ impl StatusCommand {
                 }
             } else if !self.watch {
                 out.data(&show::table(&stage.wish.name, &rows, out.style));
-                out.data(&show::supervisor(word, out.style));
+                out.data(&show::supervisor(word.as_ref(), out.style));
             } else {
                 let table = show::table(&stage.wish.name, &rows, out.style);
-                out.data(&format!("\x1b[H\x1b[2J{table}{}", show::supervisor(word, out.style)));
+                out.data(&format!("\x1b[H\x1b[2J{table}{}", show::supervisor(word.as_ref(), out.style)));
             }
             if !self.watch || terminal::interrupted() {
                 return Ok(if healthy { Answer::Yes } else { Answer::Differs });
@@ -120,7 +120,7 @@ fn rows(stage: &Stage, observed: &Observed, before: &[(String, Usage)], now: &[(
         .collect()
 }
 
-fn document(stage: &Stage, rows: &[Row], word: Option<Word>) -> Value {
+fn document(stage: &Stage, rows: &[Row], word: Option<&Word>) -> Value {
     json!({
         "schema": "civicum-tune/status/1",
         "deployment": stage.wish.name,

@@ -133,7 +133,12 @@ fn begin_anew() -> Outcome {
 
 /// Leaves word for `status` and `deploy`. It is for them alone, and gone after a reboot: a failure is none of ours.
 fn keep(host: &Host, name: &str, moment: &crate::supervise::Snapshot) {
-    let word = crate::supervise::Word { pid: std::process::id(), rung: moment.rung, mode: moment.mode };
+    let word = crate::supervise::Word {
+        pid: std::process::id(),
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        rung: moment.rung,
+        mode: moment.mode,
+    };
     let Ok(text) = serde_json::to_string(&word) else { return };
     let _ = host.make_folder(STATE_FOLDER, 0o755);
     let _ = host.replace(&state_file(name), &crate::host::Image::file(text, 0o644));

@@ -35,8 +35,8 @@ pub struct Row {
 }
 
 /// What the supervisor says, under the table.
-pub fn supervisor(word: Option<Word>, style: Style) -> String {
-    let words = match word {
+pub fn supervisor(word: Option<&Word>, style: Style) -> String {
+    let mut words = match word {
         None => style.dim(&t!("No supervisor runs.")),
         Some(word) => {
             let now = super::events::now(word.rung, word.mode);
@@ -44,6 +44,14 @@ pub fn supervisor(word: Option<Word>, style: Style) -> String {
             t!("Supervisor: {now}", now = now)
         }
     };
+    if let Some(version) = word.and_then(Word::other_version) {
+        let text = t!(
+            "It is version {version} of the program, and this is {own}: `systemctl restart civicum-tune-supervise` starts this one.",
+            version = printable(version),
+            own = env!("CARGO_PKG_VERSION")
+        );
+        words.push_str(&format!("\n{}", style.yellow(&text)));
+    }
     format!("\n{words}\n")
 }
 
@@ -180,5 +188,23 @@ fn since(rfc3339: &str) -> String {
         120..=7199 => format!("{} min", age / 60),
         7200..=172_799 => format!("{} h", age / 3600),
         _ => t!("{n} days", n = age / 86400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_supervisor_of_another_version() {
+        let said = |version: Option<&str>| {
+            let version = version.map(str::to_owned);
+            supervisor(Some(&Word { pid: 1, version, rung: Rung::Calm, mode: None }), Style::default())
+        };
+        assert!(said(Some("0.0.9")).contains("version 0.0.9 of the program"), "{}", said(Some("0.0.9")));
+        assert_eq!(said(Some(env!("CARGO_PKG_VERSION"))), said(None));
+        // Left by one that did not tell it.
+        let old: Word = serde_json::from_str(r#"{"pid":1,"rung":"calm","mode":null}"#).unwrap();
+        assert_eq!(old.other_version(), None);
     }
 }

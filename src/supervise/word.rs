@@ -15,10 +15,13 @@ pub fn state_file(deployment: &str) -> String {
 }
 
 /// What is left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Word {
     /// Its process.
     pub pid: u32,
+    /// The program's version; none: of a time when none was told.
+    #[serde(default)]
+    pub version: Option<String>,
     /// The ladder.
     pub rung: Rung,
     /// How memory is shared out.
@@ -26,6 +29,11 @@ pub struct Word {
 }
 
 impl Word {
+    /// Its version, where that is not this program's: it was started before the program was replaced.
+    pub fn other_version(&self) -> Option<&str> {
+        self.version.as_deref().filter(|version| *version != env!("CARGO_PKG_VERSION"))
+    }
+
     /// What the supervisor of this deployment left, if it runs.
     pub fn read(host: &Host, deployment: &str) -> Option<Self> {
         let word: Self = serde_json::from_str(&host.value(&state_file(deployment))?).ok()?;

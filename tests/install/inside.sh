@@ -35,6 +35,20 @@ begin=$SECONDS
 ./install.sh --yes >/tmp/said 2>&1
 expect "a second time takes less than 30 s ($((SECONDS - begin)) s)" test $((SECONDS - begin)) -lt 30
 
+# A supervisor that runs what was replaced: the unit is the host's, systemd is none here and only noted down.
+mkdir -p /run/systemd/system /etc/systemd/system
+printf '#!/bin/sh\necho "$*" >>/tmp/asked\n' >/usr/local/bin/systemctl
+chmod 755 /usr/local/bin/systemctl
+unit=civicum-tune-supervise.service
+printf '[Service]\nExecStart=/usr/bin/civicum-tune supervise\n' >/etc/systemd/system/$unit
+./install.sh --no-apply >/tmp/said 2>&1
+expect "another program's supervisor is left alone" test ! -e /tmp/asked
+printf '[Service]\nExecStart=/usr/local/bin/civicum-tune supervise\n' >/etc/systemd/system/$unit
+./install.sh --no-apply >/tmp/said 2>&1
+expect "the supervisor of the program that was replaced is restarted" grep -qx "try-restart $unit" /tmp/asked
+expect "and that is told" says "the supervisor was restarted"
+rm -r /run/systemd/system /usr/local/bin/systemctl /etc/systemd/system/$unit
+
 ./install.sh --nonsense >/tmp/said 2>&1 && exit 1
 expect "an unknown option is told" says "unknown option"
 chmod 755 /root
