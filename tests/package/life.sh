@@ -148,3 +148,42 @@ mkdir -p /etc/systemd/system
 printf '[Service]\nExecStart=/usr/local/bin/civicum-tune supervise\n' >/etc/systemd/system/civicum-tune-supervise.service
 apt install --reinstall ./package.deb
 expect "that the supervisor's unit starts it is told too" says "\`civicum-tune apply\`: it writes the unit anew"
+
+rm -r /usr/local/bin/civicum-tune /etc/systemd/system/civicum-tune-supervise.service
+# State on another disk: as a link, and as a mount point.
+mkdir -p /srv/state/secrets
+ln -s /srv/state /var/lib/civicum-tune
+echo secret >/srv/state/secrets/one
+apt purge civicum-tune
+expect "a purge sees secrets behind a link" says "other files that are no records: secrets"
+expect "keeps them" test -e /srv/state/secrets/one
+expect "and says how they go" says "rm -r /srv/state /etc/civicum-tune"
+apt install ./package.deb
+rm -r /srv/state/secrets
+mkdir /srv/state/events
+echo '{}' >/srv/state/events/events.jsonl
+apt purge civicum-tune
+expect "what is a mere record goes behind a link, too" [ -z "$(ls -A /srv/state)" ]
+rm /var/lib/civicum-tune
+apt install ./package.deb
+mkdir /var/lib/civicum-tune
+mount -t tmpfs tmpfs /var/lib/civicum-tune
+mkdir /var/lib/civicum-tune/events
+echo '{}' >/var/lib/civicum-tune/events/events.jsonl
+apt purge civicum-tune
+expect "a purge comes to an end where the state is a mount point" [ -z "$(dpkg-query -W -f '${db:Status-Abbrev}' civicum-tune 2>/dev/null)" ]
+expect "which is empty then" [ -z "$(ls -A /var/lib/civicum-tune)" ]
+umount /var/lib/civicum-tune
+rmdir /var/lib/civicum-tune
+apt install ./package.deb
+
+# With a systemd, which is none here: what the package's scripts ask of it is noted down. apt gives them a PATH of its own.
+mkdir -p /run/systemd/system
+printf '#!/bin/sh\necho "$*" >>/tmp/asked\n' >/usr/bin/systemctl
+chmod 755 /usr/bin/systemctl
+printf '[Service]\nExecStart=/usr/local/bin/civicum-tune supervise\n' >/etc/systemd/system/civicum-tune-supervise.service
+apt install --reinstall ./package.deb
+expect "a supervisor that runs another program is not restarted" sh -c 'grep -q daemon-reload /tmp/asked && ! grep -q try-restart /tmp/asked'
+sed -i 's|=/usr/local/bin/|=/usr/bin/|' /etc/systemd/system/civicum-tune-supervise.service
+apt install --reinstall ./package.deb
+expect "one that runs the package's is" grep -q 'try-restart.* civicum-tune-supervise.service' /tmp/asked
