@@ -156,7 +156,8 @@ fn plain(path: &Path) -> String {
 /// Who reads the pages from the package finds what they name: by the link, or by the place that the same section names.
 #[test]
 fn what_the_pages_name_is_in_the_package() {
-    const OF_THE_REPOSITORY: [&str; 3] = ["src/", "tests/", ".cargo/"];
+    // The package has our own licences where Debian wants them: in its file `copyright`.
+    const OF_THE_REPOSITORY: [&str; 4] = ["src/", "tests/", ".cargo/", "docs/licenses/"];
     // Who changes the program has the repository.
     const OF_CONTRIBUTORS: [&str; 3] = [
         "docs/CONTRIBUTING.md",
@@ -213,4 +214,27 @@ fn what_the_pages_name_is_in_the_package() {
         }
     }
     assert!(links > 100 && places > 10, "{links} links and {places} places were looked at");
+}
+
+/// The words of the licences that Cargo.toml names are there, and the package's are the same.
+#[test]
+fn the_own_licences_have_their_words() {
+    let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let told: Table = read("Cargo.toml").parse().unwrap();
+    assert_eq!(told["package"]["license"].as_str(), Some("MIT OR Apache-2.0"));
+    for name in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        assert!(
+            read("README.md").contains(&format!("(docs/licenses/{name})")),
+            "README.md does not lead to {name}"
+        );
+    }
+    assert!(read("docs/licenses/LICENSE-APACHE").contains("END OF TERMS AND CONDITIONS"));
+    let words =
+        |text: &str| text.split_whitespace().filter(|word| *word != ".").collect::<Vec<_>>().join(" ");
+    let packed = read("templates/debian/copyright");
+    let (_, packed) = packed.split_once("License: Expat\n").unwrap();
+    let (packed, _) = packed.split_once("\nLicense: ").unwrap();
+    let mit = read("docs/licenses/LICENSE-MIT");
+    assert!(words(&mit).ends_with(&words(packed)));
+    assert!(mit.contains("the civicum-tune maintainers"), "nobody holds the rights");
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""third-party.py [--musl] <METADATA >NOTICES: the libraries whose code is in the program, and the words of their licences, each once.
+"""third-party.py [--musl] <METADATA >NOTICES: the licences of the program itself, the libraries whose code is in it, and the words of
+all their licences, each once.
 
 METADATA is what `cargo metadata --format-version 1 --locked --filter-platform TARGET` prints; --musl says that the C library is
 in the program as well. Free licences ask that their words go with the program: a library without any gets the standard ones of
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from bundled import carried, linked
 
+OWN = Path(__file__).parents[2] / "docs/licenses"
 WORDS = re.compile(r"^(LICEN[CS]E|COPYING|NOTICE|COPYRIGHT|UNLICENSE)([-._].*)?$", re.IGNORECASE)
 
 
@@ -47,7 +49,9 @@ def standard(name, licence, holder, texts):
 
 
 def main():
-    found = linked(json.load(sys.stdin))
+    metadata = json.load(sys.stdin)
+    found = linked(metadata)
+    own = next(package for package in metadata["packages"] if package["id"] == metadata["resolve"]["root"])
     texts = {}
 
     def number(text):
@@ -68,13 +72,15 @@ def main():
     if "--musl" in sys.argv[1:]:
         parts.append(("musl, MIT, https://musl.libc.org", [], "MIT", "Rich Felker, et al."))
         parts.append(("LLVM's libunwind, Apache-2.0 WITH LLVM-exception, https://llvm.org", [], "Apache-2.0", ""))
-    for _, own, _, _ in parts:
-        for text in own:
+    ours = [number(read(OWN / name)) for name in ("LICENSE-MIT", "LICENSE-APACHE")]
+    for _, of_it, _, _ in parts:
+        for text in of_it:
             number(text)
-    print(f"The code of these {len(parts)} libraries is in civicum-tune. A number says which of the texts below goes with it; where one came")
+    print(f"civicum-tune {own['version']}, {own['license']}, at your option  {ours}\n")
+    print(f"The code of these {len(parts)} libraries is in it. A number says which of the texts below goes with each; where one came")
     print("without any words, it is the standard text of the licence that it names.\n")
-    for title, own, licence, holder in parts:
-        numbers = [number(text) for text in own] or [number(standard(title, licence, holder, list(texts)))]
+    for title, of_it, licence, holder in parts:
+        numbers = [number(text) for text in of_it] or [number(standard(title, licence, holder, list(texts)))]
         print(f"{title}  {numbers}")
         if holder:
             print(f"    by {holder}")

@@ -15,6 +15,10 @@ tree = subprocess.run(
      "--target", "x86_64-unknown-linux-gnu", "--format", "{p}"], check=True, capture_output=True, text=True).stdout
 linked = {f"{words[0]} {words[1].removeprefix('v')}" for words in map(str.split, tree.splitlines()) if words}
 linked = {one for one in linked if not one.startswith("civicum-tune ")}
+own = Path("docs/licenses")
+assert re.match(r"civicum-tune \S+, MIT OR Apache-2\.0, at your option  \[1, 2\]\n", text), f"not its own licence first: {text[:80]}"
+for name in ("LICENSE-MIT", "LICENSE-APACHE"):
+    assert (own / name).read_text(encoding="utf-8").strip() in text, f"{name} is missing"
 assert len(linked) > 100, f"cargo names {len(linked)} libraries"
 assert not linked - listed.keys(), f"without words: {linked - listed.keys()}"
 texts = {number for number, _ in headings}
