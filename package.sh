@@ -15,7 +15,7 @@ Makes, without a name all three:
   deb     civicum-tune_VERSION-1_amd64.deb, for Debian 12, Ubuntu 22.04 and later
   static  civicum-tune-VERSION-x86_64-linux-musl, which needs no C library (and has no PP-OCR), and beside it
           civicum-tune-VERSION-x86_64-linux-musl.third-party.txt, the licences of what is in it
-  sbom    civicum-tune-VERSION.cdx.json: every library in the program, as CycloneDX 1.5
+  sbom    civicum-tune-VERSION.cdx.json: every library in both programs, as CycloneDX 1.5
 and SHA256SUMS over what it made.
 
   --no-build     package the programs that target/release and target/x86_64-unknown-linux-musl/release hold
@@ -124,7 +124,7 @@ make_sbom() {
   PATH="$(dirname "$CARGO"):$PATH" "$cyclonedx" cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps \
     --target x86_64-unknown-linux-gnu --override-filename civicum-tune.cdx
   local status=0
-  python3 -B templates/debian/sbom.py "$top" <civicum-tune.cdx.json >"$made" || status=$?
+  python3 -B templates/debian/sbom.py "$top" "$("$RUSTC" --version | cut -d' ' -f2)" <civicum-tune.cdx.json >"$made" || status=$?
   rm civicum-tune.cdx.json
   return "$status"
 }

@@ -7,6 +7,12 @@ BUNDLED = {
     "zstd-sys": ("zstd", "BSD-3-Clause", "zstd/LICENSE", "facebook/zstd"),
 }
 
+# What Rust's own library for musl brings into a static program: name, title, licence, who holds the rights, address.
+OF_MUSL = [
+    ("musl", "musl", "MIT", "Rich Felker, et al.", "https://musl.libc.org"),
+    ("libunwind", "LLVM's libunwind", "Apache-2.0 WITH LLVM-exception", "", "https://llvm.org"),
+]
+
 
 def linked(metadata):
     """What ends in the program: reached over normal dependencies alone, and no macro that only the compiler runs."""

@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-from bundled import carried, linked
+from bundled import OF_MUSL, carried, linked
 
 OWN = Path(__file__).parents[2] / "docs/licenses"
 WORDS = re.compile(r"^(LICEN[CS]E|COPYING|NOTICE|COPYRIGHT|UNLICENSE)([-._].*)?$", re.IGNORECASE)
@@ -70,8 +70,7 @@ def main():
             parts.append((f"{name} {version} (in C, in {package['name']}), {licence}, https://github.com/{repository}", [text], licence, ""))
     parts.append(("Rust's standard library, MIT OR Apache-2.0, https://github.com/rust-lang/rust", [], "MIT", "The Rust Project contributors"))
     if "--musl" in sys.argv[1:]:
-        parts.append(("musl, MIT, https://musl.libc.org", [], "MIT", "Rich Felker, et al."))
-        parts.append(("LLVM's libunwind, Apache-2.0 WITH LLVM-exception, https://llvm.org", [], "Apache-2.0", ""))
+        parts += [(f"{title}, {licence}, {address}", [], licence, holder) for _, title, licence, holder, address in OF_MUSL]
     ours = [number(read(OWN / name)) for name in ("LICENSE-MIT", "LICENSE-APACHE")]
     for _, of_it, _, _ in parts:
         for text in of_it:
