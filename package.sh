@@ -93,6 +93,16 @@ pages() {
   gzip -9n <docs/CHANGELOG.md >"$made/changelog.gz"
 }
 
+# The C library that Ubuntu 22.04 has; Debian 12 has a newer one. What a program asks for depends on where it was linked.
+oldest_libc=2.35
+# fits DEB: can the systems that we name install it?
+fits() {
+  local asked
+  asked=$(dpkg-deb -f "$1" Depends | sed -n 's/.*libc6 (>= \([0-9.]*\)).*/\1/p')
+  at_least "$oldest_libc" "${asked:-0}" || fail "$(basename "$1") asks for libc6 $asked, which Ubuntu 22.04 does not have ($oldest_libc), and" \
+    "maybe not Debian 12: it was linked with this system's own. Make it on one of them"
+}
+
 make_deb() {
   local cargo_deb
   command -v dpkg-shlibdeps >/dev/null || packages dpkg-dev
@@ -100,6 +110,7 @@ make_deb() {
   if $build; then compile; fi
   pages
   PATH="$(dirname "$CARGO"):$PATH" "$cargo_deb" --no-build --no-strip --quiet --output "$dist/" >/dev/null
+  fits "$dist"/civicum-tune_*.deb
 }
 
 make_static() {
