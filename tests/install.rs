@@ -1,5 +1,6 @@
 //! `install.sh` from its first line to its last, with a compiler and a program that only note how they are called: what it
-//! does with the answers. (A whole installation on a clean Debian is `tests/install/clean-host.sh`.)
+//! does with the answers. (A whole installation on a clean Debian is `tests/install/clean-host.sh`.) And where the tests' own scripts
+//! find a mirror, and what they call a fault.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
 mod trees;
@@ -115,4 +116,48 @@ fn told_only_to_install_it_looks_at_nothing() {
     };
     assert_eq!(status, 0, "{said}");
     assert!(calls.iter().all(|call| call.starts_with("completions") || call.starts_with("man")), "{calls:?}");
+}
+
+/// What `tests/fetch.sh` does where apt answers so.
+fn fetch(apt: &str, words: &str) -> (Option<i32>, String) {
+    let tree = Tree::empty();
+    let list = "# near by\nhttps://b/debian/\tpriority:1\nhttp://c/debian\n";
+    tree.put("mirrors.list", list);
+    let apt = apt.replace("LIST", tree.at("mirrors.list").to_str().unwrap());
+    script(&tree, "bin/apt-get", &format!("#!/bin/sh\n{apt}\n"));
+    let fetch = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fetch.sh");
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", &format!(". {}; {words}", fetch.display())])
+        .env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", tree.at("bin").display()))
+        .env_remove("CIVICUM_TUNE_MIRROR")
+        .output()
+        .unwrap();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.code(), said.trim().to_owned())
+}
+
+#[test]
+fn the_tests_find_a_mirror_as_the_program_does() {
+    let told = |lines: &str, words: &str| fetch(&format!("printf '{lines}'"), words);
+    let find = |lines: &str| told(lines, "apt_mirror debian").1;
+    assert_eq!(find(r"http://0/linux/debian Docker\nhttp://a/debian/ Debian\n"), "http://a/debian");
+    assert_eq!(find(r"mirror+file:LIST Debian\n"), "https://b/debian");
+    assert_eq!(find(r"http://a/debian \n"), "http://a/debian", "whose it is apt knows only from its lists");
+    let ubuntu = r"http://archive.ubuntu.com/ubuntu Ubuntu\n";
+    let (status, said) = told(ubuntu, "mirror=$(debian_mirror); echo $mirror");
+    assert!(status == Some(77) && said.contains("CIVICUM_TUNE_MIRROR=URL"), "{status:?} {said}");
+    if Path::new("/usr/share/keyrings/debian-archive-keyring.gpg").exists() {
+        let named = told(ubuntu, "CIVICUM_TUNE_MIRROR=http://d/debian/; debian_mirror");
+        assert_eq!(named, (Some(0), "http://d/debian".to_owned()));
+    }
+}
+
+#[test]
+fn a_wrong_checksum_is_no_mirror_that_is_out_of_reach() {
+    let ends = |says: &str| fetch(&format!("echo '{says}' >&2; exit 100"), "outside apt-get update");
+    assert_eq!(ends("E: Could not resolve host").0, Some(77));
+    assert_eq!(ends("E: Failed to fetch x  Hash Sum mismatch").0, Some(1));
+    assert_eq!(ends("E: The repository x is not signed.").0, Some(1));
+    assert_eq!(ends("E: Could not resolve host").1, "E: Could not resolve host");
 }

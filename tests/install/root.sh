@@ -1,8 +1,9 @@
 #!/bin/bash
 # root.sh SUITE [PACKAGE…]: makes a minimal root file system of Debian, with these packages in it, and prints its tar. Made once
 # for each set; mirror and certificates are the system's own. Needs root.
-# shellcheck disable=SC2016  # what stands in single quotes is for apt
 set -euo pipefail
+# shellcheck source=tests/fetch.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../fetch.sh"
 suite=$1
 shift
 name=clean-$suite
@@ -15,8 +16,8 @@ if ! command -v mmdebstrap >/dev/null; then
 fi
 mkdir -p "$cache"
 if [ ! -e "$cache/root.tar" ]; then
-  mirror=$(apt-get indextargets --format '$(SITE)' | sort -u | grep -m1 -E '/debian/?$')
-  security=$(apt-get indextargets --format '$(SITE)' | sort -u | grep -m1 -E '/debian-security/?$' || true)
+  mirror=$(debian_mirror)
+  security=$(apt_mirror debian-security)
   sources=("deb $mirror $suite main")
   if [ -n "$security" ]; then sources+=("deb $security $suite-security main"); fi
   include=()

@@ -2,8 +2,9 @@
 # fetch-server.sh: llama.cpp's server as Debian sid packs it (the one that the bundled image `civicum/llm` gets), with the
 # libraries of sid that it wants; prints a program that runs it here. The packages are unpacked and not installed, and the
 # system's apt is only read.
-# shellcheck disable=SC2016  # what stands in single quotes is for apt
 set -euo pipefail
+# shellcheck source=tests/fetch.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../fetch.sh"
 
 folder=${CIVICUM_TUNE_CACHE:-$HOME/.cache/civicum-tune}/llm
 mkdir -p "$folder"
@@ -11,7 +12,7 @@ exec 9>"$folder/server.lock"
 flock 9
 if [ -x "$folder/llama-server" ]; then echo "$folder/llama-server"; exit 0; fi
 
-mirror=$(apt-get indextargets --format '$(SITE)' | sort -u | grep -m1 -E '/debian/?$')
+mirror=$(debian_mirror)
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 work=$(mktemp -d -p "$folder")
 trap 'rm -rf "$work"' EXIT
@@ -20,9 +21,9 @@ echo "deb [signed-by=$keyring arch=amd64] $mirror sid main" >"$work/sources.list
 : >"$work/status"
 options=(-qq -o Dir::Etc="$work" -o Dir::State::lists="$work/lists" -o Dir::State::status="$work/status"
   -o Dir::Cache="$work" -o APT::Sandbox::User=root)
-apt-get "${options[@]}" update
+outside apt-get "${options[@]}" update
 # Nothing counts as installed, so this is everything that it needs, the C library too.
-apt-get "${options[@]}" install --no-install-recommends --download-only --yes llama.cpp-tools >&2
+outside apt-get "${options[@]}" install --no-install-recommends --download-only --yes llama.cpp-tools
 for deb in "$work"/archives/*.deb; do dpkg-deb -x "$deb" "$work/tree"; done
 rm -rf "${folder:?}/tree"
 mv "$work/tree" "$folder/tree"
@@ -37,6 +38,6 @@ exec "\$tree/$libraries/ld-linux-x86-64.so.2" --library-path "\$tree/$libraries/
 W
 chmod +x "$work/llama-server"
 # One that does not run here is none.
-"$work/llama-server" --version >&2
+"$work/llama-server" --version >&2 || cant "llama.cpp's server of Debian sid does not run here"
 mv "$work/llama-server" "$folder/llama-server"
 echo "$folder/llama-server"

@@ -25,8 +25,8 @@ for _ in range(int(sys.argv[1])):
 
 def packages(vm, folder):
     """Downloads the rivals and what they lack on the machine, as its own apt would."""
-    sites = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE)"], check=True, capture_output=True, text=True)
-    mirror = next(site for site in sorted(set(sites.stdout.split())) if site.rstrip("/").endswith("/debian"))
+    words = f". '{Path(__file__).parents[1]}/fetch.sh' && debian_mirror"
+    mirror = subprocess.run(["bash", "-c", words], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     for name in ("sources.list.d", "preferences.d", "apt.conf.d", "lists/partial", "archives/partial"):
         (folder / name).mkdir(parents=True)
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"

@@ -8,6 +8,8 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/fetch.sh
+. "$here/../fetch.sh"
 suite=bookworm
 packages=systemd,systemd-sysv,udev,dbus,kmod,procps,iproute2,util-linux,e2fsprogs,openssh-server,grub-pc,initramfs-tools,zstd,zram-tools,busybox-static,docker.io,apparmor,iptables,postgresql,python3-minimal,linux-image-amd64
 hash=$(cat "$here/build-image.sh" "$here/customize.sh" "$here/first-boot.sh" | sha256sum | cut -c1-16)
@@ -34,7 +36,7 @@ if [ -e "$folder/ready" ]; then
   exit 0
 fi
 
-mirror=$(apt-get indextargets --format '$(SITE)' | sort -u | grep -m1 -E '/debian/?$')
+mirror=$(debian_mirror)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$folder"

@@ -5,11 +5,13 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cp "$here/build-image.sh" "$here/customize.sh" "$here/first-boot.sh" "$work/"
-sed -i '/^packages=/s/$/,cloud-init/' "$work/build-image.sh"
-grep -q ',cloud-init$' "$work/build-image.sh"
+mkdir "$work/vm"
+cp "$here/../fetch.sh" "$work/"
+cp "$here/build-image.sh" "$here/customize.sh" "$here/first-boot.sh" "$work/vm/"
+sed -i '/^packages=/s/$/,cloud-init/' "$work/vm/build-image.sh"
+grep -q ',cloud-init$' "$work/vm/build-image.sh"
 # cloud-init reads what a drive tells it, and leaves the network and the test's key alone.
-cat >>"$work/customize.sh" <<'E'
+cat >>"$work/vm/customize.sh" <<'E'
 cat >"$root/etc/cloud/cloud.cfg.d/99-test.cfg" <<'F'
 datasource_list: [NoCloud]
 network: {config: disabled}
@@ -17,4 +19,4 @@ disable_root: false
 ssh_deletekeys: false
 F
 E
-"$work/build-image.sh"
+"$work/vm/build-image.sh"

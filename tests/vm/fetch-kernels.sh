@@ -2,8 +2,9 @@
 # fetch-kernels.sh: newer kernels from the backports of Debian's stable releases, kept beside the images; prints the folder.
 # Below it is one folder for each kernel, named after its release, with the packages to install, in order of age. They are
 # the real ones with their real scripts, but for drivers that no virtual machine has: unpacking those takes it minutes.
-# shellcheck disable=SC2016  # what stands in single quotes is for apt
 set -euo pipefail
+# shellcheck source=tests/fetch.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../fetch.sh"
 
 folder=${CIVICUM_TUNE_CACHE:-$HOME/.cache/civicum-tune}/vm/kernels
 series=(6.12 6.17 7)
@@ -19,7 +20,7 @@ if [ -n "$(find "$folder/ready-$script" -mtime -1 2>/dev/null)" ]; then echo "$f
 # What an older version of this script made is not ours.
 [ -e "$folder/ready-$script" ] || find "$folder" -mindepth 1 -maxdepth 1 -type d -exec rm -rf {} +
 
-mirror=$(apt-get indextargets --format '$(SITE)' | sort -u | grep -m1 -E '/debian/?$')
+mirror=$(debian_mirror)
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -30,7 +31,7 @@ done >"$work/sources.list"
 # A world of its own: nothing of the system's apt is read but its proxy, nothing is changed.
 options=(-qq -o Dir::Etc="$work" -o Dir::State::lists="$work/lists" -o Dir::State::status=/dev/null
   -o Dir::Cache="$work" -o APT::Sandbox::User=root)
-apt-get "${options[@]}" update
+outside apt-get "${options[@]}" update
 
 # slim DEB TARGET: the same package without what only hardware needs.
 slim() {
@@ -57,7 +58,7 @@ for wanted in "${series[@]}"; do
     mkdir -p "$here"
     names=$(apt-cache "${options[@]}" search --names-only "^linux-(base|binary|image|modules)-${release//[.+]/.}\$" | cut -d' ' -f1)
     # shellcheck disable=SC2086  # names of packages
-    (cd "$work/deb" && apt-get "${options[@]}" download $names)
+    (cd "$work/deb" && outside apt-get "${options[@]}" download $names)
     for deb in "$work"/deb/*.deb; do slim "$deb" "$here/$(basename "$deb" | cut -d_ -f1).deb"; done
     touch "$here/ready"
   fi

@@ -10,7 +10,8 @@ shift
 [ $# -gt 0 ] || set -- whole supervise guides
 engine=$here/../engine/start.sh
 [ "$(id -u)" -eq 0 ] || exit 77
-model=$("$here/../llm/fetch-model.sh") || exit 77
+# Its status is this one's: 77 where no registry can be reached.
+model=$("$here/../llm/fetch-model.sh")
 work=$(mktemp -d /tmp/ct-whole-XXXXXX)
 at=${CIVICUM_TUNE_STAGE:-$work/engine}
 space=ct-whole-$$
