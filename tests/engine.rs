@@ -2,6 +2,9 @@
 //! we may start one), and stand-ins for what no engine does.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
+#[path = "support/must.rs"]
+mod must;
+
 use std::fs::{self, Permissions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use must::skipped;
 use nix::unistd::geteuid;
 use serde_json::Value;
 
@@ -41,7 +45,7 @@ fn has_docker() -> bool {
         .iter()
         .any(|path| Path::new(path).exists());
     if !there {
-        eprintln!("skipped: Docker is not on this machine");
+        skipped("docker", "Docker is not on this machine");
     }
     there
 }
@@ -223,7 +227,7 @@ impl Real {
             return Some(Self { socket: path.into(), folder: None });
         }
         if !geteuid().is_root() || !has_docker() {
-            eprintln!("skipped: no engine answers, and to start one takes root and dockerd");
+            skipped("docker", "no engine answers, and to start one takes root and dockerd");
             return None;
         }
         // Short, for a socket's name has 107 letters at most.
@@ -232,7 +236,7 @@ impl Real {
         let said = String::from_utf8_lossy(&started.stderr);
         let real = Self { socket: folder.join("docker.sock"), folder: Some(folder) };
         if !started.status.success() {
-            eprintln!("skipped: {said}");
+            skipped("docker", &said);
             return None;
         }
         Some(real)

@@ -2,6 +2,8 @@
 //! documentation is understood by the real command line; both languages have the same commands; every link leads somewhere.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
+#[path = "support/must.rs"]
+mod must;
 mod trees;
 
 use std::collections::BTreeSet;
@@ -11,6 +13,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
+use must::skipped;
 use trees::live::Live;
 use trees::pages::{self, Block};
 
@@ -342,7 +345,7 @@ impl Stage {
         let answers =
             Command::new("docker").arg("version").output().is_ok_and(|output| output.status.success());
         let (Some(busybox), true, true) = (busybox, answers, nix::unistd::geteuid().is_root()) else {
-            eprintln!("skipped: it takes root, busybox and a Docker engine that answers");
+            skipped("docker", "it takes root, busybox and a Docker engine that answers");
             return None;
         };
         let mut stage = Self {

@@ -2,10 +2,14 @@
 //! quadlet. `tests/engine/fetch-renderers.sh` brings the latter two.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
+#[path = "support/must.rs"]
+mod must;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use must::skipped;
 use serde_json::Value;
 
 const PROFILE: &str = r#"
@@ -104,7 +108,7 @@ fn docker_reads_the_stack() {
     let file = room.file("swarm");
     let read = Command::new("docker").args(["stack", "config", "-c"]).arg(&file).output();
     let Ok(read) = read else {
-        eprintln!("skipped: there is no docker");
+        skipped("docker", "there is no docker");
         return;
     };
     let told = String::from_utf8_lossy(&read.stderr).into_owned();

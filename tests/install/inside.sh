@@ -56,5 +56,6 @@ setpriv --reuid 65534 --clear-groups ./install.sh >/tmp/said 2>&1 && exit 1
 expect "without root it says how" says "sudo ./install.sh"
 
 begin=$SECONDS
-./test.sh --quick
+# No engine starts here: /proc and /sys are read-only.
+./test.sh --quick --no-engine
 echo "test.sh --quick took $((SECONDS - begin)) s"

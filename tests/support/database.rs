@@ -1,6 +1,11 @@
 //! A database of a test's own, on the real server that `CIVICUM_TUNE_TEST_DATABASE` names.
 
+#[path = "must.rs"]
+mod must;
+
 use civicum_tune::queue::{Database, Session, migrate};
+
+use must::skipped;
 
 /// It goes when it is closed.
 pub(crate) struct Place {
@@ -13,8 +18,9 @@ impl Place {
     /// `None` where no server is named.
     pub(crate) async fn new(name: &str) -> Option<Self> {
         let Ok(server) = std::env::var("CIVICUM_TUNE_TEST_DATABASE") else {
-            eprintln!(
-                "skipped: CIVICUM_TUNE_TEST_DATABASE names no server (tests/postgres/start.sh FOLDER starts one)"
+            skipped(
+                "database",
+                "CIVICUM_TUNE_TEST_DATABASE names no server (tests/postgres/start.sh FOLDER starts one)",
             );
             return None;
         };
