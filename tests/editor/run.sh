@@ -1,18 +1,30 @@
 #!/bin/bash
 # Tries our JSON Schema with taplo, the language server of TOML editors: its checker on every profile, and a session as an
-# editor has one. Usage: tests/editor/run.sh BINARY; needs node and npm, installs nothing outside its own folder in /tmp.
+# editor has one. Usage: tests/editor/run.sh BINARY; needs node and npm. What npm fetches for package.json is kept below
+# CIVICUM_TUNE_CACHE; nothing is installed elsewhere.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$here/../.." && pwd)
-[ $# -eq 1 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
+[ $# -eq 1 ] || { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
 binary=$(realpath "$1")
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 
-cp "$here/package.json" "$room"
-(cd "$room" && npm install --no-audit --no-fund --no-package-lock --silent)
-taplo=$room/node_modules/.bin/taplo
+cache=${CIVICUM_TUNE_CACHE:-$HOME/.cache/civicum-tune}/tools
+modules=$cache/editor-$(sha256sum "$here/package.json" | cut -c1-16)
+mkdir -p "$cache"
+exec 9>"$modules.lock"
+flock 9
+if [ ! -e "$modules/ready" ]; then
+  rm -rf "$modules"
+  mkdir "$modules"
+  cp "$here/package.json" "$modules"
+  (cd "$modules" && npm install --no-audit --no-fund --no-package-lock --silent)
+  touch "$modules/ready"
+fi
+exec 9>&-
+taplo=$modules/node_modules/.bin/taplo
 "$binary" profile schema >"$room/schema.json"
 failed=0
 
@@ -36,5 +48,5 @@ else
   echo "ok    taplo check refuses unknown-keys.toml"
 fi
 
-node "$here/session.mjs" "$room" "$room/schema.json" "$top/profiles" "$top/tests/profiles/bad" "$binary" || failed=1
+node "$here/session.mjs" "$modules" "$room/schema.json" "$top/profiles" "$top/tests/profiles/bad" "$binary" || failed=1
 exit $failed

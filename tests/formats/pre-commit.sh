@@ -2,21 +2,29 @@
 # The pre-commit hook, as a repository with profiles uses it. Usage: pre-commit.sh PROGRAM
 # Status 77: there is no pre-commit to be had here.
 set -euo pipefail
+# shellcheck source=tests/fetch.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../fetch.sh"
 
 program=$(realpath "$1")
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 
-tools=${CARGO_TARGET_DIR:-$top/target}/tmp/pre-commit
-if [ ! -x "$tools/bin/pre-commit" ]; then
-  mkdir -p "$(dirname "$tools")"
-  if ! { python3 -m venv "$tools" && "$tools/bin/pip" install --quiet --disable-pip-version-check pre-commit; } >"$room/log" 2>&1; then
-    rm -rf "$tools"
-    tail -n 3 "$room/log" >&2
-    exit 77
-  fi
+# Fetched once for each version, not for each clone.
+version=4.7.0
+cache=${CIVICUM_TUNE_CACHE:-$HOME/.cache/civicum-tune}
+tools=$cache/tools/pre-commit-$version
+mkdir -p "$cache/tools"
+exec 9>"$tools.lock"
+flock 9
+if [ ! -e "$tools/ready" ]; then
+  # One that was cut off is made anew, where it stands: a venv can't be moved.
+  rm -rf "$tools"
+  python3 -m venv "$tools" >&2
+  outside "$tools/bin/pip" install --quiet --disable-pip-version-check pre-commit==$version
+  touch "$tools/ready"
 fi
+exec 9>&-
 
 # Nothing of this machine's own git and pre-commit settings.
 export HOME=$room/home PRE_COMMIT_HOME=$room/cache GIT_CONFIG_NOSYSTEM=1
