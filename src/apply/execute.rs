@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::acts::{self, Sight};
-use super::generation::{Generation, Generations};
+use super::generation::{Generation, Generations, boot_id};
 use super::journal::Event;
 use super::rollback::{RollbackOptions, undo_steps};
 use super::{Progress, Rollback};
@@ -102,7 +102,7 @@ pub(super) fn carry_out(
         }
         progress.done(change);
     }
-    generation.note(host, &Event::Finished).map_err(cut)
+    generation.note(host, &Event::Finished { boot_id: boot_id(host) }).map_err(cut)
 }
 
 fn one_step(

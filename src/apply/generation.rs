@@ -21,7 +21,7 @@ pub struct Generation {
     pub created: String,
     /// The program's version that began it.
     pub program: String,
-    /// `/proc/sys/kernel/random/boot_id` at that time.
+    /// `/proc/sys/kernel/random/boot_id` at that time; once it is read again, of the boot in which it was finished.
     pub boot_id: Option<String>,
     /// What was wanted.
     pub settings: Settings,
@@ -119,7 +119,15 @@ impl Generation {
     }
 }
 
-fn boot_id(host: &Host) -> Option<String> {
+/// The boot in which the last step was done, where it is told.
+fn finished_in(events: &[Event]) -> Option<String> {
+    events.iter().rev().find_map(|event| match event {
+        Event::Finished { boot_id } => boot_id.clone(),
+        _ => None,
+    })
+}
+
+pub(super) fn boot_id(host: &Host) -> Option<String> {
     if host.is_live() { host.value("/proc/sys/kernel/random/boot_id") } else { None }
 }
 
@@ -129,7 +137,7 @@ pub(super) fn state(events: &[Event]) -> State {
     let mut kept = Vec::new();
     for event in events {
         match event {
-            Event::Finished => state = State::Applied,
+            Event::Finished { .. } => state = State::Applied,
             Event::Undoing { .. } => {
                 state = State::CutWhileUndoing;
                 kept.clear();
@@ -156,7 +164,7 @@ impl Generations {
             let Ok(id) = name.parse::<u32>() else { continue };
             let path = format!("{}/generation.json", Generation::folder(id));
             let Some(bytes) = host.read(&path)? else { continue };
-            let generation: Generation =
+            let mut generation: Generation =
                 serde_json::from_slice(&bytes).map_err(|e| damaged(host, &path, &broken(&e, id)))?;
             if generation.format > FORMAT {
                 let why = t!(
@@ -166,7 +174,9 @@ impl Generations {
                 );
                 return Err(damaged(host, &path, &why));
             }
-            let state = generation.state(host)?;
+            let events = generation.events(host)?;
+            let state = state(&events);
+            generation.boot_id = finished_in(&events).or(generation.boot_id);
             found.push((generation, state));
         }
         Ok(Self(found))
@@ -233,17 +243,37 @@ mod tests {
     #[test]
     fn the_state_follows_the_events() {
         let done = |step| Event::Done { step };
+        let finished = || Event::Finished { boot_id: None };
         let undoing = || Event::Undoing { why: "rollback".into() };
         assert_eq!(state(&[]), State::Cut);
         assert_eq!(state(&[done(0)]), State::Cut);
-        assert_eq!(state(&[done(0), Event::Finished]), State::Applied);
-        assert_eq!(state(&[done(0), Event::Finished, undoing()]), State::CutWhileUndoing);
+        assert_eq!(state(&[done(0), finished()]), State::Applied);
+        assert_eq!(state(&[done(0), finished(), undoing()]), State::CutWhileUndoing);
         let kept = Event::Kept { step: 0, why: "changed".into() };
-        let partly = [done(0), Event::Finished, undoing(), kept, Event::RolledBack];
+        let partly = [done(0), finished(), undoing(), kept, Event::RolledBack];
         assert_eq!(state(&partly), State::PartlyRolledBack { kept: vec![0] });
         let again = [&partly[..], &[undoing(), Event::Undone { step: 0 }, Event::RolledBack]].concat();
         assert_eq!(state(&again), State::RolledBack { accepted: vec![] });
         let closed = [&partly[..], &[Event::Closed]].concat();
         assert_eq!(state(&closed), State::RolledBack { accepted: vec![0] });
+    }
+
+    /// Cut in one boot and finished in the next: what only a reboot completes waits for a third.
+    #[test]
+    fn the_boot_that_counts_is_that_of_its_end() {
+        let tree = tempfile::tempdir().unwrap();
+        let host = Host::at(tree.path()).unwrap();
+        let path = format!("{}/generation.json", Generation::folder(1));
+        host.make_folders(&path).unwrap();
+        let intent = serde_json::json!({
+            "format": FORMAT, "id": 1, "created": "2026-11-26T10:00:00Z", "program": "0.1.0", "boot_id": "first",
+            "settings": Settings::default(), "changes": [],
+        });
+        host.replace(&path, &Image::file(intent.to_string().into_bytes(), 0o600)).unwrap();
+        let boot = || Generations::read(&host).unwrap().0[0].0.boot_id.clone();
+        assert_eq!(boot().as_deref(), Some("first"));
+        let end = Event::Finished { boot_id: Some("second".to_owned()) };
+        Generations::read(&host).unwrap().0[0].0.note(&host, &end).unwrap();
+        assert_eq!(boot().as_deref(), Some("second"));
     }
 }

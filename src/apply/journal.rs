@@ -26,7 +26,12 @@ pub enum Event {
         error: String,
     },
     /// All steps are done.
-    Finished,
+    Finished {
+        /// In which boot of the host: after a cut it may be another one than that in which it was begun. Not told by programs
+        /// before this field, nor in a tree.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        boot_id: Option<String>,
+    },
     /// From here on steps are undone.
     Undoing {
         /// Why: `rollback`, or what failed.
@@ -94,6 +99,8 @@ mod tests {
     #[test]
     fn torn_lines_say_nothing() {
         let text = "{\"at\":\"x\",\"event\":\"done\",\"step\":0}\n{\"at\":\"x\",\"event\":\"do\n{\"at\":\"x\",\"event\":\"finished\"}\n";
-        assert_eq!(parse(text), [Event::Done { step: 0 }, Event::Finished]);
+        assert_eq!(parse(text), [Event::Done { step: 0 }, Event::Finished { boot_id: None }]);
+        // What a newer program adds to an event is passed over.
+        assert_eq!(parse("{\"at\":\"x\",\"event\":\"closed\",\"boot_id\":\"b\"}\n"), [Event::Closed]);
     }
 }
