@@ -1,5 +1,8 @@
 //! Changing single values of a profile's text: comments, order and everything else stay as they were written.
 
+use std::collections::VecDeque;
+
+use similar::{ChangeTag, TextDiff};
 use toml_edit::{Array, DocumentMut, Item, Table, TableLike, Value};
 
 use crate::t;
@@ -33,7 +36,8 @@ impl From<&New> for Value {
 
 /// The text with these values in place of those that it has, or in addition. The error is why it can't be changed.
 pub fn set(text: &str, values: &[(&[&str], &New)]) -> Result<String, String> {
-    let mut document: DocumentMut = text.parse().map_err(|why| t!("it is no TOML: {why}", why = why))?;
+    let plain = text.replace("\r\n", "\n");
+    let mut document: DocumentMut = plain.parse().map_err(|why| t!("it is no TOML: {why}", why = why))?;
     for (path, new) in values {
         let Some((name, folders)) = path.split_last() else { continue };
         let mut table: &mut dyn TableLike = document.as_table_mut();
@@ -52,7 +56,36 @@ pub fn set(text: &str, values: &[(&[&str], &New)]) -> Result<String, String> {
         }
         put(table, name, new);
     }
-    Ok(document.to_string())
+    Ok(with_line_ends_of(text, &plain, &document.to_string()))
+}
+
+/// A file from another system ends its lines otherwise: each keeps its end, changed or not, and one more gets that of the first.
+fn with_line_ends_of(text: &str, plain: &str, new: &str) -> String {
+    if plain == text {
+        return new.to_owned();
+    }
+    let ends: Vec<&str> =
+        text.split_inclusive('\n').map(|line| if line.ends_with("\r\n") { "\r\n" } else { "\n" }).collect();
+    let lines = TextDiff::from_lines(plain, new);
+    let (mut out, mut gone) = (String::with_capacity(new.len() + ends.len()), VecDeque::new());
+    for change in lines.iter_all_changes() {
+        let own = change.old_index().and_then(|at| ends.get(at).copied());
+        let end = match change.tag() {
+            ChangeTag::Delete => {
+                gone.extend(own);
+                continue;
+            }
+            ChangeTag::Insert => gone.pop_front(),
+            ChangeTag::Equal => {
+                gone.clear();
+                own
+            }
+        };
+        let line = change.value();
+        out += line.strip_suffix('\n').unwrap_or(line);
+        out += if line.ends_with('\n') { end.unwrap_or(ends[0]) } else { "" };
+    }
+    out
 }
 
 fn put(table: &mut dyn TableLike, name: &str, new: &New) {
@@ -91,6 +124,19 @@ mod tests {
         assert_eq!(set(text, &changes).unwrap(), wanted);
         // What is there already is not touched.
         assert_eq!(set(&wanted, &changes).unwrap(), wanted);
+    }
+
+    #[test]
+    fn line_ends_stay_as_they_are() {
+        let text = "# Ours.\r\nname = \"x\"\r\n\r\n[zswap]\r\ncompressor = \"lz4\" # fast\r\nnote = \"\"\"\r\na\r\n\"\"\"\r\n";
+        let (zstd, list) = (New::Text("zstd".into()), New::List(vec!["zbud".into()]));
+        let changes: [(&[&str], &New); 2] = [(&["zswap", "compressor"], &zstd), (&["zswap", "zpool"], &list)];
+        let wanted = text.replace("lz4", "zstd") + "zpool = [\"zbud\"]\r\n";
+        assert_eq!(set(text, &changes).unwrap(), wanted);
+        // Where somebody's editor has mixed them, too.
+        let mixed = text.replacen("\r\n", "\n", 1).replace("[zswap]\r\n", "[zswap]\n");
+        let wanted = mixed.replace("lz4", "zstd") + "zpool = [\"zbud\"]\n";
+        assert_eq!(set(&mixed, &changes).unwrap(), wanted);
     }
 
     #[test]
