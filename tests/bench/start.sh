@@ -35,30 +35,33 @@ cc -O2 -static -o "$work/nothing" "$work/nothing.c"
 (cd "$top" && CIVICUM_TUNE_BENCH_TREE="$work/tree" cargo test --quiet --locked --test tree_for_bench -- --ignored >/dev/null)
 "$program" apply --yes --quiet --root "$work/tree" --profile minimal
 
-measure() { # NAME COMMAND…: the median and the spread in ms
-  local name=$1
-  shift
+measure() { # NAME STATUS[,STATUS] COMMAND…: the median and the spread in ms; nothing where it ended with another status
+  local name=$1 statuses=$2
+  shift 2
   hyperfine -N --warmup 5 --min-runs "${runs:-50}" --ignore-failure --export-json "$work/$name.json" "$*" >/dev/null 2>&1
   python3 -c '
 import json, sys
 run = json.load(open(sys.argv[1]))["results"][0]
-print(*("%.2f" % (run[key] * 1000) for key in ("median", "min", "max")))' "$work/$name.json"
+other = set(run["exit_codes"]) - set(map(int, sys.argv[2].split(",")))
+if other:
+    sys.exit("start.sh: %s ended with status %s: that is no measurement" % (run["command"], *other))
+print(*("%.2f" % (run[key] * 1000) for key in ("median", "min", "max")))' "$work/$name.json" "$statuses"
 }
 
-read -r nothing nothing_min nothing_max < <(measure nothing "$work/nothing")
-read -r plan plan_min plan_max < <(measure plan "$program" plan --root "$work/tree" --quiet)
-read -r live live_min live_max < <(measure live "$program" plan --quiet)
-read -r detect detect_min detect_max < <(measure detect "$program" detect --format json)
-read -r doctor doctor_min doctor_max < <(measure doctor "$program" doctor --root "$work/tree" --quiet)
-read -r audit audit_min audit_max < <(measure audit "$program" doctor --quiet)
+read -r nothing nothing_min nothing_max < <(measure nothing 0 "$work/nothing")
+read -r plan plan_min plan_max < <(measure plan 0 "$program" plan --root "$work/tree" --quiet)
+read -r live live_min live_max < <(measure live 0,1 "$program" plan --quiet)
+read -r detect detect_min detect_max < <(measure detect 0 "$program" detect --format json)
+read -r doctor doctor_min doctor_max < <(measure doctor 0,1 "$program" doctor --root "$work/tree" --quiet)
+read -r audit audit_min audit_max < <(measure audit 0,1 "$program" doctor --quiet)
 cp "$here"/deploy.py "$here"/playbook.yml "$work/"
 export ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_INVENTORY_UNPARSED_WARNING=false
 cd "$work"
 "$cache/venv/bin/pyinfra" --dry @local deploy.py </dev/null >/dev/null 2>&1 || { echo "pyinfra does not work here" >&2; exit 1; }
 "$cache/venv/bin/ansible-playbook" --check -c local -i localhost, -e ansible_python_interpreter=/usr/bin/python3 playbook.yml \
   >/dev/null 2>&1 || { echo "Ansible does not work here" >&2; exit 1; }
-read -r pyinfra pyinfra_min pyinfra_max < <(runs=5 measure pyinfra "$cache/venv/bin/pyinfra" --dry @local deploy.py)
-read -r ansible ansible_min ansible_max < <(runs=5 measure ansible "$cache/venv/bin/ansible-playbook" --check -c local -i localhost, -e ansible_python_interpreter=/usr/bin/python3 playbook.yml)
+read -r pyinfra pyinfra_min pyinfra_max < <(runs=5 measure pyinfra 0 "$cache/venv/bin/pyinfra" --dry @local deploy.py)
+read -r ansible ansible_min ansible_max < <(runs=5 measure ansible 0 "$cache/venv/bin/ansible-playbook" --check -c local -i localhost, -e ansible_python_interpreter=/usr/bin/python3 playbook.yml)
 cd "$top"
 
 applies=()
