@@ -1,5 +1,5 @@
-//! `bench` with its real parts: this machine's memory and disk, Tesseract and PP-OCR; the queue is in `bench_queue.rs`, the model in
-//! `bench_llm.rs`. What is not here (PP-OCR's models) is said to be left out. Whether figures are high or low is nobody's failure here:
+//! `bench` with its real parts: this machine's disk, Tesseract and PP-OCR; its memory is in `bench_zswap.rs`, the queue in
+//! `bench_queue.rs`, the model in `bench_llm.rs` and `bench_ollama.rs`. What is not here (PP-OCR's models) is said to be left out. Whether figures are high or low is nobody's failure here:
 //! the machine has other work.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
@@ -15,83 +15,6 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use measured::{bench, command, err, folder, left_out, median, row, rows};
-
-#[test]
-fn zswap_on_the_memory_of_this_host_and_a_file() {
-    // 64 MiB of lines that compress, held by another process, with words in them that must not get out.
-    let marker = "clave-secreta-del-vecino-7311";
-    let script = format!(
-        "x = [('{marker} %d ' % n) * 100 for n in range(25000)]; print('ready', flush=True); __import__('sys').stdin.read()"
-    );
-    let mut holder = Command::new("python3")
-        .args(["-c", &script])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut [0; 5]).unwrap();
-    let model = env!("CARGO_BIN_EXE_civicum-tune");
-    let (output, document) = bench(&["zswap", "--quick", "--time", "60s", "--models", model, "-v"]);
-    drop(holder.stdin.take());
-    holder.wait().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
-    assert_eq!(document["schema"], "civicum-tune/bench/1");
-    assert!(!String::from_utf8_lossy(&output.stdout).contains(marker) && !err(&output).contains(marker));
-    for pages in ["memory", "model"] {
-        let speeds = rows(&document, "zswap", "compressors");
-        let ratio = |name: &str| median(row(speeds, &[("pages", pages), ("compressor", name)]), "ratio");
-        assert!(ratio("zstd") > ratio("lz4") && ratio("lz4") > 1.0, "{speeds:#?}");
-        assert!((ratio("lzo") / ratio("lz4") - 1.0).abs() < 0.25, "{speeds:#?}");
-        // What is not the kernel's code has no speed that anything could be chosen by.
-        let lzo = row(speeds, &[("pages", pages), ("compressor", "lzo")]);
-        assert!(lzo["compress_mb_s"].is_null() && lzo["decompress_mb_s"].is_null(), "{lzo:#}");
-        let lz4 = row(speeds, &[("pages", pages), ("compressor", "lz4")]);
-        assert!(median(lz4, "decompress_mb_s") > median(lz4, "compress_mb_s") / 2.0, "{lz4:#}");
-        let held = rows(&document, "zswap", "allocators");
-        let per_page = |name: &str| {
-            median(
-                row(held, &[("pages", pages), ("compressor", "zstd"), ("allocator", name)]),
-                "pages_per_page",
-            )
-        };
-        // None packs closer than the compressor, and zsmalloc comes closest.
-        assert!(per_page("zsmalloc") <= ratio("zstd") * 1.05, "{held:#?}");
-        let first = row(held, &[("pages", pages), ("compressor", "lz4"), ("allocator", "zsmalloc")]);
-        let figure = &first["pages_per_page"];
-        assert!(figure["parts"] == 5 && figure["runs"].is_null() && lz4["compress_mb_s"]["runs"].is_u64());
-        let kernel = document["machine"]["kernel"].as_str().unwrap();
-        let version: Vec<u32> = kernel.split(['.', '-']).map_while(|part| part.parse().ok()).collect();
-        let has_old = held.iter().any(|row| row["allocator"] == "zbud");
-        assert_eq!(has_old, version < vec![6, 15], "{kernel}");
-        if has_old {
-            assert!(per_page("zbud") <= 2.0 && per_page("z3fold") <= 3.0, "{held:#?}");
-            assert!(per_page("zsmalloc") > per_page("zbud") * 0.99, "{held:#?}");
-        }
-        // Since 6.18 what does not shrink is kept, too.
-        let refused = median(first, "refused_percent");
-        assert!(version < vec![6, 18] || refused < 1e-9, "{refused}");
-    }
-}
-
-#[test]
-fn a_sample_that_can_be_locked_or_a_word_that_it_is_not() {
-    if !nix::unistd::geteuid().is_root() {
-        return left_out("samples within a limit on locked memory, since only root can drop CAP_IPC_LOCK");
-    }
-    for (limit, words) in [("8388608", "a small sample"), ("65536", "can't be locked (limit: 64KiB)")] {
-        let output = Command::new("prlimit")
-            .args([&format!("--memlock={limit}:{limit}"), "setpriv", "--inh-caps=-ipc_lock"])
-            .args(["--bounding-set=-ipc_lock", env!("CARGO_BIN_EXE_civicum-tune")])
-            .args(["bench", "zswap", "--quick", "--time", "20s", "--force-under-load", "--format", "json"])
-            .env("LC_ALL", "C.UTF-8")
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
-        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let notes = document["sections"][0]["notes"].to_string();
-        assert!(notes.contains(words), "{notes}");
-    }
-}
 
 #[test]
 fn the_disk_and_nothing_is_left_on_it() {
@@ -123,6 +46,9 @@ fn the_disk_and_nothing_is_left_on_it() {
         let load = &document["machine"][when];
         assert!(load["load_1m"].is_f64() && load["processors"].as_u64() > Some(0), "{load:#}");
         assert!(load["used_percent"].as_f64().is_some_and(|used| (0.0..=100.0).contains(&used)), "{load:#}");
+        // Where the kernel counts it.
+        let tells = fs::read_to_string("/proc/pressure/io").is_ok_and(|text| text.starts_with("some"));
+        assert_eq!(load["io_waiting_percent"].is_f64(), tells, "{load:#}");
     }
     assert_eq!((&document["written"], &document["diff"]), (&Value::Bool(false), &Value::Null));
     let found = rows(&document, "disk", "random_4k");

@@ -1,19 +1,17 @@
 //! `bench llm` with a real llama.cpp server and a real model (`CIVICUM_TUNE_LLM_SERVER`, `CIVICUM_TUNE_MODEL`; without them that is said to be
-//! left out), and on an Ollama that others use, too: what it does with its models is looked at from its side, by a server that answers as
-//! Ollama's documentation has it. A real one can't be given a model that no host has room for.
+//! left out); an Ollama that others use, too, is in `bench_ollama.rs`.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
 #[path = "support/measured.rs"]
 mod measured;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use measured::{bench, command, err, folder, left_out, median, row, rows};
 
@@ -133,134 +131,4 @@ fn where_nothing_is_named_the_way_into_the_deployment_is() {
     // Whoever names one wants that one.
     let (_, document) = bench(&[&["llm", "--llm", "http://127.0.0.1:1"], profile.as_slice()].concat());
     assert!(!document["sections"][0]["because"].as_str().unwrap().contains("docker"), "{document:#}");
-}
-
-/// Its models, which of them are in memory, and every question.
-#[derive(Default)]
-struct Ollama {
-    loaded: Vec<String>,
-    asked: Vec<Value>,
-}
-
-impl Ollama {
-    fn answer(&mut self, path: &str, body: &Value) -> Value {
-        let details =
-            |size: &str| json!({ "family": "llama", "parameter_size": size, "quantization_level": "Q4_0" });
-        match path {
-            "/api/version" => json!({ "version": "0.13.0" }),
-            "/api/tags" => json!({ "models": [
-                { "name": "works:8b", "size": 1000, "details": details("8.0B") },
-                { "name": "idle:1b", "size": 1000, "details": details("1.0B") },
-                { "name": "huge:405b", "size": 1_u64 << 60, "details": details("405B") },
-            ] }),
-            "/api/ps" => {
-                let models = self.loaded.iter().map(|name| {
-                    json!({ "name": name, "size": 1000, "context_length": 8192, "expires_at": "2318-09-14T10:11:12Z" })
-                });
-                json!({ "models": models.collect::<Vec<_>>() })
-            }
-            "/api/generate" => {
-                self.asked.push(body.clone());
-                let name = body["model"].as_str().unwrap().to_owned();
-                // As with OLLAMA_MAX_LOADED_MODELS=1.
-                self.loaded.clear();
-                self.loaded.extend((body["keep_alive"] != json!(0)).then_some(name));
-                json!({ "response": "x", "done": true, "prompt_eval_count": 20, "prompt_eval_duration": 100_000_000,
-                    "eval_count": 8, "eval_duration": 400_000_000 })
-            }
-            other => panic!("{other}"),
-        }
-    }
-}
-
-fn serve(ollama: Arc<Mutex<Ollama>>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let (mut first, mut length) = (String::new(), 0);
-            reader.read_line(&mut first).unwrap();
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).unwrap();
-                if line.trim().is_empty() {
-                    break;
-                }
-                if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            let body = serde_json::from_slice(&body).unwrap_or_default();
-            let path = first.split(' ').nth(1).unwrap();
-            let told = ollama.lock().unwrap().answer(path, &body).to_string();
-            write!(
-                stream,
-                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{told}",
-                told.len()
-            )
-            .unwrap();
-        }
-    });
-    url
-}
-
-#[test]
-fn an_ollama_is_left_with_what_it_had_in_memory() {
-    let ollama = Arc::new(Mutex::new(Ollama { loaded: vec!["works:8b".to_owned()], asked: Vec::new() }));
-    let url = serve(Arc::clone(&ollama));
-    let of =
-        |more: &[&'static str]| [&["llm", "--quick", "--time", "30s", "--llm", url.as_str()], more].concat();
-    let names = || -> Vec<String> {
-        let mut names: Vec<String> = ollama
-            .lock()
-            .unwrap()
-            .asked
-            .drain(..)
-            .map(|asked| asked["model"].as_str().unwrap().to_owned())
-            .collect();
-        names.dedup();
-        names
-    };
-
-    // Nobody named one: the one that it works with, with its own context, and for as long as it had been wanted.
-    let document = bench(&of(&[])).1;
-    assert_eq!(document["sections"][0]["status"], "measured", "{document:#}");
-    let asked = ollama.lock().unwrap().asked.clone();
-    assert!(asked.len() > 6);
-    for question in &asked {
-        assert_eq!(
-            (&question["options"]["num_ctx"], &question["keep_alive"]),
-            (&json!(8192), &json!(-1)),
-            "{question}"
-        );
-    }
-    // Its threads take turns: never all rounds of one before the next.
-    let threads: Vec<u64> =
-        asked.iter().map(|asked| asked["options"]["num_thread"].as_u64().unwrap()).collect();
-    let mut turns = threads.clone();
-    turns.dedup();
-    let kinds = threads.iter().collect::<std::collections::BTreeSet<_>>().len();
-    assert!(kinds == 1 || turns.len() >= 4, "{turns:?}");
-    assert_eq!(names(), ["works:8b"]);
-    assert_eq!(ollama.lock().unwrap().loaded, ["works:8b"]);
-
-    // Others are loaded where they are named and there is room, and leave; what was there before is there again.
-    let document = bench(&of(&["--llm-model", "idle:1b,huge:405b"])).1;
-    let notes = document["sections"][0]["notes"].to_string();
-    assert!(notes.contains("huge:405b: it needs") && notes.contains("are available"), "{notes}");
-    let rows = document["sections"][0]["tables"]["models"].as_array().unwrap();
-    assert!(!rows.is_empty() && rows.iter().all(|row| row["model"] == "idle:1b"), "{rows:#?}");
-    assert_eq!(names(), ["idle:1b", "works:8b"]);
-    assert_eq!(ollama.lock().unwrap().loaded, ["works:8b"]);
-
-    // It has several, and none in memory: none is loaded for nothing.
-    ollama.lock().unwrap().loaded.clear();
-    let document = bench(&of(&[])).1;
-    let why = document["sections"][0]["because"].as_str().unwrap();
-    assert!(why.contains("--llm-model") && why.contains("idle:1b"), "{why}");
-    assert!(names().is_empty());
 }

@@ -397,6 +397,10 @@ fn the_page_names_every_field_of_a_document() {
         ("rollback/1", at("rollback --yes")),
         ("validate/1", "validate minimal --format json".to_owned()),
         ("explain/1", "explain CT-ZSWAP-003 --format json".to_owned()),
+        (
+            "bench/1",
+            "bench ocr --time 1s --document /etc/hostname --force-under-load --format json".to_owned(),
+        ),
         ("error/1", "explain nothing-at-all --format json".to_owned()),
     ];
     let page = fs::read_to_string(top().join("docs/formats.md")).unwrap();

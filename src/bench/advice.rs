@@ -4,10 +4,10 @@
 mod model;
 mod swap;
 
+use super::zswap::Here;
 use super::{Kind, Section, Spread, Table, Verdict};
 use crate::profile::Settings;
 use crate::profile::edit::New;
-use crate::profile::kernels::Version;
 use crate::t;
 
 /// A value of the profile, and the one that measured best.
@@ -42,14 +42,18 @@ pub struct Claim {
 pub struct Subject<'a> {
     /// What the profile asks.
     pub settings: &'a Settings,
-    /// The running kernel.
-    pub kernel: Version,
+    /// zswap as the running kernel has it.
+    pub here: &'a Here,
     /// Swap behind zswap, in bytes.
     pub swap_bytes: u64,
     /// Processors of the host.
     pub cores: usize,
     /// Is a value of the profile a rule, which comes to another number on another host?
     pub is_rule: &'a dyn Fn(&[&str]) -> bool,
+    /// Were servers started for several numbers of threads?
+    pub compares_threads: bool,
+    /// Was it a quick run?
+    pub quick: bool,
     /// Are values told of, too, for which nobody asked to measure anything?
     pub all: bool,
 }
@@ -58,6 +62,12 @@ pub struct Subject<'a> {
 pub fn values(sections: &[Section], subject: &Subject<'_>) -> Vec<Advice> {
     let swap = swap::values(sections, subject);
     swap.into_iter().chain(model::threads(sections, subject)).collect()
+}
+
+/// The threads that the profile's model has now, and how many it may have.
+pub fn threads_of(settings: &Settings, cores: usize) -> Option<(usize, usize)> {
+    let (_, service) = model::service(settings)?;
+    Some((model::now(service, cores), model::most(service, cores)))
 }
 
 /// What is said of threads and packings, tested with what was measured.

@@ -2,13 +2,13 @@
 
 mod neighbour;
 mod own;
-mod room;
+mod prompt;
 mod running;
 mod turns;
 
 use self::own::Own;
 use self::running::Running;
-use self::turns::{Model, Way, word};
+use self::turns::{Model, Threads, Way, word};
 use super::{Column, Pace, Spread, Table, Told};
 use crate::host::Host;
 use crate::llm::Server;
@@ -17,8 +17,6 @@ use crate::units::MIB;
 
 /// A document's worth of work, in tokens read and written: what the time for a document is told of.
 pub const DOCUMENT: (f64, f64) = (1000.0, 100.0);
-/// A text of some 330 tokens.
-const TEXT: &str = include_str!("llm/text.txt");
 
 /// Who is asked.
 pub enum Subject {
@@ -40,15 +38,16 @@ pub struct Standing {
     pub threads: Option<usize>,
 }
 
-/// Measures; `cores` are the processors of the host.
+/// Measures; `cores` are the processors of the host, and `profile` has the threads of the profile's model: now, and at most.
 pub fn measure(
     host: &Host,
     subject: &Subject,
     cores: usize,
+    profile: Option<(usize, usize)>,
     pace: &Pace<'_>,
 ) -> Told<(Vec<Table>, Vec<String>)> {
     let mut notes = Vec::new();
-    let counts = counts(pace.quick, cores);
+    let counts = if pace.quick { few(cores, profile) } else { all(cores) };
     let (models, ways) = super::run(async {
         let (models, mut ways);
         match subject {
@@ -133,12 +132,26 @@ fn or_unknown(word: Option<&String>) -> String {
     word.map_or_else(|| "?".to_owned(), Clone::clone)
 }
 
-/// How many threads: each number of them, or the interesting ones where time is short.
-fn counts(quick: bool, cores: usize) -> Vec<usize> {
-    let mut counts: Vec<usize> =
-        if quick { vec![cores.saturating_sub(1).max(1), cores] } else { (1..=cores).collect() };
+fn all(cores: usize) -> Vec<Threads> {
+    (1..=cores).map(|count| Threads { count: Some(count), is_spare: false }).collect()
+}
+
+/// The interesting numbers of threads, where time is short: all processors, one less, and what the profile has. Where that leaves
+/// nothing that the profile could have instead, one that it could: half of the processors, which are the cores where each is two.
+fn few(cores: usize, profile: Option<(usize, usize)>) -> Vec<Threads> {
+    let now = profile.map(|(now, _)| now).filter(|now| (1..=cores).contains(now));
+    let mut counts: Vec<usize> = now.into_iter().chain([cores.saturating_sub(1).max(1), cores]).collect();
+    counts.sort_unstable();
     counts.dedup();
-    counts
+    let spare = profile.and_then(|(now, most)| {
+        let has_choice = counts.iter().any(|count| *count != now && *count <= most);
+        let could = |count: &usize| *count > 0 && *count <= most && !counts.contains(count);
+        [cores / 2, most.saturating_sub(1), 1].into_iter().find(could).filter(|_| !has_choice)
+    });
+    let sure = counts.into_iter().map(|count| (count, false));
+    sure.chain(spare.map(|count| (count, true)))
+        .map(|(count, is_spare)| Threads { count: Some(count), is_spare })
+        .collect()
 }
 
 #[cfg(test)]
@@ -147,7 +160,19 @@ mod tests {
 
     #[test]
     fn few_threads_where_time_is_short() {
-        assert_eq!(counts(false, 4), [1, 2, 3, 4]);
-        assert_eq!((counts(true, 4), counts(true, 1)), (vec![3, 4], vec![1]));
+        let words = |of: Vec<Threads>| -> Vec<String> {
+            let spare = |of: &Threads| if of.is_spare { "?" } else { "" };
+            of.iter().map(|of| format!("{}{}", of.count.unwrap(), spare(of))).collect()
+        };
+        assert_eq!(words(all(4)), ["1", "2", "3", "4"]);
+        assert_eq!(words(few(4, None)), ["3", "4"]);
+        assert_eq!(words(few(1, Some((1, 1)))), ["1"]);
+        // The bundled profiles: one core less than the host has, and no more.
+        assert_eq!(words(few(2, Some((1, 1)))), ["1", "2"]);
+        assert_eq!(words(few(4, Some((3, 3)))), ["3", "4", "2?"]);
+        assert_eq!(words(few(16, Some((15, 15)))), ["15", "16", "8?"]);
+        // What the profile has is always among them, and a choice of its own needs no other.
+        assert_eq!(words(few(8, Some((2, 2)))), ["2", "7", "8", "1?"]);
+        assert_eq!(words(few(8, Some((5, 8)))), ["5", "7", "8"]);
     }
 }

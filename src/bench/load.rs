@@ -13,6 +13,8 @@ use crate::t;
 const CPU_WAITS: f64 = 25.0;
 /// The same for memory: reclaim and swap.
 const MEMORY_WAITS: f64 = 5.0;
+/// The same for disks, which counts where the disk is measured: by its figure a compressor is chosen.
+const IO_WAITS: f64 = 10.0;
 /// The same for the part of all processors' time that was used: three of four.
 const USED: f64 = 75.0;
 /// How long a sample is.
@@ -33,6 +35,8 @@ pub struct Load {
     pub cpu_waits: Option<f64>,
     /// The same for memory.
     pub memory_waits: Option<f64>,
+    /// The same for a disk.
+    pub io_waits: Option<f64>,
 }
 
 /// What the kernel has counted since it started.
@@ -43,6 +47,7 @@ struct Counted {
     /// Microseconds in which some task waited.
     cpu: Option<u64>,
     memory: Option<u64>,
+    io: Option<u64>,
 }
 
 impl Counted {
@@ -50,7 +55,7 @@ impl Counted {
         let waited =
             |what: &str| host.value(&format!("/proc/pressure/{what}")).and_then(|text| waited(&text));
         let ticks = host.value("/proc/stat").and_then(|text| ticks(&text));
-        Self { ticks, cpu: waited("cpu"), memory: waited("memory") }
+        Self { ticks, cpu: waited("cpu"), memory: waited("memory"), io: waited("io") }
     }
 }
 
@@ -81,16 +86,22 @@ impl Load {
             // The kernel lets the time that is waited for disks go down.
             (all > 0).then(|| (used.saturating_sub(used_then) as f64 * 100.0 / all as f64).min(100.0))
         };
-        let (cpu_waits, memory_waits) = (waits(before.cpu, after.cpu), waits(before.memory, after.memory));
-        Self { tasks: None, processors: None, used: used(), cpu_waits, memory_waits }
+        Self {
+            tasks: None,
+            processors: None,
+            used: used(),
+            cpu_waits: waits(before.cpu, after.cpu),
+            memory_waits: waits(before.memory, after.memory),
+            io_waits: waits(before.io, after.io),
+        }
     }
 
-    /// A host that is not busy, or why it still is after a minute of waiting.
-    pub fn of_a_quiet_host(host: &Host, say: &dyn Fn(&str)) -> Result<Self, String> {
+    /// A host that is not busy, or why it still is after a minute of waiting. `disk`: its disks have to be quiet, too.
+    pub fn of_a_quiet_host(host: &Host, disk: bool, say: &dyn Fn(&str)) -> Result<Self, String> {
         let until = Instant::now() + PATIENCE;
         loop {
             let load = Self::sample(host, SAMPLE);
-            let Some(why) = load.is_busy() else { return Ok(load) };
+            let Some(why) = load.is_busy(disk) else { return Ok(load) };
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(why);
@@ -104,7 +115,7 @@ impl Load {
     }
 
     /// Why a measurement now would be one of something else, if it would.
-    pub fn is_busy(&self) -> Option<String> {
+    pub fn is_busy(&self, disk: bool) -> Option<String> {
         let percent = |value: f64| format!("{value:.0}");
         if let Some(waits) = self.memory_waits.filter(|waits| *waits >= MEMORY_WAITS) {
             return Some(t!(
@@ -118,6 +129,12 @@ impl Load {
                 percent = percent(waits)
             ));
         }
+        if let Some(waits) = self.io_waits.filter(|waits| disk && *waits >= IO_WAITS) {
+            return Some(t!(
+                "tasks waited for a disk in {percent} % of the last seconds",
+                percent = percent(waits)
+            ));
+        }
         let used = self.used.filter(|used| *used >= USED)?;
         Some(t!("{percent} % of its processors' time was used in the last seconds", percent = percent(used)))
     }
@@ -127,11 +144,12 @@ impl std::fmt::Display for Load {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let or = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"));
         f.write_str(&t!(
-            "load {tasks}, processors {used}% used; tasks waited for a processor {cpu}% of the time, for memory {memory}%",
+            "load {tasks}, processors {used}% used; tasks waited for a processor {cpu}% of the time, for memory {memory}%, for a disk {io}%",
             tasks = or(self.tasks),
             used = or(self.used),
             cpu = or(self.cpu_waits),
-            memory = or(self.memory_waits)
+            memory = or(self.memory_waits),
+            io = or(self.io_waits)
         ))
     }
 }
@@ -172,11 +190,12 @@ mod tests {
         let stat = "cpu  100 10 30 800 50 1 2 7 90 3\ncpu0 50 5 15 400 25 1 1 3 45 1\ncpu1 50 5 15 400 25 0 1 4 45 2\nintr 5\n";
         assert_eq!((ticks(stat), ticks("cpu 1 2\n"), processors(stat)), (Some((150, 1000)), None, 2));
         let (before, after) = (
-            Counted { ticks: Some((150, 1000)), cpu: Some(1_000_000), memory: None },
-            Counted { ticks: Some((300, 1200)), cpu: Some(1_500_000), memory: Some(7) },
+            Counted { ticks: Some((150, 1000)), cpu: Some(1_000_000), memory: None, io: Some(0) },
+            Counted { ticks: Some((300, 1200)), cpu: Some(1_500_000), memory: Some(7), io: Some(200_000) },
         );
         let load = Load::between(&before, &after, Duration::from_secs(2));
         assert_eq!((load.used, load.cpu_waits, load.memory_waits), (Some(75.0), Some(25.0), None));
+        assert_eq!(load.io_waits, Some(10.0));
         // Without time there is nothing to tell.
         assert_eq!(Load::between(&before, &before, Duration::ZERO), Load::default());
     }
@@ -186,15 +205,18 @@ mod tests {
         let idle =
             Load { used: Some(30.0), cpu_waits: Some(0.4), memory_waits: Some(0.0), ..Load::default() };
         // What the minute before was like does not matter.
-        assert_eq!(Load { tasks: Some(1e4), ..idle }.is_busy(), None);
-        assert_eq!(Load::default().is_busy(), None);
+        assert_eq!(Load { tasks: Some(1e4), ..idle }.is_busy(true), None);
+        assert_eq!(Load::default().is_busy(true), None);
         for busy in [
             Load { used: Some(75.0), ..idle },
             Load { cpu_waits: Some(25.0), ..idle },
             Load { memory_waits: Some(5.0), ..idle },
         ] {
-            assert!(busy.is_busy().is_some(), "{busy:?}");
+            assert!(busy.is_busy(false).is_some(), "{busy:?}");
         }
+        // A busy disk is in the way of what is measured of a disk.
+        let busy = Load { io_waits: Some(10.0), ..idle };
+        assert!(busy.is_busy(true).unwrap().contains("10 %") && busy.is_busy(false).is_none());
     }
 
     #[test]
@@ -202,5 +224,16 @@ mod tests {
         let load = Load::sample(&Host::live().unwrap(), Duration::from_millis(300));
         assert!(load.used.is_some_and(|used| (0.0..=100.0).contains(&used)), "{load:?}");
         assert!(load.processors.is_some_and(|count| count > 0) && load.tasks.is_some(), "{load:?}");
+        let tells = |what: &str| {
+            Host::live()
+                .unwrap()
+                .value(&format!("/proc/pressure/{what}"))
+                .is_some_and(|text| !text.is_empty())
+        };
+        assert_eq!(
+            (load.cpu_waits.is_some(), load.io_waits.is_some()),
+            (tells("cpu"), tells("io")),
+            "{load:?}"
+        );
     }
 }

@@ -13,6 +13,7 @@ pub mod ocr;
 mod page;
 pub mod queue;
 mod report;
+mod room;
 mod spread;
 pub mod zswap;
 

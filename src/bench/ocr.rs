@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
-use super::{Column, Pace, Spread, Table, Told};
+use super::{Column, Pace, Spread, Table, Told, room};
 use crate::host::Host;
 use crate::host::child::start_own;
 use crate::host::sandbox::{Scratch, processors};
 use crate::ocr;
 use crate::t;
+use crate::units::MIB;
 
 /// What is read, and with what.
 #[derive(Debug, Default)]
@@ -39,6 +40,19 @@ struct Page {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Way(&'static str, usize, usize);
 
+impl Way {
+    /// Memory that it takes, bytes: as much as its readers took that were measured, or else as those of docs/benchmarks.md.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fn need(self, found: &HashMap<Self, Found>) -> u64 {
+        let Self(policy, threads, at_once) = self;
+        let known = found.iter().filter(|(way, _)| way.0 == policy && way.1 <= threads);
+        let most = known.flat_map(|(_, found)| &found.peak).copied().fold(0.0, f64::max);
+        let usual = if policy == "tesseract" { 110 } else { 260 };
+        let one = if most > 0.0 { most.ceil() as u64 } else { usual };
+        one.saturating_mul(MIB).saturating_mul(at_once as u64)
+    }
+}
+
 #[derive(Default)]
 struct Found {
     rate: Vec<f64>,
@@ -59,13 +73,23 @@ pub fn measure(host: &Host, subject: &Subject, pace: &Pace<'_>) -> Told<(Vec<Tab
     let ways = ways(host, subject, pace.quick, &mut notes)?;
     let mut found: HashMap<Way, Found> = HashMap::new();
     let rounds = if pace.quick { 3 } else { 7 };
-    let mut failed = None;
+    let (mut failed, mut out) = (None, Vec::new());
     super::run(async {
         // The ways take turns, so that a busy moment is one of all of them.
         for round in 0..rounds {
             for way in &ways {
                 if pace.is_over() {
                     return Ok(());
+                }
+                if out.iter().any(|(left_out, _)| left_out == way) {
+                    continue;
+                }
+                if let Some(why) = room::lacks(way.need(&found), room::available(host)) {
+                    // What was measured already was not left out: others have the memory now.
+                    if !found.contains_key(way) {
+                        out.push((*way, why));
+                    }
+                    continue;
                 }
                 pace.say(&t!(
                     "{policy}, threads: {threads}, documents at a time: {at_once}, round {round} of {rounds}",
@@ -91,10 +115,22 @@ pub fn measure(host: &Host, subject: &Subject, pace: &Pace<'_>) -> Told<(Vec<Tab
         }
         Ok(())
     })?;
+    let told = |(Way(policy, threads, at_once), why): &(Way, String)| {
+        t!(
+            "{policy}, threads: {threads}, documents at a time: {at_once}: {why}",
+            policy = *policy,
+            threads = threads,
+            at_once = at_once,
+            why = why
+        )
+    };
+    let left_out: Vec<String> = out.iter().map(told).collect();
     if found.is_empty() {
-        return Err(failed.unwrap_or_else(super::too_short));
+        let no_room = (!left_out.is_empty()).then(|| left_out.join("; "));
+        return Err(failed.or(no_room).unwrap_or_else(super::too_short));
     }
     notes.extend(failed);
+    notes.extend(left_out);
     notes.push(match truth {
         Some(_) => t!("a letter made for this, one page of A4, drawn at 200 pixels an inch; its own text is not looked at"),
         None => t!("the document that was named; its own text is not looked at"),
@@ -226,6 +262,15 @@ fn words_read(truth: &str, read: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn readers_take_what_one_of_them_took() {
+        let mut found = HashMap::new();
+        let need = |way: Way, found: &HashMap<Way, Found>| way.need(found) / MIB;
+        assert_eq!((need(Way("tesseract", 1, 4), &found), need(Way("pp-ocr", 2, 1), &found)), (440, 260));
+        found.insert(Way("tesseract", 1, 1), Found { peak: vec![300.2, 290.0], ..Found::default() });
+        assert_eq!((need(Way("tesseract", 1, 4), &found), need(Way("auto", 2, 1), &found)), (1204, 260));
+    }
 
     #[test]
     #[allow(clippy::float_cmp)] // Exact by how they were chosen.

@@ -10,19 +10,21 @@ use anyhow::bail;
 use clap::Args;
 
 use self::model::ModelOptions;
-use super::bench_profile::{Edited, edited, profile_file, stays};
+use super::bench_profile::{Edited, Named, profile_file, stays};
 use super::database::Where;
 use super::output::Out;
 use super::progress::line_that_stays;
 use super::session::Session;
 use super::{Answer, Global, Outcome};
 use crate::bench::load::Load;
+use crate::bench::zswap::Here;
 use crate::bench::{self, Kind, Pace, Report, Section, Told, advice, disk};
 use crate::host::sandbox::processors;
 use crate::host::{Host, terminal};
 use crate::render::bench as show;
 use crate::render::style::printable;
 use crate::t;
+use crate::tunable::Context;
 use crate::units::Bytes;
 
 /// How long the host is looked at where nothing hangs on it.
@@ -92,19 +94,20 @@ impl Bench {
         if time < Duration::from_secs(1) || time > Duration::from_secs(86_400) {
             bail!(t!("--time is from 1s to 1day"));
         }
-        if self.sections.is_empty() || self.sections.contains(&Kind::Llm) {
+        if self.measures(Kind::Llm) {
             self.model.check()?;
         }
         if self.disk_size.0 < disk::LEAST {
             bail!(t!("--disk-size is {least} or more", least = Bytes(disk::LEAST)));
         }
-        let mut global = global.clone();
+        let (mut global, mut named) = (global.clone(), None);
         if let Some(file) = &self.write {
             // What is written has to be there, and to be valid, before minutes are spent.
             if global.profile.is_some() {
                 bail!(t!("--write names the profile already: leave --profile out"));
             }
             global.profile = Some(profile_file(file)?);
+            named = Some(Named::new(file)?);
         }
         let session = Session::open(&global, false)?;
         if self.write.is_some() && !global.yes && (out.json || !terminal::can_ask()) {
@@ -119,8 +122,8 @@ impl Bench {
         let stopped = report.interrupted;
         terminal::forget_interrupts();
         let measured = report.sections.iter().any(|section| section.tables.is_ok());
-        let edited = match &self.write {
-            Some(file) if measured && !stopped => edited(file, &report),
+        let edited = match named {
+            Some(named) if measured && !stopped => named.edited(&report),
             _ => Ok(None),
         };
         let mut document = show::json(&report);
@@ -150,6 +153,10 @@ impl Bench {
             return Ok(answer);
         }
         answer
+    }
+
+    fn measures(&self, kind: Kind) -> bool {
+        self.sections.is_empty() || self.sections.contains(&kind)
     }
 
     /// What becomes of the profile that was named.
@@ -182,7 +189,7 @@ impl Bench {
             None if !told.replace(true) => out.say(text),
             None => {}
         };
-        let load = Load::of_a_quiet_host(host, &said);
+        let load = Load::of_a_quiet_host(host, self.measures(Kind::Disk), &said);
         if let Some(bar) = bar {
             bar.finish_and_clear();
         }
@@ -203,8 +210,8 @@ impl Bench {
         out: &Out,
     ) -> anyhow::Result<Report> {
         let begun = Instant::now();
-        let asked = |kind: &Kind| self.sections.is_empty() || self.sections.contains(kind);
-        let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(asked).collect();
+        let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| self.measures(*kind)).collect();
+        let here = here(session);
         let bar = line_that_stays(out);
         let mut sections = Vec::new();
         for (at, kind) in kinds.iter().enumerate() {
@@ -232,7 +239,7 @@ impl Bench {
             }
             let start = Instant::now();
             let pace = Pace::new(start + share, self.quick, &said);
-            let found = self.section(*kind, session, models, &pace);
+            let found = self.section(*kind, session, models, &here, &pace);
             let (tables, notes) = match found {
                 Ok((tables, notes)) => (Ok(tables), notes),
                 Err(why) => (Err(why), Vec::new()),
@@ -246,10 +253,12 @@ impl Bench {
         let load_after = Load::sample(&session.host, AFTER);
         let subject = advice::Subject {
             settings: &session.settings,
-            kernel: session.facts.kernel.version,
+            here: &here,
             swap_bytes: swap_bytes(session),
             cores: session.facts.cpu.threads.max(1),
             is_rule: &|path| session.chosen.as_ref().is_some_and(|profile| profile.is_rule(path)),
+            compares_threads: self.model.starts_servers(),
+            quick: self.quick,
             all: self.write.is_some(),
         };
         let (values, claims) = (advice::values(&sections, &subject), advice::claims(&sections, &subject));
@@ -274,6 +283,7 @@ impl Bench {
         kind: Kind,
         session: &Session,
         models: &[String],
+        here: &Here,
         pace: &Pace<'_>,
     ) -> Told<(Vec<bench::Table>, Vec<String>)> {
         let host = &session.host;
@@ -283,7 +293,7 @@ impl Bench {
                 let percent =
                     if zswap.manage && zswap.max_pool_percent > 0 { zswap.max_pool_percent } else { 20 };
                 let subject = bench::zswap::Subject {
-                    kernel: session.facts.kernel.version,
+                    here,
                     pool_bytes: session.facts.memory.total_bytes / 100 * u64::from(percent),
                     swap_bytes: swap_bytes(session),
                     model: models.first().cloned(),
@@ -323,10 +333,17 @@ impl Bench {
                 } else {
                     model::or_in_the_worker(found, kind, self.quick, session)?
                 };
-                bench::llm::measure(host, &subject, cores, pace)
+                let threads = advice::threads_of(&session.settings, cores);
+                bench::llm::measure(host, &subject, cores, threads, pace)
             }
         }
     }
+}
+
+/// zswap on this kernel.
+fn here(session: &Session) -> Here {
+    let Session { host, facts, settings, .. } = session;
+    Here::of(&Context { wish: settings, facts, host, remember: None })
 }
 
 /// The swap behind zswap, in bytes: what the profile wants, else what there is.

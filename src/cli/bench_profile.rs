@@ -1,6 +1,6 @@
 //! The profile that `bench --write` changes: the values that are better, shown as a difference and asked for first.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
@@ -18,6 +18,7 @@ pub(super) struct Edited {
     folder: Host,
     name: String,
     shown: String,
+    before: Image,
     after: Image,
     pub(super) diff: String,
     /// The commands with which it takes effect.
@@ -33,6 +34,10 @@ impl Edited {
         if !global.yes && !terminal::ask(&t!("Write this? [y/N]")) {
             out.say(&t!("Nothing was written."));
             return Ok(Answer::Differs);
+        }
+        // Between a question and its answer there is time for others.
+        if self.folder.image(&self.name)? != self.before {
+            return Err(changed(&self.shown));
         }
         self.folder.replace(&self.name, &self.after)?;
         let commands =
@@ -78,37 +83,67 @@ pub(super) fn profile_file(file: &Path) -> anyhow::Result<String> {
     }
 }
 
-/// The profile with the values that are better; `None` where none is.
-pub(super) fn edited(file: &Path, report: &Report) -> anyhow::Result<Option<Edited>> {
-    let better: Vec<_> = report.advice.iter().filter(|advice| advice.verdict == Verdict::Better).collect();
-    if better.is_empty() {
-        return Ok(None);
-    }
-    let path = std::path::absolute(file)?;
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        bail!(t!("{path} does not name a file", path = file.display()));
-    };
-    let (folder, name) = (Host::at(parent)?, format!("/{}", name.to_string_lossy()));
-    let before = folder.image(&name)?;
-    let keys: Vec<Vec<&str>> =
-        better.iter().map(|advice| advice.key.iter().map(String::as_str).collect()).collect();
-    let best = better.iter().filter_map(|advice| advice.best.as_ref());
-    let values: Vec<(&[&str], &edit::New)> = keys.iter().map(Vec::as_slice).zip(best).collect();
-    // The host's values are `apply`'s, which `plan` shows first; those of services are `deploy`'s.
-    let is_service = |key: &Vec<&str>| key.first() == Some(&"services");
-    let host = keys.iter().any(|key| !is_service(key)).then_some("plan");
-    let next = host.into_iter().chain(keys.iter().any(is_service).then_some("deploy")).collect();
-    let text = edit::set(&before.text(), &values).map_err(|why| anyhow::anyhow!(why));
-    let text = text.with_context(|| t!("{path} can't be changed", path = file.display()))?;
-    // What it has become is read as any profile is, before it is put anywhere.
-    let here = Host::live()?;
-    let others = profile::reader(&here);
-    let read = |wanted: &Path| {
-        if std::path::absolute(wanted)? == path { Ok(text.clone().into_bytes()) } else { others(wanted) }
-    };
-    Profile::load(&path.to_string_lossy(), &read).map_err(|findings| refused(&findings))?;
-    let after = before.with_bytes(text.clone());
-    let shown = file.display().to_string();
-    let diff = diff::unified(&shown, &before, &after);
-    Ok(Some(Edited { folder, name, shown, after, diff, next }))
+fn changed(file: &str) -> anyhow::Error {
+    anyhow::anyhow!(t!(
+        "somebody else has changed {file} meanwhile: nothing was written. What is better stands in the report; run it again to write it",
+        file = file
+    ))
 }
+
+/// A profile as it was before anything was measured.
+pub(super) struct Named {
+    file: PathBuf,
+    folder: Host,
+    name: String,
+    before: Image,
+}
+
+impl Named {
+    pub(super) fn new(file: &Path) -> anyhow::Result<Self> {
+        let path = std::path::absolute(file)?;
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            bail!(t!("{path} does not name a file", path = file.display()));
+        };
+        let (folder, name) = (Host::at(parent)?, format!("/{}", name.to_string_lossy()));
+        let before = folder.image(&name)?;
+        Ok(Self { file: file.to_owned(), folder, name, before })
+    }
+
+    /// The profile with the values that are better; `None` where none is.
+    pub(super) fn edited(self, report: &Report) -> anyhow::Result<Option<Edited>> {
+        let better = report.advice.iter().filter(|advice| advice.verdict == Verdict::Better);
+        let better: Vec<_> = better.collect();
+        if better.is_empty() {
+            return Ok(None);
+        }
+        let Self { file, folder, name, before } = self;
+        // What was measured was compared with what stood there then.
+        if folder.image(&name)? != before {
+            return Err(changed(&file.display().to_string()));
+        }
+        let keys: Vec<Vec<&str>> =
+            better.iter().map(|advice| advice.key.iter().map(String::as_str).collect()).collect();
+        let best = better.iter().filter_map(|advice| advice.best.as_ref());
+        let values: Vec<(&[&str], &edit::New)> = keys.iter().map(Vec::as_slice).zip(best).collect();
+        // The host's values are `apply`'s, which `plan` shows first; those of services are `deploy`'s.
+        let is_service = |key: &Vec<&str>| key.first() == Some(&"services");
+        let host = keys.iter().any(|key| !is_service(key)).then_some("plan");
+        let next = host.into_iter().chain(keys.iter().any(is_service).then_some("deploy")).collect();
+        let text = edit::set(&before.text(), &values).map_err(|why| anyhow::anyhow!(why));
+        let text = text.with_context(|| t!("{path} can't be changed", path = file.display()))?;
+        // What it has become is read as any profile is, before it is put anywhere.
+        let (here, path) = (Host::live()?, std::path::absolute(&file)?);
+        let others = profile::reader(&here);
+        let read = |wanted: &Path| {
+            if std::path::absolute(wanted)? == path { Ok(text.clone().into_bytes()) } else { others(wanted) }
+        };
+        Profile::load(&path.to_string_lossy(), &read).map_err(|findings| refused(&findings))?;
+        let after = before.with_bytes(text.clone());
+        let shown = file.display().to_string();
+        let diff = diff::unified(&shown, &before, &after);
+        Ok(Some(Edited { folder, name, shown, before, after, diff, next }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -41,7 +41,7 @@ pub fn of_container(host: &Host, is_v2: bool, pid: u32, id: &str) -> Option<Stri
     Some(folder[..end].to_owned())
 }
 
-fn of_process(host: &Host, is_v2: bool, pid: u32) -> Option<String> {
+fn of_process(host: &Host, is_v2: bool, pid: impl std::fmt::Display) -> Option<String> {
     let text = host.read_text(&format!("/proc/{pid}/cgroup")).ok().flatten()?;
     if is_v2 {
         let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
@@ -82,6 +82,24 @@ pub fn own_memory_limit(host: &Host) -> Option<u64> {
     let paths = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
     let limit = paths.into_iter().find_map(|path| host.value(path))?;
     limit.parse().ok().filter(|bytes| *bytes < 1 << 60)
+}
+
+/// What the limits of our own control group and of those around it leave, bytes; none where none of them has a limit.
+pub fn own_memory_left(host: &Host) -> Option<u64> {
+    let is_v2 = is_v2(host);
+    let top = if is_v2 { "/sys/fs/cgroup" } else { "/sys/fs/cgroup/memory" };
+    let own = of_process(host, is_v2, "self").unwrap_or_else(|| top.to_owned());
+    let left = |folder: &str| {
+        let number = |name: &str| host.value(&format!("{folder}/{name}"))?.parse::<u64>().ok();
+        let limit = number("memory.max").or_else(|| number("memory.limit_in_bytes"));
+        let limit = limit.filter(|bytes| *bytes < 1 << 60)?;
+        Some(limit.saturating_sub(held(host, folder)?))
+    };
+    // Where a container sees its own group as the top, the folders of its host are not there, and say nothing.
+    let groups = std::iter::successors(Some(own.trim_end_matches('/')), |folder| {
+        folder.rsplit_once('/').map(|(above, _)| above).filter(|above| above.starts_with(top))
+    });
+    groups.filter_map(left).min()
 }
 
 /// Is version 2 the hierarchy that holds limits?

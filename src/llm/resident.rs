@@ -1,5 +1,7 @@
 //! Which models Ollama has in memory, and having one there again.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::dialect::refusal;
@@ -28,7 +30,7 @@ pub async fn resident(server: &Server) -> Result<Vec<Resident>, Error> {
 }
 
 fn parse(told: &Value) -> Vec<Resident> {
-    let models = told["models"].as_array().into_iter().flatten().take(20);
+    let models = told["models"].as_array().into_iter().flatten();
     let of = |model: &Value| {
         let context = model["context_length"].as_u64().and_then(|tokens| u32::try_from(tokens).ok());
         let year = model["expires_at"].as_str().and_then(|at| at.split('-').next()?.parse::<u32>().ok());
@@ -41,8 +43,9 @@ fn parse(told: &Value) -> Vec<Resident> {
     models.filter_map(of).collect()
 }
 
-/// Has Ollama load a model as it was before, and says nothing to it. It does not wait longer than for any word about itself.
-pub async fn load(server: &Server, was: &Resident) -> Result<(), Error> {
+/// Has Ollama load a model as it was before, and says nothing to it. It gives a load up whose asker goes: `patience` is for a large
+/// model from a slow disk.
+pub async fn load(server: &Server, was: &Resident, patience: Duration) -> Result<(), Error> {
     let mut body = json!({ "model": was.name, "stream": false });
     if let Some(context) = was.context {
         body["options"] = json!({ "num_ctx": context });
@@ -50,7 +53,7 @@ pub async fn load(server: &Server, was: &Resident) -> Result<(), Error> {
     if was.stays {
         body["keep_alive"] = (-1).into();
     }
-    let (status, told) = server.ask(&Call::post("/api/generate", body)).await?;
+    let (status, told) = server.ask_within(&Call::post("/api/generate", body), patience).await?;
     if status == 200 { Ok(()) } else { Err(refusal(server, status, &told)) }
 }
 

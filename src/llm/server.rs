@@ -101,12 +101,17 @@ impl Server {
 
     /// A question about the server itself: the status, and the JSON that came (null where it is none).
     pub(super) async fn ask(&self, call: &Call) -> Result<(u16, Value), Error> {
+        self.ask_within(call, PATIENCE).await
+    }
+
+    /// The same, with a time of one's own.
+    pub(super) async fn ask_within(&self, call: &Call, after: Duration) -> Result<(u16, Value), Error> {
         let asked = async {
             let mut reply = call.send(self).await?;
             let bytes = reply.whole().await?;
             Ok((reply.status, serde_json::from_slice(&bytes).unwrap_or_default()))
         };
-        timeout(PATIENCE, asked).await.unwrap_or(Err(Error::TimedOut { what: Wait::Server, after: PATIENCE }))
+        timeout(after, asked).await.unwrap_or(Err(Error::TimedOut { what: Wait::Server, after }))
     }
 }
 

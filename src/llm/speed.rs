@@ -65,7 +65,7 @@ pub struct Served {
     pub bytes: Option<u64>,
 }
 
-/// The models of a server, at most 20.
+/// The models of a server, all of them: the one that is asked for may be the last.
 pub async fn served(server: &Server, api: Api) -> Result<Vec<Served>, Error> {
     let path = match api {
         Api::Ollama => "/api/tags",
@@ -80,7 +80,7 @@ fn names(told: &Value, api: Api) -> Vec<Served> {
         Api::Ollama => ("models", "name"),
         Api::OpenAi => ("data", "id"),
     };
-    let models = told[list].as_array().into_iter().flatten().take(20);
+    let models = told[list].as_array().into_iter().flatten();
     let of = |model: &Value| {
         let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         // A llama.cpp server without an alias names the file, with its folders.
@@ -213,6 +213,9 @@ mod tests {
         assert_eq!((found.name.as_str(), found.bytes), ("model.gguf", Some(246_587_904)));
         assert_eq!(found.quantization.as_deref(), Some("Q4_K_M"));
         assert_eq!(names(&json!({ "data": [{ "id": "m" }] }), Api::OpenAi)[0].quantization, None);
+        // Whoever has many of them may want the last one.
+        let many: Vec<Value> = (0..50).map(|number| json!({ "name": format!("m{number}") })).collect();
+        assert_eq!(names(&json!({ "models": many }), Api::Ollama)[49].name, "m49");
     }
 
     #[test]

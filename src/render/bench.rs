@@ -176,13 +176,13 @@ fn plain(value: &New) -> String {
     }
 }
 
-/// The value before, and the one that is best, in JSON: numbers as numbers, lists as lists.
+/// The value before, and the one that is best, in JSON: numbers as numbers, lists as lists. A compressor may be called 842.
 fn values_of(advice: &Advice) -> (Value, Value) {
     let text = advice.now.as_str();
-    let now = if advice.key.last().is_some_and(|key| key == "zpool") {
-        json!([text])
-    } else {
-        text.parse::<i64>().map_or_else(|_| text.into(), Value::from)
+    let now = match advice.key.last().map(String::as_str) {
+        Some("zpool") => json!([text]),
+        Some("threads") => text.parse::<i64>().map_or_else(|_| text.into(), Value::from),
+        _ => text.into(),
     };
     let best = match &advice.best {
         None => Value::Null,
@@ -201,6 +201,7 @@ fn load(load: &Load) -> Value {
         "used_percent": load.used.map(rounded),
         "cpu_waiting_percent": load.cpu_waits.map(rounded),
         "memory_waiting_percent": load.memory_waits.map(rounded),
+        "io_waiting_percent": load.io_waits.map(rounded),
     })
 }
 
@@ -344,6 +345,7 @@ mod tests {
         let text = advice("compressor", "lz4", Some(New::Text("zstd".to_owned())));
         assert_eq!(value(&text, Style::default()).lines().next(), Some("  ✓ zswap.compressor  lz4 → zstd"));
         assert_eq!(values_of(&text), (json!("lz4"), json!("zstd")));
+        assert_eq!(values_of(&advice("compressor", "842", None)).0, json!("842"));
         let list = advice("zpool", "zbud", Some(New::List(vec!["zsmalloc".to_owned(), "zbud".to_owned()])));
         assert_eq!(values_of(&list), (json!(["zbud"]), json!(["zsmalloc", "zbud"])));
         assert_eq!(values_of(&advice("threads", "4", Some(New::Number(3)))), (json!(4), json!(3)));

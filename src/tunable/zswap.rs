@@ -20,7 +20,7 @@ pub const UNIT: &str = "/etc/systemd/system/civicum-tune-zswap.service";
 const WANTS: &str = "/etc/systemd/system/swap.target.wants/civicum-tune-zswap.service";
 
 /// z3fold as the report asks where a kernel has it; zsmalloc is what took its place; zbud is always there.
-const DEFAULT_ZPOOLS: [&str; 3] = ["z3fold", "zsmalloc", "zbud"];
+pub const DEFAULT_ZPOOLS: [&str; 3] = ["z3fold", "zsmalloc", "zbud"];
 
 /// A choice and, where it is not the first wish, the reason.
 #[derive(Debug, PartialEq, Eq)]
@@ -195,6 +195,33 @@ pub fn has_zswap(cx: &Context<'_>) -> bool {
     cx.facts.zswap.available || cx.facts.kernel.has_zswap.unwrap_or(!cx.host.is_live())
 }
 
+/// Can its allocator be chosen?
+pub fn has_zpool(cx: &Context<'_>) -> bool {
+    let is_there = cx.facts.zswap.zpool.is_some();
+    cx.facts.kernel.version < kernels::ZPOOL_PARAMETER_GONE
+        && (is_there || !cx.host.is_live() || !cx.facts.zswap.available)
+}
+
+/// The allocator that it uses with what the profile wants, where that can be told.
+pub fn allocator(cx: &Context<'_>) -> Option<String> {
+    if !has_zpool(cx) {
+        return Some("zsmalloc".to_owned());
+    }
+    zpool(cx).name.or_else(|| cx.facts.zswap.zpool.clone())
+}
+
+/// The compressor that it uses with what the profile wants.
+pub fn compressor_used(cx: &Context<'_>) -> String {
+    compressor(cx).name.unwrap_or_else(|| cx.wish.zswap.compressor.clone())
+}
+
+/// Is it there, as far as the host tells?
+pub fn may_have(cx: &Context<'_>, module: &str) -> bool {
+    let running = [&cx.facts.zswap.compressor, &cx.facts.zswap.zpool];
+    cx.facts.kernel.modules.is_empty()
+        || running.into_iter().any(|running| has(cx, module, running.as_deref()))
+}
+
 /// Is it there? Where the host does not tell (no `/lib/modules`), only what runs already counts as there.
 fn has(cx: &Context<'_>, module: &str, running: Option<&str>) -> bool {
     match cx.facts.kernel.modules.get(module) {
@@ -227,9 +254,7 @@ fn compressor(cx: &Context<'_>) -> Choice {
 fn zpool(cx: &Context<'_>) -> Choice {
     let kernel = &cx.facts.kernel;
     let running = cx.facts.zswap.zpool.as_deref();
-    let gone = kernel.version >= kernels::ZPOOL_PARAMETER_GONE
-        || (cx.host.is_live() && cx.facts.zswap.available && running.is_none());
-    if gone {
+    if !has_zpool(cx) {
         return Choice {
             name: None,
             because: Some(t!(

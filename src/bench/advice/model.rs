@@ -6,13 +6,23 @@ use super::{
 };
 use crate::container::role::Role;
 use crate::profile::edit::New;
-use crate::profile::settings::Service;
+use crate::profile::settings::{Service, Settings};
 use crate::t;
 
 /// The model's service of the profile.
-fn service<'s>(subject: &Subject<'s>) -> Option<(&'s str, &'s Service)> {
+pub(super) fn service(settings: &Settings) -> Option<(&str, &Service)> {
     let is_it = |(name, service): &(&String, &Service)| Role::of(name, service.role.as_deref()).is_model();
-    subject.settings.services.iter().find(is_it).map(|(name, service)| (name.as_str(), service))
+    settings.services.iter().find(is_it).map(|(name, service)| (name.as_str(), service))
+}
+
+/// Its threads. A server that nobody tells takes as many as there are cores.
+pub(super) fn now(service: &Service, cores: usize) -> usize {
+    service.threads.and_then(|threads| usize::try_from(threads).ok()).unwrap_or(cores)
+}
+
+/// The most that make sense: with more than its limit it would be stopped again and again, which nothing was that was measured.
+pub(super) fn most(service: &Service, cores: usize) -> usize {
+    service.cpus.map_or(cores, whole).min(cores)
 }
 
 /// The models that were measured, each once.
@@ -48,10 +58,10 @@ fn own<'m>(models: &'m Table, service: &Service) -> Result<&'m str, String> {
 
 /// The threads of the model: the number with which a document takes least, beside a neighbour, since it always has one.
 pub(super) fn threads(sections: &[Section], subject: &Subject<'_>) -> Option<Advice> {
-    let (name, service) = service(subject).filter(|_| subject.all || was_asked(sections, Kind::Llm))?;
+    let (name, service) =
+        service(subject.settings).filter(|_| subject.all || was_asked(sections, Kind::Llm))?;
     let key = ["services", name, "threads"];
-    // A server that nobody tells takes as many as there are cores.
-    let now = service.threads.and_then(|threads| usize::try_from(threads).ok()).unwrap_or(subject.cores);
+    let now = now(service, subject.cores);
     let unknown = |why| Some(Advice::unknown(&key, &now.to_string(), why));
     let Some(models) = table(sections, Kind::Llm, "models") else {
         return unknown(missing(sections, Kind::Llm));
@@ -68,22 +78,21 @@ pub(super) fn threads(sections: &[Section], subject: &Subject<'_>) -> Option<Adv
             threads = now
         ));
     };
-    // With more it would be stopped again and again by its limit, which nothing had that was measured.
-    let most = service.cpus.map_or(subject.cores, most).min(subject.cores);
+    let most = most(service, subject.cores);
     let can = |threads: usize| threads <= most || threads == now;
     let (best, least) = found
         .iter()
         .filter(|(threads, _)| can(*threads))
         .min_by(|one, other| one.1.median.total_cmp(&other.1.median))?;
     if !found.iter().any(|(threads, _)| can(*threads) && *threads != now) {
-        return unknown(t!(
-            "of the threads that services.{service}.cpus and this host allow, up to {most}, {model} was measured with {threads} alone; \
-             --server-program compares several",
+        let why = t!(
+            "of the threads that services.{service}.cpus and this host allow, up to {most}, {model} was measured with {threads} alone",
             model = model,
             most = most,
             threads = now,
             service = name
-        ));
+        );
+        return unknown(format!("{why}; {}", what_to_do(most, found.len() > 1, subject)));
     }
     let each: Vec<String> =
         found.iter().map(|(threads, cost)| format!("{threads}: {}", seconds(cost))).collect();
@@ -105,9 +114,22 @@ pub(super) fn threads(sections: &[Section], subject: &Subject<'_>) -> Option<Adv
     Some(Advice::judged(&key, &now.to_string(), written(*best, &key, subject), verdict, why))
 }
 
+/// How a number of threads gets another one to be compared with.
+fn what_to_do(most: usize, were_several: bool, subject: &Subject<'_>) -> String {
+    if most <= 1 {
+        t!("there is no other number")
+    } else if !were_several && !subject.compares_threads {
+        t!("--server-program compares several")
+    } else if subject.quick {
+        t!("without --quick each number is measured")
+    } else {
+        t!("give it more with --time")
+    }
+}
+
 /// The whole processors of a limit, at least one.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn most(cpus: f64) -> usize {
+fn whole(cpus: f64) -> usize {
     cpus.floor().max(1.0) as usize
 }
 
@@ -132,7 +154,7 @@ fn document(models: &Table, words: &[String]) -> Option<Spread> {
 
 pub(super) fn claims(sections: &[Section], subject: &Subject<'_>) -> Vec<Claim> {
     let Some(models) = table(sections, Kind::Llm, "models") else { return Vec::new() };
-    let own = service(subject).and_then(|(_, service)| own(models, service).ok());
+    let own = service(subject.settings).and_then(|(_, service)| own(models, service).ok());
     let Some(model) = own.or_else(|| names(models).first().copied()) else { return Vec::new() };
     let threads =
         ["busy", "quiet"].into_iter().filter_map(|host| one_core_less(models, model, host, subject.cores));

@@ -1,5 +1,7 @@
 use super::*;
 use crate::bench::Column;
+use crate::bench::zswap::{Allocator, Codec, of_fixture};
+use crate::profile::kernels::Version;
 use crate::profile::settings::{Service, Zswap};
 
 fn spread(median: f64) -> Option<Spread> {
@@ -37,13 +39,13 @@ fn measured(disk_us: f64) -> Vec<Section> {
     let held = section(
         Kind::Zswap,
         "allocators",
-        &["pages_per_page", "holds_mib"],
+        &["pages_per_page", "holds_mib", "gained_mib"],
         &[
-            (&["memory", "lz4", "zbud"], &[1.4, 3300.0]),
-            (&["memory", "lz4", "z3fold"], &[1.5, 3500.0]),
-            (&["memory", "lz4", "zsmalloc"], &[1.9, 3600.0]),
-            (&["memory", "zstd", "z3fold"], &[2.0, 4096.0]),
-            (&["memory", "zstd", "zsmalloc"], &[2.6, 4096.0]),
+            (&["memory", "lz4", "zbud"], &[1.4, 3300.0, 943.0]),
+            (&["memory", "lz4", "z3fold"], &[1.5, 3500.0, 1167.0]),
+            (&["memory", "lz4", "zsmalloc"], &[1.9, 3600.0, 1705.0]),
+            (&["memory", "zstd", "z3fold"], &[2.0, 4096.0, 2048.0]),
+            (&["memory", "zstd", "zsmalloc"], &[2.6, 4096.0, 2521.0]),
         ],
     );
     if let (Ok(tables), Ok(more)) = (&mut zswap.tables, held.tables) {
@@ -67,9 +69,36 @@ fn settings() -> Settings {
     settings
 }
 
+/// A kernel with all that one of its version can have.
+fn whole(kernel: Version, settings: &Settings) -> Here {
+    let allocators = Allocator::of(kernel).to_vec();
+    let has_choice = allocators.len() > 1;
+    let first = settings.zswap.zpool.first().filter(|_| has_choice);
+    Here {
+        kernel,
+        allocator: first.map_or("zsmalloc", String::as_str).to_owned(),
+        allocators,
+        has_choice,
+        codecs: Codec::ALL.to_vec(),
+        compressor: settings.zswap.compressor.clone(),
+    }
+}
+
+fn subject<'a>(settings: &'a Settings, here: &'a Here, all: bool) -> Subject<'a> {
+    Subject {
+        settings,
+        here,
+        swap_bytes: 4 << 30,
+        cores: 4,
+        is_rule: &|path| path == ["services", "ruled", "threads"],
+        compares_threads: true,
+        quick: true,
+        all,
+    }
+}
+
 fn told(sections: &[Section], settings: &Settings, kernel: Version, all: bool) -> Vec<Advice> {
-    let is_rule = |path: &[&str]| path == ["services", "ruled", "threads"];
-    values(sections, &Subject { settings, kernel, swap_bytes: 4 << 30, cores: 4, is_rule: &is_rule, all })
+    values(sections, &subject(settings, &whole(kernel, settings), all))
 }
 
 fn advice(sections: &[Section], kernel: Version) -> Vec<(String, String, Verdict)> {
@@ -138,6 +167,58 @@ fn allocators_where_there_is_a_choice() {
     assert_eq!(advice(&measured(20.0), (5, 15))[1].2, Verdict::NoDifference);
 }
 
+#[test]
+fn nothing_is_advised_that_the_kernel_does_not_have() {
+    // Debian 13's could have z3fold and zstd by its version, has neither, and uses zsmalloc where z3fold comes first.
+    let mut settings = settings();
+    let here = of_fixture("debian-13", &settings);
+    let mut sections = measured(10_000.0);
+    for table in sections[0].tables.as_mut().unwrap() {
+        table
+            .rows
+            .push((["memory", "lz4", "z3fold"].map(str::to_owned).to_vec(), vec![spread(9.0), spread(9e9)]));
+    }
+    let found = values(&sections, &subject(&settings, &here, false));
+    assert_eq!((found[0].verdict, found[0].best.as_ref()), (Verdict::CouldNotTell, None), "{found:?}");
+    assert!(!found[0].why.contains("zstd"), "{}", found[0].why);
+    assert_eq!((found[1].now.as_str(), found[1].verdict), ("zsmalloc", Verdict::NoDifference), "{found:?}");
+    assert!(found[1].why.contains("zbud") && !found[1].why.contains("z3fold"), "{}", found[1].why);
+    // Before 6.3 `apply` passes over zsmalloc, wherever it stands in the list.
+    settings.zswap.zpool.reverse();
+    let here = of_fixture("ubuntu-22.04-milan", &settings);
+    let found = values(&measured(20.0), &subject(&settings, &here, false));
+    assert_eq!((found[1].now.as_str(), found[1].verdict), ("z3fold", Verdict::NoDifference), "{found:?}");
+}
+
+#[test]
+fn what_an_allocator_refuses_is_not_gained() {
+    // It packs what it takes best, and takes half of it.
+    let mut sections = measured(20.0);
+    for (words, cells) in &mut sections[0].tables.as_mut().unwrap()[1].rows {
+        if words[1..] == ["lz4", "zbud"] {
+            *cells = [3.0, 2048.0, 1365.0].map(spread).to_vec();
+        }
+    }
+    let found = advice(&sections, (6, 8));
+    assert_eq!((found[1].1.as_str(), found[1].2), ("[\"zsmalloc\", \"z3fold\"]", Verdict::Better));
+}
+
+#[test]
+fn a_disk_that_was_asked_twice_says_nothing() {
+    let with = |runs: usize, holds: f64| {
+        let mut sections = measured(10_000.0);
+        let disk = &mut sections[1].tables.as_mut().unwrap()[0].rows[0].1[0];
+        disk.as_mut().unwrap().runs = runs;
+        for (_, cells) in &mut sections[0].tables.as_mut().unwrap()[1].rows {
+            cells[1] = spread(holds);
+        }
+        advice(&sections, (6, 18))[0].2
+    };
+    assert_eq!((with(2, 3600.0), with(3, 3600.0)), (Verdict::CouldNotTell, Verdict::NoDifference));
+    // Where the pool holds all of the swap, nothing comes from the disk.
+    assert_eq!(with(2, 8192.0), Verdict::NoDifference);
+}
+
 /// Rows as the model's table has them, and each model's family.
 fn models(rows: &[(&[&str], f64)], families: &[[&str; 3]]) -> Vec<Section> {
     let rows: Vec<(&[&str], &[f64])> =
@@ -154,15 +235,10 @@ fn models(rows: &[(&[&str], f64)], families: &[[&str; 3]]) -> Vec<Section> {
 
 fn claimed(sections: &[Section]) -> Vec<(&'static str, Verdict, String)> {
     let settings = settings();
-    let subject = Subject {
-        settings: &settings,
-        kernel: (6, 8),
-        swap_bytes: 0,
-        cores: 4,
-        is_rule: &|_| false,
-        all: false,
-    };
-    claims(sections, &subject).into_iter().map(|claim| (claim.id, claim.verdict, claim.why)).collect()
+    claims(sections, &subject(&settings, &whole((6, 8), &settings), false))
+        .into_iter()
+        .map(|claim| (claim.id, claim.verdict, claim.why))
+        .collect()
 }
 
 const FOUR: [(&[&str], f64); 4] = [
@@ -246,6 +322,29 @@ fn threads_of_the_profiles_model_within_its_limit_and_by_its_rule() {
     let (found, verdict, why) = best(&sections, &with("llm", named(2, Some(3.5))));
     assert_eq!((found.as_deref(), verdict), (Some("3"), Verdict::Better));
     assert!(why.contains("services.llm.cpus is 3.5"), "{why}");
+}
+
+#[test]
+fn what_helps_where_one_number_of_threads_is_alone() {
+    let hint = |now: u64, cpus: f64, quick: bool, rows: &[(&[&str], f64)]| {
+        let mut settings = settings();
+        let service = Service { threads: Some(now), cpus: Some(cpus), ..Service::default() };
+        settings.services.insert("llm".to_owned(), service);
+        let here = whole((6, 18), &settings);
+        let of = |compares_threads| {
+            let subject = Subject { compares_threads, quick, ..subject(&settings, &here, false) };
+            values(&models(rows, &[]), &subject).remove(0).why.rsplit("; ").next().unwrap().to_owned()
+        };
+        (of(true), of(false))
+    };
+    let two = &FOUR[..];
+    let one = &FOUR[..2];
+    assert_eq!(hint(3, 3.0, true, two), hint(3, 3.0, true, two));
+    assert_eq!(hint(3, 3.0, true, two).1, "without --quick each number is measured");
+    assert_eq!(hint(3, 3.0, false, one).0, "give it more with --time");
+    assert_eq!(hint(3, 3.0, true, one).1, "--server-program compares several");
+    let single = [(&["a", "Q4_0", "1", "busy"][..], 90.0), (&["a", "Q4_0", "2", "busy"], 55.0)];
+    assert_eq!(hint(1, 1.0, true, &single).0, "there is no other number");
 }
 
 #[test]

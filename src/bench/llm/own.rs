@@ -3,9 +3,8 @@
 use std::io::BufReader;
 use std::time::Duration;
 
-use super::room;
-use super::turns::{Asked, Model, Servers, Way, Work, word};
-use crate::bench::{Pace, Told};
+use super::turns::{Asked, Model, Servers, Threads, Way, Work, word};
+use crate::bench::{Pace, Told, room};
 use crate::facts::gguf::{self, Gguf};
 use crate::host::Host;
 use crate::host::child::{OwnChild, start_server};
@@ -53,7 +52,7 @@ impl<'a> Own<'a> {
         host: &'a Host,
         program: &'a str,
         files: &[String],
-        counts: &[usize],
+        counts: &[Threads],
         notes: &mut Vec<String>,
     ) -> (Self, Vec<Model>, Vec<Way>) {
         let available = room::available(host);
@@ -67,8 +66,7 @@ impl<'a> Own<'a> {
                 Err(why) => notes.push(t!("{model}: {why}", model = name, why = why)),
             }
         }
-        let ways = (0..models.len())
-            .flat_map(|model| counts.iter().map(move |threads| Way::new(model, Some(*threads))));
+        let ways = (0..models.len()).flat_map(|model| counts.iter().map(move |of| Way::new(model, *of)));
         let ways: Vec<Way> = ways.collect();
         // Servers of one file share its weights through the page cache, but not those that they pack anew for this processor.
         let all = ways.iter().fold(0u64, |sum, way| sum.saturating_add(models[way.model].need));
@@ -125,7 +123,7 @@ impl Servers for Own<'_> {
         done
     }
 
-    async fn end(self) {
+    async fn end(self, _pace: &Pace<'_>, _notes: &mut Vec<String>) {
         for (.., child) in self.up {
             child.end().await;
         }

@@ -1,14 +1,20 @@
 //! A server that runs already, and that others use, too: it is left as it was found.
 
-use super::turns::{Asked, Model, Servers, Way, Work};
-use super::{Standing, room};
-use crate::bench::{Pace, Told, too_short};
-use crate::host::Host;
+use std::time::{Duration, Instant};
+
+use super::Standing;
+use super::turns::{Asked, Model, Servers, Threads, Way, Work};
+use crate::bench::{Pace, Told, room, too_short};
+use crate::host::{Host, terminal};
 use crate::llm::{self, Api, Resident, Served, Server};
 use crate::t;
 
 /// How long a model of ours stays where we can't have it leave any more, seconds.
 const KEPT: i64 = 120;
+/// How long it may take in all to have our models leave and to ask which are there, whatever time is left.
+const TIDYING: Duration = Duration::from_secs(10);
+/// How long it may take to load again what was in memory before: Ollama gives a load up when whoever asked for it goes.
+const RELOADING: Duration = Duration::from_secs(120);
 
 pub(super) struct Running<'a> {
     host: &'a Host,
@@ -17,8 +23,8 @@ pub(super) struct Running<'a> {
     /// What is asked for where a model was not in memory.
     context: Option<u32>,
     before: Vec<Resident>,
-    /// The model that is in memory because of us.
-    ours: Option<String>,
+    /// The models that may be in memory because of us.
+    ours: Vec<String>,
 }
 
 impl<'a> Running<'a> {
@@ -26,7 +32,7 @@ impl<'a> Running<'a> {
     pub(super) async fn new(
         host: &'a Host,
         standing: &Standing,
-        counts: &[usize],
+        counts: &[Threads],
         pace: &Pace<'_>,
         notes: &mut Vec<String>,
     ) -> Told<(Self, Vec<Model>, Vec<Way>)> {
@@ -40,31 +46,59 @@ impl<'a> Running<'a> {
         let (api, has, before) =
             pace.bounded(known).await.ok_or_else(too_short)?.map_err(|error| error.to_string())?;
         server.api = Some(api);
-        let threads: Vec<Option<usize>> = match api {
-            Api::Ollama => counts.iter().copied().map(Some).collect(),
+        let threads: Vec<Threads> = match api {
+            Api::Ollama => counts.to_vec(),
             Api::OpenAi => {
                 notes.push(t!(
                     "a llama.cpp server takes its threads when it starts: --server-program compares them"
                 ));
-                vec![standing.threads]
+                vec![Threads { count: standing.threads, is_spare: false }]
             }
         };
         let loaded: Vec<&str> = before.iter().map(|model| model.name.as_str()).collect();
         let models: Vec<Model> = wanted(&has, &standing.models, &loaded)?.into_iter().map(model).collect();
-        let ways =
-            (0..models.len()).flat_map(|model| threads.iter().map(move |threads| Way::new(model, *threads)));
+        let ways = (0..models.len()).flat_map(|model| threads.iter().map(move |of| Way::new(model, *of)));
         let ways = ways.collect();
-        let running = Self { host, server, api, context: standing.context, before, ours: None };
+        let running = Self { host, server, api, context: standing.context, before, ours: Vec::new() };
         Ok((running, models, ways))
     }
 
-    /// Has our last model leave, unless it is this one.
-    async fn leave(&mut self, stays: Option<&str>) {
-        if let Some(name) = self.ours.take_if(|name| Some(name.as_str()) != stays) {
+    /// Has our models leave, all but this one. Those that do not are tried again at the end.
+    async fn leave(&mut self, stays: Option<&str>) -> Result<(), llm::Error> {
+        let mut told = Ok(());
+        let going: Vec<String> =
+            self.ours.iter().filter(|name| Some(name.as_str()) != stays).cloned().collect();
+        for name in going {
             let mut server = self.server.clone();
-            server.model = name;
-            let _ = server.unload().await;
+            server.model.clone_from(&name);
+            match server.unload().await {
+                Ok(_) => self.ours.retain(|ours| *ours != name),
+                Err(why) => told = Err(why),
+            }
         }
+        told
+    }
+}
+
+/// Waits for what has to be done whatever time is left, but not longer than until then, and not when somebody asks us to stop
+/// meanwhile. Whoever did so before wants it tidied up all the same.
+async fn tidied<T>(
+    work: impl Future<Output = Result<T, llm::Error>>,
+    until: Instant,
+    was_stopped: bool,
+) -> Told<T> {
+    let over = async {
+        while Instant::now() < until && (was_stopped || !terminal::interrupted()) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        done = work => done.map_err(|error| error.to_string()),
+        () = over => Err(if was_stopped || !terminal::interrupted() {
+            t!("the server did not answer in time")
+        } else {
+            t!("it was stopped before the server had answered")
+        }),
     }
 }
 
@@ -94,7 +128,7 @@ fn wanted(has: &[Served], named: &[String], loaded: &[&str]) -> Told<Vec<Served>
         return if found.is_empty() { Err(none()) } else { Ok(found) };
     }
     let loaded = of(&|name| loaded.contains(&name));
-    let names = has.iter().map(|model| model.name.as_str()).collect::<Vec<_>>().join(", ");
+    let names = has.iter().take(20).map(|model| model.name.as_str()).collect::<Vec<_>>().join(", ");
     match (loaded.is_empty(), has) {
         (false, _) => Ok(loaded),
         (true, [one]) => Ok(vec![one.clone()]),
@@ -124,27 +158,61 @@ impl Servers for Running<'_> {
         if self.api == Api::Ollama {
             // A llama.cpp server has one model, whatever it is called.
             server.model.clone_from(&model.place);
-            self.leave(Some(&model.place)).await;
-            if was.is_none() && self.ours.is_none() {
-                if let Some(why) = room::lacks(model.need, room::available(self.host)) {
+            if pace.bounded(self.leave(Some(&model.place))).await.is_none() {
+                return Ok(false);
+            }
+            if was.is_none() && !self.ours.contains(&model.place) {
+                // It takes the memory of its server, whatever limit we have.
+                if let Some(why) = room::lacks(model.need, room::on_host(self.host)) {
                     return Err(why);
                 }
-                self.ours = Some(model.place.clone());
+                self.ours.push(model.place.clone());
             }
         }
         Asked { server: &server, api: self.api, threads, context, keep_alive }.both(work, pace).await
     }
 
-    async fn end(mut self) {
-        self.leave(None).await;
+    async fn end(mut self, pace: &Pace<'_>, notes: &mut Vec<String>) {
+        let (was_stopped, until) = (terminal::interrupted(), Instant::now() + TIDYING);
+        if let Err(why) = tidied(self.leave(None), until, was_stopped).await {
+            notes.extend(self.ours.iter().map(|name| {
+                t!(
+                    "{model}: the server was not told to drop it from memory: {why}. It goes by itself after {seconds} s",
+                    model = name,
+                    why = why,
+                    seconds = KEPT
+                )
+            }));
+        }
         if self.before.is_empty() {
             return;
         }
         // It may have put one of them out to have room for ours.
-        let now = llm::resident(&self.server).await.unwrap_or_default();
+        let now = match tidied(llm::resident(&self.server), until, was_stopped).await {
+            Ok(now) => now,
+            Err(why) => {
+                let names: Vec<&str> = self.before.iter().map(|was| was.name.as_str()).collect();
+                notes.push(t!(
+                    "{models}: in memory before; whether still, the server did not tell: {why}. Nothing was loaded",
+                    models = names.join(", "),
+                    why = why
+                ));
+                return;
+            }
+        };
         let gone = |was: &&Resident| now.iter().all(|model| model.name != was.name);
         for was in self.before.iter().filter(gone) {
-            let _ = llm::load(&self.server, was).await;
+            pace.say(&t!("loading {model} again, which was in memory before", model = was.name));
+            // Whoever asked us to stop waits no longer for this than for the rest.
+            let until = if was_stopped { until } else { Instant::now() + RELOADING };
+            let load = llm::load(&self.server, was, until.saturating_duration_since(Instant::now()));
+            if let Err(why) = tidied(load, until, was_stopped).await {
+                notes.push(t!(
+                    "{model}: in memory before, and could not be loaded again: {why}. The next question to it loads it",
+                    model = was.name,
+                    why = why
+                ));
+            }
         }
     }
 }

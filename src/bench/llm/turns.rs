@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::DOCUMENT;
 use super::neighbour::Neighbour;
-use super::{DOCUMENT, TEXT};
+use super::prompt::{TEXT, beginning};
 use crate::bench::spread::ENOUGH;
 use crate::bench::{Cell, Pace, Spread, Told};
 use crate::llm::{self, Api, Load, Server};
@@ -26,12 +27,21 @@ pub(super) struct Model {
     pub(super) need: u64,
 }
 
-/// A model, by its number, with so many threads; `None`: nobody told.
+/// A number of threads to measure; `None`: nobody told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Threads {
+    pub(super) count: Option<usize>,
+    /// Only where there is time for it besides the others.
+    pub(super) is_spare: bool,
+}
+
+/// A model, by its number, with so many threads.
 pub(super) struct Way {
     pub(super) model: usize,
     pub(super) threads: Option<usize>,
     /// On a quiet host, and beside a neighbour.
     pub(super) found: [Found; 2],
+    is_spare: bool,
     is_out: bool,
 }
 
@@ -41,11 +51,18 @@ pub(super) struct Found {
     reads: Vec<f64>,
     writes: Vec<f64>,
     document: Vec<f64>,
+    /// Answers that ended early, and do not count.
+    short: usize,
 }
 
 impl Way {
-    pub(super) fn new(model: usize, threads: Option<usize>) -> Self {
-        Self { model, threads, found: Default::default(), is_out: false }
+    pub(super) fn new(model: usize, threads: Threads) -> Self {
+        let Threads { count, is_spare } = threads;
+        Self { model, threads: count, found: Default::default(), is_spare, is_out: false }
+    }
+
+    fn short(&self) -> usize {
+        self.found.iter().map(|found| found.short).sum()
     }
 
     fn runs(&self) -> usize {
@@ -60,12 +77,20 @@ impl Found {
         (!self.document.is_empty()).then(|| cells.to_vec())
     }
 
-    fn add(&mut self, speed: llm::Speed) {
+    /// Ollama can't be told to go on behind the end of a text: some tokens say little of a document.
+    fn add(&mut self, speed: llm::Speed, predict: u32) {
+        if speed.written < f64::from(predict) * MOST {
+            self.short += 1;
+            return;
+        }
         self.reads.push(speed.reads());
         self.writes.push(speed.writes());
         self.document.push(DOCUMENT.0 / speed.reads() + DOCUMENT.1 / speed.writes());
     }
 }
+
+/// The part of the tokens that were asked for, from which on an answer counts.
+const MOST: f64 = 0.75;
 
 /// How much is asked: the same of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,8 +134,8 @@ pub(super) trait Servers {
         pace: &Pace<'_>,
     ) -> Told<bool>;
 
-    /// Leaves everything as it was.
-    async fn end(self);
+    /// Leaves everything as it was; what it could not, a note tells.
+    async fn end(self, pace: &Pace<'_>, notes: &mut Vec<String>);
 }
 
 /// A turn for each, again and again, until the time is up. What fails drops out, and a note says why; the others go on.
@@ -125,6 +150,7 @@ pub(super) async fn take(
     // What is left of it is for loading.
     let questions = u32::try_from(ways.len()).unwrap_or(u32::MAX).saturating_mul(2 * ENOUGH).max(1);
     let (each, mut size) = (pace.left().mul_f64(0.7) / questions, None);
+    let (begun, mut done) = (Instant::now(), 0);
     'rounds: for round in 0..rounds {
         let mut order: Vec<usize> = (0..ways.len()).collect();
         if round % 2 == 1 {
@@ -138,8 +164,18 @@ pub(super) async fn take(
             if pace.is_over() {
                 break 'rounds;
             }
+            if round == 0 && ways[*at].is_spare && !is_time_for_another(ways, begun.elapsed(), done, pace) {
+                ways[*at].is_out = true;
+                notes.push(t!(
+                    "{model}, threads {threads}: no time for it besides the others; give it more with --time",
+                    model = models[ways[*at].model].name,
+                    threads = word(ways[*at].threads)
+                ));
+                continue;
+            }
             // A slow one must not take the first turn of those behind it.
-            let turns = u32::try_from(order.len() - turn).unwrap_or(1);
+            let turns = order[turn..].iter().filter(|at| !ways[**at].is_out && !ways[**at].is_spare).count();
+            let turns = u32::try_from(turns).unwrap_or(u32::MAX).max(1);
             let until = if round == 0 { Instant::now() + pace.left() / turns } else { pace.until() };
             let part = Pace::new(until, pace.quick, pace.said);
             let (model, threads) = (&models[ways[*at].model], ways[*at].threads);
@@ -151,6 +187,7 @@ pub(super) async fn take(
                 rounds = rounds
             ));
             let mut work = Work { found: &mut ways[*at].found, size: &mut size, each };
+            done += 1;
             let why = match servers.turn(model, threads, &mut work, &part).await {
                 Ok(true) => continue,
                 Ok(false) if pace.is_over() => break 'rounds,
@@ -160,14 +197,30 @@ pub(super) async fn take(
             drop_out(models, ways, *at, &why, notes);
         }
     }
-    servers.end().await;
-    for way in ways.iter().filter(|way| !way.is_out && way.runs() == 0) {
+    servers.end(pace, notes).await;
+    for way in ways.iter().filter(|way| way.short() > 0) {
+        notes.push(t!(
+            "{model}, threads {threads}: {count} answers ended long before as much was written as was asked for, and do not count",
+            model = models[way.model].name,
+            threads = word(way.threads),
+            count = way.short()
+        ));
+    }
+    for way in ways.iter().filter(|way| !way.is_out && way.runs() + way.short() == 0) {
         notes.push(t!(
             "{model}, threads {threads}: the time was up before its first turn",
             model = models[way.model].name,
             threads = word(way.threads)
         ));
     }
+}
+
+/// Would one more leave enough turns for all, if they go on to take as long as those until now?
+fn is_time_for_another(ways: &[Way], took: Duration, turns: u32, pace: &Pace<'_>) -> bool {
+    let is_in = |way: &&Way| !way.is_out && (!way.is_spare || way.runs() > 0);
+    let all = u32::try_from(ways.iter().filter(is_in).count() + 1).unwrap_or(u32::MAX);
+    let wanted = all.saturating_mul(ENOUGH).saturating_sub(turns);
+    turns > 0 && took / turns * wanted <= pace.left()
 }
 
 /// A model of which nothing was ever measured is out with all its threads, and told of once.
@@ -218,15 +271,14 @@ impl Asked<'_> {
             let told = self.ask(size, pace).await;
             drop(neighbour);
             let Some(told) = told else { return Ok(false) };
-            found.add(told?);
+            found.add(told?, size.predict);
         }
         Ok(true)
     }
 
     async fn ask(&self, size: Size, pace: &Pace<'_>) -> Option<Told<llm::Speed>> {
-        let end = (0..=size.bytes.min(TEXT.len())).rev().find(|at| TEXT.is_char_boundary(*at)).unwrap_or(0);
         // Otherwise from the first token on, so that nothing of it is remembered.
-        let prompt = format!("{:08x} {}", getrandom::u32().unwrap_or(0), &TEXT[..end]);
+        let prompt = format!("{:08x} {}", getrandom::u32().unwrap_or(0), beginning(size.bytes));
         let load = Load {
             prompt: &prompt,
             predict: size.predict,
@@ -264,11 +316,11 @@ mod tests {
                 return Err("no".to_owned());
             }
             let speed = llm::Speed { read: 1.0, read_seconds: 1.0, written: 1.0, written_seconds: 1.0 };
-            work.found.iter_mut().for_each(|found| found.add(speed));
+            work.found.iter_mut().for_each(|found| found.add(speed, 1));
             Ok(true)
         }
 
-        async fn end(self) {
+        async fn end(self, _pace: &Pace<'_>, _notes: &mut Vec<String>) {
             self.0.borrow_mut().push(("end".to_owned(), 0));
         }
     }
@@ -277,8 +329,11 @@ mod tests {
     fn turns_go_round_and_what_fails_is_told_once() {
         let models: Vec<Model> =
             ["a", "bad", "c"].map(|name| Model { name: name.to_owned(), ..Model::default() }).into();
-        let mut ways: Vec<Way> =
-            (0..3).flat_map(|model| [1, 2].map(|threads| Way::new(model, Some(threads)))).collect();
+        let mut ways: Vec<Way> = (0..3)
+            .flat_map(|model| {
+                [1, 2].map(|count| Way::new(model, Threads { count: Some(count), is_spare: false }))
+            })
+            .collect();
         let (log, mut notes) = (Rc::default(), Vec::new());
         let until = Instant::now() + Duration::from_secs(60);
         let pace = Pace::new(until, true, &|_| {});
@@ -293,6 +348,27 @@ mod tests {
         assert_eq!(notes, ["bad: no", "c, threads 1: no"]);
         let runs: Vec<usize> = ways.iter().map(Way::runs).collect();
         assert_eq!(runs, [6, 6, 0, 0, 2, 6]);
+    }
+
+    #[test]
+    fn an_answer_that_ends_early_is_no_repeat() {
+        let speed = |written| llm::Speed { read: 9.0, read_seconds: 1.0, written, written_seconds: 1.0 };
+        let mut found = Found::default();
+        for written in [1.0, 17.0, 18.0, 24.0] {
+            found.add(speed(written), 24);
+        }
+        assert_eq!((found.document.len(), found.short), (2, 2));
+    }
+
+    #[test]
+    fn a_spare_number_of_threads_only_where_there_is_time() {
+        let way = |is_spare| Way::new(0, Threads { count: Some(1), is_spare });
+        let ways = [way(false), way(false), way(true)];
+        let pace = |seconds| Pace::new(Instant::now() + Duration::from_secs(seconds), true, &|_| {});
+        // Two turns took four seconds: seven more are fourteen.
+        assert!(is_time_for_another(&ways, Duration::from_secs(4), 2, &pace(15)));
+        assert!(!is_time_for_another(&ways, Duration::from_secs(4), 2, &pace(13)));
+        assert!(!is_time_for_another(&ways, Duration::ZERO, 0, &pace(99)));
     }
 
     #[test]

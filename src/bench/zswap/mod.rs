@@ -2,6 +2,7 @@
 
 mod alloc;
 mod codec;
+mod here;
 mod lzo;
 mod pages;
 
@@ -10,12 +11,14 @@ use std::time::Instant;
 pub use alloc::{Allocator, Held, PAGE};
 pub use codec::Codec;
 use codec::Packer;
+pub use here::Here;
+#[cfg(test)]
+pub(crate) use here::tests::of_fixture;
 use pages::Pages;
 
-use super::{Column, Pace, Spread, Table, Told};
+use super::{Column, Pace, Spread, Table, Told, room};
 use crate::host::Host;
 use crate::host::memory::{Locked, lockable};
-use crate::profile::kernels::Version;
 use crate::t;
 use crate::units::Bytes;
 
@@ -25,9 +28,9 @@ const PARTS: usize = 5;
 const LEAST: usize = 512;
 
 /// What the host and its profile are.
-pub struct Subject {
-    /// The running kernel.
-    pub kernel: Version,
+pub struct Subject<'a> {
+    /// What the running kernel has.
+    pub here: &'a Here,
     /// The most that the pool may have, in bytes.
     pub pool_bytes: u64,
     /// Swap behind it, in bytes: each page in the pool holds a slot there. 0 where that is not known.
@@ -37,18 +40,20 @@ pub struct Subject {
 }
 
 /// Measures. The notes are what there is to say besides.
-pub fn measure(host: &Host, subject: &Subject, pace: &Pace<'_>) -> Told<(Vec<Table>, Vec<String>)> {
+pub fn measure(host: &Host, subject: &Subject<'_>, pace: &Pace<'_>) -> Told<(Vec<Table>, Vec<String>)> {
     let wanted = if pace.quick { 4096 } else { 16_384 };
-    let limit = lockable(host);
-    let most = at_most(wanted, limit);
+    let (limit, room) = (lockable(host), room::available(host));
+    let room = room.map_or(u64::MAX, |available| available.saturating_sub(room::MARGIN));
+    let (lockable, most) = (at_most(wanted, limit), at_most(wanted, limit.min(room)));
     let mut notes = Vec::new();
     let mut sources = Vec::new();
     pace.say(&t!("taking a sample of the memory that is in use"));
     let memory = pages::of_processes(host, most, pace);
     if memory.len() < PARTS * 10 {
         notes.push(t!(
-            "no memory of other processes can be read ({refused} refused): run it as root to measure the host's own",
-            refused = memory.refused
+            "no memory of other processes can be read ({refused} refused: {why}): run it as root to measure the host's own",
+            refused = memory.refused,
+            why = memory.why.as_deref().unwrap_or("–")
         ));
     } else {
         notes.push(t!(
@@ -60,12 +65,21 @@ pub fn measure(host: &Host, subject: &Subject, pace: &Pace<'_>) -> Told<(Vec<Tab
             same = format!("{:.1}", same_share(&memory))
         ));
         if memory.refused > 0 {
-            notes.push(t!("memory: {refused} processes can't be read", refused = memory.refused));
+            notes.push(t!(
+                "memory: {refused} processes can't be read: {why}",
+                refused = memory.refused,
+                why = memory.why.as_deref().unwrap_or("–")
+            ));
         }
         if !memory.is_locked() {
             notes.push(t!(
                 "memory: the sample can't be locked (limit: {limit}), so that the kernel could swap it out; root has no limit",
                 limit = Bytes(limit)
+            ));
+        } else if most < lockable {
+            notes.push(t!(
+                "memory: a small sample, since all that belongs to it would take more than is available, less {margin}",
+                margin = Bytes(room::MARGIN)
             ));
         } else if most < wanted {
             notes.push(t!(
@@ -92,12 +106,12 @@ pub fn measure(host: &Host, subject: &Subject, pace: &Pace<'_>) -> Told<(Vec<Tab
         let until = Instant::now() + pace.left() / u32::try_from(sources.len() - at).unwrap_or(1);
         let part = Pace::new(until, pace.quick, &|_| {});
         pace.say(&t!("compressing {name}", name = name));
-        for (codec, run) in Codec::ALL.into_iter().zip(rounds(source, &part)) {
+        for (codec, run) in subject.here.codecs.iter().zip(rounds(source, &subject.here.codecs, &part)) {
             let row = vec![Spread::of(&run.ratio), Spread::of(&run.pack), Spread::of(&run.unpack)];
             speeds.rows.push((vec![(*name).to_owned(), codec.word().to_owned()], row));
-            for allocator in Allocator::of(subject.kernel).iter().copied() {
+            for allocator in &subject.here.allocators {
                 let words = [*name, codec.word(), allocator.word()].map(str::to_owned).to_vec();
-                packed.rows.push((words, allocated(&run.sizes, allocator, subject)));
+                packed.rows.push((words, allocated(&run.sizes, *allocator, subject)));
             }
         }
     }
@@ -108,9 +122,13 @@ pub fn measure(host: &Host, subject: &Subject, pace: &Pace<'_>) -> Told<(Vec<Tab
         "ratio and what a pool holds: ± is the fifth of one sample that was farthest from the median of all five; speeds: of the \
          repeats"
     ));
-    notes.push(t!("lzo: its ratio is the kernel's, but not the code here, so that its speed is not told"));
-    if Allocator::of(subject.kernel).len() < Allocator::ALL.len() {
-        notes.push(t!("this kernel has no zbud and no z3fold any more"));
+    if subject.here.codecs.contains(&Codec::Lzo) {
+        notes
+            .push(t!("lzo: its ratio is the kernel's, but not the code here, so that its speed is not told"));
+    }
+    let lacks = subject.here.lacks();
+    if !lacks.is_empty() {
+        notes.push(t!("not in this kernel, and so not measured: {names}", names = lacks.join(", ")));
     }
     Ok((vec![speeds, packed], notes))
 }
@@ -169,13 +187,13 @@ struct Run {
 }
 
 /// The compressors take turns, so that a busy moment is one of all of them.
-fn rounds(source: &Pages, pace: &Pace<'_>) -> [Run; 3] {
-    let mut runs = [Run::default(), Run::default(), Run::default()];
+fn rounds(source: &Pages, codecs: &[Codec], pace: &Pace<'_>) -> Vec<Run> {
+    let mut runs: Vec<Run> = codecs.iter().map(|_| Run::default()).collect();
     // What others hold stays locked, packed too.
     let mut store = Locked::new(source.len() * PAGE);
     let rounds = if pace.quick { 5 } else { 9 };
     for round in 0..rounds {
-        for (at, (codec, run)) in Codec::ALL.into_iter().zip(&mut runs).enumerate() {
+        for (at, (codec, run)) in codecs.iter().zip(&mut runs).enumerate() {
             if pace.is_over() {
                 return runs;
             }
@@ -183,8 +201,8 @@ fn rounds(source: &Pages, pace: &Pace<'_>) -> [Run; 3] {
             if !codec.has_the_kernels_speed() && !run.sizes.is_empty() {
                 continue;
             }
-            let turns = u32::try_from((rounds - round) * Codec::ALL.len() - at).unwrap_or(1);
-            turn(source, codec, &mut store, run, Instant::now() + pace.left() / turns);
+            let turns = u32::try_from((rounds - round) * codecs.len() - at).unwrap_or(1);
+            turn(source, *codec, &mut store, run, Instant::now() + pace.left() / turns);
         }
     }
     runs
@@ -238,10 +256,10 @@ fn turn(source: &Pages, codec: Codec, store: &mut Locked, run: &mut Run, until: 
 
 /// What an allocator makes of them, as a pool of this host would.
 #[allow(clippy::cast_precision_loss)]
-fn allocated(sizes: &[usize], allocator: Allocator, subject: &Subject) -> Vec<Option<Spread>> {
+fn allocated(sizes: &[usize], allocator: Allocator, subject: &Subject<'_>) -> Vec<Option<Spread>> {
     let parts = (0..PARTS).map(|part| {
         let own: Vec<usize> = sizes.iter().copied().skip(part).step_by(PARTS).collect();
-        allocator.hold(&own, subject.kernel)
+        allocator.hold(&own, subject.here.kernel)
     });
     let held: Vec<Held> = parts.filter(|held| held.stored + held.refused > 0).collect();
     let each = |figure: &dyn Fn(&Held) -> f64| Spread::of(&held.iter().map(figure).collect::<Vec<_>>());
@@ -253,15 +271,15 @@ fn allocated(sizes: &[usize], allocator: Allocator, subject: &Subject) -> Vec<Op
         per_page,
         refused,
         each(&|held| mib(holds(held))),
-        // The pool is memory, too.
-        each(&|held| mib(holds(held) * (1.0 - 1.0 / held.per_page()))),
+        // The pool is memory, too. What refuses all of them takes none, and gains none.
+        each(&|held| if held.stored == 0 { 0.0 } else { mib(holds(held) * (1.0 - 1.0 / held.per_page())) }),
     ]
 }
 
 /// Bytes of pages that the pool holds when it is full, or when all slots of the swap behind it are taken: pages that it refuses
 /// take some, too.
 #[allow(clippy::cast_precision_loss)]
-fn holds(subject: &Subject, held: &Held) -> f64 {
+fn holds(subject: &Subject<'_>, held: &Held) -> f64 {
     let full = subject.pool_bytes as f64 * held.per_page();
     if subject.swap_bytes == 0 {
         return full;
@@ -308,7 +326,9 @@ mod tests {
     #[test]
     #[allow(clippy::float_cmp)] // Exact by how they were chosen.
     fn a_pool_holds_no_more_than_there_are_slots() {
-        let subject = |swap_bytes| Subject { kernel: (6, 8), pool_bytes: 2 << 30, swap_bytes, model: None };
+        let here = of_fixture("ubuntu-24.04-cloud", &crate::profile::Settings::default());
+        assert_eq!(here.kernel, (6, 8));
+        let subject = |swap_bytes| Subject { here: &here, pool_bytes: 2 << 30, swap_bytes, model: None };
         // 1.5 to 1 in 2 GiB: 3 GiB, of which 2 are the pool; the report's table counted 20 % of 12 GB the same way.
         let held = |stored, refused, taken| Held { stored, refused, taken };
         assert_eq!(holds(&subject(4 << 30), &held(300, 0, 200.0)), f64::from(3u32 << 30));
@@ -323,6 +343,6 @@ mod tests {
         // What zbud refuses is not held.
         let cells = allocated(&[4000; 100], Allocator::Zbud, &subject(0));
         let median = |at: usize| cells[at].unwrap().median;
-        assert_eq!((median(0), median(1), median(2), cells[3]), (0.0, 100.0, 0.0, None));
+        assert_eq!((median(0), median(1), median(2), median(3)), (0.0, 100.0, 0.0, 0.0));
     }
 }

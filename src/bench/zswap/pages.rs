@@ -2,11 +2,13 @@
 
 use std::os::unix::fs::FileExt as _;
 
+use nix::errno::Errno;
+
 use super::super::Pace;
 use super::alloc::PAGE;
 use crate::facts::smaps::{self, Range};
-use crate::host::Host;
 use crate::host::memory::{Locked, ProcessMemory};
+use crate::host::{Host, HostError};
 
 /// Pages of a range that are looked at at once.
 const WINDOW: u64 = 512;
@@ -21,15 +23,16 @@ pub(super) struct Pages {
     used: usize,
     /// Of how many processes.
     pub(super) processes: usize,
-    /// Processes whose memory could not be read.
+    /// Processes whose memory could not be read, and the first reason for it.
     pub(super) refused: usize,
+    pub(super) why: Option<String>,
     /// Bytes of anonymous memory of those that could.
     pub(super) anonymous: u64,
 }
 
 impl Pages {
     fn new(most: usize) -> Self {
-        Self { bytes: Locked::new(most * PAGE), used: 0, processes: 0, refused: 0, anonymous: 0 }
+        Self { bytes: Locked::new(most * PAGE), used: 0, processes: 0, refused: 0, why: None, anonymous: 0 }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
@@ -42,6 +45,16 @@ impl Pages {
 
     pub(super) fn len(&self) -> usize {
         self.used / PAGE
+    }
+
+    /// One that ended meanwhile refuses nothing.
+    fn refuse(&mut self, error: &HostError) {
+        if !matches!(error.errno(), Some(Errno::ENOENT | Errno::ESRCH)) {
+            self.refused += 1;
+            let words =
+                || error.errno().map_or_else(|| error.source.to_string(), |errno| errno.desc().to_owned());
+            self.why.get_or_insert_with(words);
+        }
     }
 
     /// In no order that anything of where they are from is left in: whoever looks at the first ones looks at all kinds.
@@ -71,33 +84,39 @@ impl Pages {
 /// touched: looking must not swap anything in.
 pub(super) fn of_processes(host: &Host, most: usize, pace: &Pace<'_>) -> Pages {
     let mut pages = Pages::new(most);
-    let mut found: Vec<(ProcessMemory, Vec<Range>)> = Vec::new();
+    let mut found: Vec<(u32, Vec<Range>)> = Vec::new();
     let own = std::process::id();
     let names = host.list("/proc").unwrap_or_default();
     for pid in names.iter().filter_map(|name| name.parse::<u32>().ok()).filter(|pid| *pid != own) {
         if pace.is_over() {
             break;
         }
-        // A thread of the kernel's has no map, and neither does one that is gone.
-        let Ok(Some(text)) = host.read_text(&format!("/proc/{pid}/smaps")) else {
-            pages.refused += 1;
-            continue;
-        };
-        let ranges = smaps::anonymous(&text);
-        if ranges.is_empty() {
-            continue;
-        }
-        match host.process_memory(pid) {
-            Ok(memory) => found.push((memory, ranges)),
-            Err(_) => pages.refused += 1,
+        // A thread of the kernel's has no map.
+        match host.read_text(&format!("/proc/{pid}/smaps")) {
+            Ok(text) => found.push((pid, smaps::anonymous(&text.unwrap_or_default()))),
+            Err(error) => pages.refuse(&error),
         }
     }
-    pages.processes = found.len();
-    pages.anonymous = found.iter().flat_map(|(_, ranges)| ranges).map(|range| range.anonymous).sum();
+    found.retain(|(_, ranges)| !ranges.is_empty());
+    let bytes = |ranges: &[Range]| -> u64 { ranges.iter().map(|range| range.anonymous).sum() };
+    pages.anonymous = found.iter().map(|(_, ranges)| bytes(ranges)).sum();
     let mut random = Random::new();
     #[allow(clippy::cast_precision_loss)]
     let per_byte = most as f64 / (pages.anonymous.max(1)) as f64;
-    for (memory, ranges) in &found {
+    for (pid, ranges) in &found {
+        if pace.is_over() {
+            break;
+        }
+        // One after the other: nobody has as many open files as a host has processes.
+        let memory = match host.process_memory(*pid) {
+            Ok(memory) => memory,
+            Err(error) => {
+                pages.refuse(&error);
+                pages.anonymous -= bytes(ranges);
+                continue;
+            }
+        };
+        pages.processes += 1;
         for range in ranges {
             if pace.is_over() {
                 break;
@@ -105,7 +124,7 @@ pub(super) fn of_processes(host: &Host, most: usize, pace: &Pace<'_>) -> Pages {
             #[allow(clippy::cast_precision_loss)]
             let wanted = range.anonymous as f64 * per_byte;
             let share = random.round(wanted);
-            take(memory, range, share, &mut random, &mut pages);
+            take(&memory, range, share, &mut random, &mut pages);
         }
     }
     pages.shuffle(&mut random);

@@ -77,6 +77,11 @@ impl ModelOptions {
         self.llm.is_some() || self.server_program.is_some()
     }
 
+    /// Are servers started for each number of threads?
+    pub(super) const fn starts_servers(&self) -> bool {
+        self.server_program.is_some()
+    }
+
     /// Who is asked, and the most threads that make sense there.
     pub(super) fn subject(&self, session: &Session, files: &[String]) -> Told<(Subject, usize)> {
         let host = &session.host;
