@@ -8,7 +8,7 @@ mod measured;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -129,6 +129,70 @@ fn a_page_is_made_and_read() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(document["sections"][0]["status"], "could_not_tell", "{document:#}");
     assert!(document.to_string().contains("no PDF, PNG, JPEG or TIFF"), "{document:#}");
+}
+
+/// A control group of our own with a limit on memory, gone with the test; `None` where none can be made.
+struct Limited(PathBuf);
+
+impl Limited {
+    fn new(bytes: &str) -> Option<Self> {
+        let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let of = |line: &str| {
+            let mut parts = line.splitn(3, ':').skip(1);
+            let (names, path) = (parts.next()?, parts.next()?.to_owned());
+            match names {
+                "" => Some((format!("/sys/fs/cgroup{path}"), "memory.max")),
+                "memory" => Some((format!("/sys/fs/cgroup/memory{path}"), "memory.limit_in_bytes")),
+                _ => None,
+            }
+        };
+        own.lines().filter_map(of).find_map(|(folder, limit)| {
+            let folder = Path::new(&folder).join(format!("civicum-bench-{}", std::process::id()));
+            fs::create_dir(&folder).ok()?;
+            let group = Self(folder);
+            // A group may be there without the controller of memory.
+            (group.0.join(limit).exists() && fs::write(group.0.join(limit), bytes).is_ok()).then_some(group)
+        })
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        // The kernel may still be at the last of what was in it.
+        for _ in 0..50 {
+            if fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+#[test]
+fn readers_that_a_containers_limit_has_no_room_for_are_left_out() {
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let Some(group) = Limited::new("419430400").filter(|_| cores > 1) else {
+        return left_out("readers within a limit on memory, since no control group can be made here");
+    };
+    // In the group before there is anything of it, as a container's processes are.
+    let into = format!("echo $$ >{}/cgroup.procs; exec \"$@\"", group.0.display());
+    let output = Command::new("sh")
+        .args(["-c", &into, "sh", env!("CARGO_BIN_EXE_civicum-tune"), "bench", "ocr", "--quick"])
+        .args(["--time", "60s", "--force-under-load", "--format", "json"])
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let notes = document["sections"][0]["notes"].to_string();
+    let left = format!("documents at a time: {cores}: it needs");
+    assert!(notes.contains(&left) && notes.contains("are available: left out"), "{notes}");
+    let found = rows(&document, "ocr", "engines");
+    let at_once = |count: usize| {
+        let count = count.to_string();
+        row(found, &[("policy", "tesseract"), ("at_once", &count)])["pages_per_minute"].clone()
+    };
+    assert!(at_once(1).is_object() && at_once(cores).is_null(), "{found:#?}");
 }
 
 /// A pool that holds all of a small swap makes the faster compressor the better one, by several times.

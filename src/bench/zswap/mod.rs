@@ -42,9 +42,9 @@ pub struct Subject<'a> {
 /// Measures. The notes are what there is to say besides.
 pub fn measure(host: &Host, subject: &Subject<'_>, pace: &Pace<'_>) -> Told<(Vec<Table>, Vec<String>)> {
     let wanted = if pace.quick { 4096 } else { 16_384 };
-    let (limit, room) = (lockable(host), room::available(host));
-    let room = room.map_or(u64::MAX, |available| available.saturating_sub(room::MARGIN));
-    let (lockable, most) = (at_most(wanted, limit), at_most(wanted, limit.min(room)));
+    let limit = lockable(host);
+    let (lockable, room) = (at_most(wanted, limit), at_most(wanted, spare(room::available(host))));
+    let most = lockable.min(room);
     let mut notes = Vec::new();
     let mut sources = Vec::new();
     pace.say(&t!("taking a sample of the memory that is in use"));
@@ -76,7 +76,7 @@ pub fn measure(host: &Host, subject: &Subject<'_>, pace: &Pace<'_>) -> Told<(Vec
                 "memory: the sample can't be locked (limit: {limit}), so that the kernel could swap it out; root has no limit",
                 limit = Bytes(limit)
             ));
-        } else if most < lockable {
+        } else if room < lockable {
             notes.push(t!(
                 "memory: a small sample, since all that belongs to it would take more than is available, less {margin}",
                 margin = Bytes(room::MARGIN)
@@ -139,6 +139,11 @@ fn at_most(wanted: usize, limit: u64) -> usize {
     // What the compressors have beside it is some pages.
     let pages = usize::try_from(limit / PAGE as u64).unwrap_or(usize::MAX).saturating_sub(64);
     wanted.min((pages / 9).saturating_mul(4).max(LEAST))
+}
+
+/// What may be taken of what is available.
+fn spare(available: Option<u64>) -> u64 {
+    available.map_or(u64::MAX, |available| available.saturating_sub(room::MARGIN))
 }
 
 fn speed_table() -> Table {
@@ -311,6 +316,10 @@ mod tests {
         let pages = at_most(16_384, 8 << 20);
         assert!(pages > 800 && (2 * pages + pages / 4 + 64) * PAGE <= 8 << 20, "{pages}");
         assert_eq!(at_most(4096, 64 << 10), LEAST);
+        // Within 300 MiB, of which 256 stay free; where there is less, the smallest one.
+        let pages = at_most(16_384, spare(Some(300 << 20)));
+        assert!(pages > 4000 && (2 * pages + pages / 4 + 64) * PAGE <= 44 << 20, "{pages}");
+        assert_eq!((at_most(4096, spare(Some(9))), at_most(4096, spare(None))), (LEAST, 4096));
     }
 
     #[test]
