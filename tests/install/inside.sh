@@ -56,8 +56,6 @@ setpriv --reuid 65534 --clear-groups ./install.sh >/tmp/said 2>&1 && exit 1
 expect "without root it says how" says "sudo ./install.sh"
 
 begin=$SECONDS
-# Debian's compiler links with GNU ld, which takes 1.9 s of processor time for a test that holds the library; gold takes 1.1 s.
-if [ -x /usr/bin/rustc ] && command -v ld.gold >/dev/null; then export RUSTFLAGS=-Clink-arg=-fuse-ld=gold; fi
 # No engine starts here: /proc and /sys are read-only.
 ./test.sh --quick --no-engine
 echo "test.sh --quick took $((SECONDS - begin)) s"
