@@ -32,19 +32,25 @@ debian_mirror() {
   local mirror
   command -v apt-get >/dev/null || cant "there is no apt-get here to fetch packages of Debian with"
   mirror=${CIVICUM_TUNE_MIRROR:-$(apt_mirror debian)}
+  # Without its lists, as in a new container, apt tells of none.
+  if [ -z "$mirror" ] && [ "$(id -u)" -eq 0 ]; then
+    apt-get update >/dev/null 2>&1 || true
+    mirror=$(apt_mirror debian)
+  fi
   [ -n "$mirror" ] || cant "apt knows no mirror of Debian here; name one: CIVICUM_TUNE_MIRROR=URL"
   [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || cant "Debian's keys are not here: apt install debian-archive-keyring"
   echo "${mirror%/}"
 }
 
-# outside COMMAND…: what asks a mirror or a registry; what it said is shown only when it fails.
+# outside COMMAND…: what asks a mirror or a registry; what it said is shown only when it fails. "Is not signed" is what apt also says of a
+# proxy's page.
 outside() {
   local log status=0
   log=$(mktemp)
   "$@" >"$log" 2>&1 || status=$?
   if [ "$status" -ne 0 ]; then
     tail -n 5 "$log" >&2
-    if grep -qiE 'hash sum mismatch|do not match the hashes|invalid signature|bad signature|NO_PUBKEY|is not signed' "$log"; then status=1; else status=77; fi
+    if grep -qiE 'hash sum mismatch|do not match the hashes|invalid signature|bad signature|signatures were invalid|NO_PUBKEY' "$log"; then status=1; else status=77; fi
   fi
   rm -f "$log"
   return "$status"

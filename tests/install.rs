@@ -158,6 +158,8 @@ fn a_wrong_checksum_is_no_mirror_that_is_out_of_reach() {
     let ends = |says: &str| fetch(&format!("echo '{says}' >&2; exit 100"), "outside apt-get update");
     assert_eq!(ends("E: Could not resolve host").0, Some(77));
     assert_eq!(ends("E: Failed to fetch x  Hash Sum mismatch").0, Some(1));
-    assert_eq!(ends("E: The repository x is not signed.").0, Some(1));
+    assert_eq!(ends("W: GPG error: x: The following signatures were invalid: BADSIG 1").0, Some(1));
+    // A proxy that refuses: apt calls its page unsigned.
+    assert_eq!(ends("E: Failed to fetch x  403  Forbidden\nE: The repository x is not signed.").0, Some(77));
     assert_eq!(ends("E: Could not resolve host").1, "E: Could not resolve host");
 }

@@ -26,9 +26,10 @@ outside apt-get "${options[@]}" update
 # Compose of sid wants a newer C library.
 (cd "$work/deb" && outside apt-get "${options[@]}" download docker-compose/trixie docker.io/sid)
 for deb in "$work"/deb/*.deb; do dpkg-deb -x "$deb" "$work/tree"; done
+programs=("$work/tree/usr/libexec/docker/cli-plugins/docker-compose" "$work"/tree/usr/sbin/{dockerd,docker-proxy})
+# One that does not run here is none.
+for program in "${programs[@]:0:2}"; do "$program" --version >&2 || cant "${program##*/} of the next release does not run here"; done
 rm -rf "${folder:?}/bin"
 mkdir "$folder/bin"
-cp "$work/tree/usr/libexec/docker/cli-plugins/docker-compose" "$work"/tree/usr/sbin/{dockerd,docker-proxy} "$folder/bin"
-# One that does not run here is none.
-for program in docker-compose dockerd; do "$folder/bin/$program" --version >&2 || cant "$program of the next release does not run here"; done
+cp "${programs[@]}" "$folder/bin"
 echo "$folder/bin"

@@ -25,11 +25,11 @@ outside apt-get "${options[@]}" update
 dpkg-deb -x "$work"/deb/podman_*.deb "$work/tree"
 python3 -m venv "$folder/python" >&2
 outside "$folder/python/bin/pip" install -q kubernetes-validate==1.37.0
+# One that does not run here is none.
+"$work/tree/usr/libexec/podman/quadlet" --version >&2 || cant "the next release's quadlet does not run here"
+"$folder/python/bin/kubernetes-validate" --version >&2
 rm -rf "${folder:?}/bin"
 mkdir "$folder/bin"
 cp "$work/tree/usr/libexec/podman/quadlet" "$folder/bin"
 ln -s ../python/bin/kubernetes-validate "$folder/bin/kubernetes-validate"
-# One that does not run here is none.
-"$folder/bin/quadlet" --version >&2 || cant "the next release's quadlet does not run here"
-"$folder/bin/kubernetes-validate" --version >&2
 echo "$folder/bin"

@@ -24,6 +24,7 @@ status=0
 /usr/bin/civicum-tune.program --root /root/tree "$@" || status=$?
 case "$* " in
   *' apply '*)
+    if [ -e /root/killed ] && [ ! -e /root/cut ]; then rm /root/killed; exit 137; fi
     if [ -e /root/cut ]; then
       # The power goes before the journal's last line.
       rm /root/cut
@@ -67,6 +68,8 @@ boot 137 "after a cut in the middle of the installation it goes on, to a cut in 
 expect "the package is installed" [ "$(dpkg-query -W -f '${db:Status-Status}' civicum-tune)" = installed ]
 expect "nothing restarts yet" [ ! -e restarts ]
 rm offered.deb
+touch killed
+boot 137 "the next apply is killed before it does anything, and does not count"
 boot 2 "the next boot finishes what was cut, without a second package, and says that not all was possible"
 expect "what was cut is told" grep -q '"recovered": {' "$log"
 expect "it restarts when cloud-init is done" grep -q 'After=cloud-final.service shutdown -r now' restarts

@@ -10,8 +10,13 @@ names=(cuts supervise containers life admin boot zram)
 if [ "${CIVICUM_TUNE_KERNELS:-0}" = 0 ]; then
   echo "newer kernels: left out; CIVICUM_TUNE_KERNELS=1 takes them in"
 else
-  kernels=$("$here/fetch-kernels.sh")
-  names=(kernels "${names[@]}")
+  status=0
+  kernels=$("$here/fetch-kernels.sh") || status=$?
+  case $status in
+    0) names=(kernels "${names[@]}") ;;
+    77) echo "newer kernels: left out; their mirror can't be reached" ;;
+    *) exit 1 ;;
+  esac
 fi
 logs=$(mktemp -d)
 # A polite kill ends the scenarios, and they their machines.
