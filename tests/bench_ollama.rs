@@ -94,6 +94,7 @@ fn one(mut stream: TcpStream, ollama: &Mutex<Ollama>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let (mut first, mut length) = (String::new(), 0);
     reader.read_line(&mut first).unwrap();
+    let Some(path) = first.split(' ').nth(1) else { return };
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).unwrap();
@@ -107,7 +108,7 @@ fn one(mut stream: TcpStream, ollama: &Mutex<Ollama>) {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
     let body = serde_json::from_slice(&body).unwrap_or_default();
-    let answer = ollama.lock().unwrap().answer(first.split(' ').nth(1).unwrap(), &body);
+    let answer = ollama.lock().unwrap().answer(path, &body);
     let Some((status, told, after)) = answer else {
         // Until the other side goes.
         let _ = reader.read(&mut [0]);

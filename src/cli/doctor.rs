@@ -9,7 +9,7 @@ use clap::Args;
 use super::output::Out;
 use super::session::Session;
 use super::{Answer, Global, Outcome};
-use crate::apply;
+use crate::apply::{self, Generations};
 use crate::check::{Scene, Selection, Severity, audit};
 use crate::engine;
 use crate::facts::engine::Engine;
@@ -65,7 +65,7 @@ impl Doctor {
         let mut scene = Scene::new(context, session.chosen.as_ref(), &applied, now, &ask_engine)
             .with_containers(&ask_containers);
         let is_tree = !session.host.is_live();
-        scene.waits_for_its_boot = is_tree && session.plan().is_ok_and(|plan| plan.is_empty());
+        scene.waits_for_its_boot = is_tree && waits_for_its_boot(&session);
         let mut report = audit(&scene, &selection, self.strict);
         let again = |verb: &str| match verb {
             "apply" | "deploy" | "logs" => session.again(verb),
@@ -100,4 +100,11 @@ impl Doctor {
         let is_asked = global.root.is_none() && self.only.is_empty() && self.skip.is_empty();
         Cell::new(is_asked.then(|| thread::spawn(|| Ok(engine::ask(&Host::live()?)))))
     }
+}
+
+/// A tree whose files are all as the profile says, with nothing that is not possible in it. What was applied while it ran, in a copy of a
+/// host's files, may be older than what its /proc and /sys show.
+fn waits_for_its_boot(session: &Session) -> bool {
+    let is_set = session.plan().is_ok_and(|plan| plan.is_empty() && plan.blocked.is_empty());
+    is_set && Generations::read(&session.host).is_ok_and(|all| all.in_force().all(|of| of.boot_id.is_none()))
 }

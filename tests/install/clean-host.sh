@@ -41,7 +41,9 @@ unshare --mount --pid --uts --fork --kill-child bash -euc '
   mount -t proc -o ro proc "$root/proc"
   mount --bind /sys "$root/sys" && mount -o remount,ro,bind "$root/sys"
   mount -t tmpfs -o mode=755 tmpfs "$root/dev"
-  mkdir "$root/dev/shm"
+  mkdir "$root/dev/shm" "$root/dev/pts"
+  mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
+  ln -s pts/ptmx "$root/dev/ptmx"
   for device in null zero full random urandom tty; do
     touch "$root/dev/$device" && mount --bind "/dev/$device" "$root/dev/$device"
   done

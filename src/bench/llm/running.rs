@@ -93,12 +93,14 @@ async fn tidied<T>(
         }
     };
     tokio::select! {
-        done = work => done.map_err(|error| error.to_string()),
+        biased;
+        // First: where the time is up already, nobody is asked any more.
         () = over => Err(if was_stopped || !terminal::interrupted() {
             t!("the server did not answer in time")
         } else {
             t!("it was stopped before the server had answered")
         }),
+        done = work => done.map_err(|error| error.to_string()),
     }
 }
 

@@ -243,15 +243,21 @@ fn list(host: &Host, out: &Out) -> Outcome {
         let name = image.tags.first().or_else(|| image.digests.first()).map_or("–", String::as_str);
         let short: String = image.id.chars().take("sha256:".len() + 12).collect();
         let size = format!("{} MiB", image.size / MIB);
-        let made = Duration::from_secs(u64::try_from(image.created).unwrap_or(0));
-        let made = humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + made).to_string();
-        let day = made.get(..10).unwrap_or_default();
-        out.data(&format!("{:<36} {short} {size:>10}  {day}\n", printable(name)));
+        out.data(&format!("{:<36} {short} {size:>10}  {}\n", printable(name), day(image.created)));
         for digest in &image.digests {
             out.data(&format!("  {}\n", out.style.dim(&printable(digest))));
         }
     }
     Ok(Answer::Yes)
+}
+
+/// A day as `YYYY-MM-DD`; a dash where an image tells none that can be, as those do that are to be the same each time they are made.
+fn day(seconds: i64) -> String {
+    const YEAR_10000: u64 = 253_402_300_800;
+    let seconds = u64::try_from(seconds).ok().filter(|seconds| (1..YEAR_10000).contains(seconds));
+    let moment = seconds.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+    let text = moment.map(|moment| humantime::format_rfc3339_seconds(moment).to_string());
+    text.as_deref().and_then(|text| text.get(..10)).unwrap_or("–").to_owned()
 }
 
 /// What is being made, and its last line.
@@ -307,6 +313,12 @@ impl Drop for Steps<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days() {
+        assert_eq!(day(1_795_000_000), "2026-11-18");
+        assert_eq!([day(0), day(-1), day(253_402_387_139), day(i64::MAX)], ["–"; 4]);
+    }
 
     #[test]
     fn what_looks_like_a_tar() {

@@ -1,7 +1,7 @@
 //! `queue enqueue`: documents handed in, from files or from standard input.
 
 use std::fs::File;
-use std::io::{Read, Seek as _};
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -52,9 +52,11 @@ pub(super) struct Enqueue {
 }
 
 /// A document before it is taken in.
-enum Source {
-    File(File),
-    Input,
+struct Source {
+    name: String,
+    /// Of a file: its size, bytes.
+    size: Option<u64>,
+    content: Box<dyn Read>,
 }
 
 impl Enqueue {
@@ -76,11 +78,8 @@ impl Enqueue {
         let sources = self.sources()?;
         let session = open(&self.place).await?;
         let mut made = Vec::new();
-        for (name, source) in sources {
-            let file = match source {
-                Source::File(file) => self.kept(&store, &name, file)?,
-                Source::Input => self.kept(&store, &name, std::io::stdin().lock())?,
-            };
+        for Source { name, content, .. } in sources {
+            let file = self.kept(&store, &name, content)?;
             let new = NewDocument {
                 file: &file,
                 name: &name,
@@ -129,7 +128,7 @@ impl Enqueue {
     }
 
     /// All of them are looked at before the first one goes in.
-    fn sources(&self) -> anyhow::Result<Vec<(String, Source)>> {
+    fn sources(&self) -> anyhow::Result<Vec<Source>> {
         let mut found = Vec::new();
         for path in &self.files {
             let name = match &self.name {
@@ -137,19 +136,24 @@ impl Enqueue {
                 None if is_input(path) => "document".to_owned(),
                 None => name_of(path)?,
             };
-            if is_input(path) {
-                found.push((name, Source::Input));
-                continue;
-            }
-            let file = open_file(path)?;
-            if file.metadata()?.len() > self.most << 20 {
+            let file = if is_input(path) { None } else { Some(open_file(path)?) };
+            let size =
+                file.as_ref().map(|file| Ok::<_, std::io::Error>(file.metadata()?.len())).transpose()?;
+            if size.is_some_and(|size| size > self.most << 20) {
                 bail!(self.too_large(&name));
             }
+            let mut content: Box<dyn Read> = match file {
+                Some(file) => Box::new(file),
+                None => Box::new(std::io::stdin()),
+            };
             let mut head = Vec::new();
-            (&file).take(HEAD as u64).read_to_end(&mut head)?;
-            check_kind(&name, &head)?;
-            (&file).rewind()?;
-            found.push((name, Source::File(file)));
+            content.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+            let is_whole = self.bytes.is_none_or(|bytes| head.len() as u64 >= bytes.min(HEAD as u64));
+            // What broke off is told as such, and not by what it is not.
+            if is_whole {
+                check_kind(&name, &head)?;
+            }
+            found.push(Source { name, size, content: Box::new(Cursor::new(head).chain(content)) });
         }
         Ok(found)
     }
@@ -161,16 +165,13 @@ impl Enqueue {
     fn kept(&self, store: &Store, name: &str, from: impl Read) -> anyhow::Result<Stored> {
         let most = self.most << 20;
         let mut growing = store.begin()?;
-        let (mut from, mut head) = (from.take(most + 1), Vec::new());
-        from.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
-        growing.fill(head.as_slice().chain(from))?;
+        growing.fill(from.take(most + 1))?;
         if growing.bytes() > most {
             bail!(self.too_large(name));
         }
         if self.bytes.is_some_and(|bytes| bytes != growing.bytes()) {
             bail!(t!("{name} broke off on its way: it is not taken in", name = printable(name)));
         }
-        check_kind(name, &head)?;
         Ok(store.keep(growing)?)
     }
 
@@ -178,17 +179,11 @@ impl Enqueue {
     pub(super) fn hand_in(&self, container: &Container, out: &Out) -> Outcome {
         self.check()?;
         let mut made = Vec::new();
-        for (name, source) in self.sources()? {
-            let mut words = self.words(&name);
-            let mut input: Box<dyn Read> = match source {
-                Source::File(file) => {
-                    words.push(format!("--bytes={}", file.metadata()?.len()));
-                    Box::new(file)
-                }
-                Source::Input => Box::new(std::io::stdin().lock()),
-            };
+        for mut source in self.sources()? {
+            let mut words = self.words(&source.name);
+            words.extend(source.size.map(|bytes| format!("--bytes={bytes}")));
             words.push("-".to_owned());
-            let (answer, said) = container.hand_in(&words, &mut input, out)?;
+            let (answer, said) = container.hand_in(&words, &mut source.content, out)?;
             if answer != Answer::Yes || !out.json {
                 out.data(&said);
             }
