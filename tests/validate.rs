@@ -277,6 +277,55 @@ minimal: valid
     assert_eq!(json["files"][2]["memory"]["limits_bytes"], sum);
 }
 
+/// What is wrong in a file is told though what it extends is not there, or a rule of it can't be read.
+#[test]
+fn one_mistake_hides_no_other() {
+    let files = Files::new();
+    let text = |extends: &str| {
+        format!(
+            "extends = '{extends}'\nwithout = ['services.proxy']\n[sysctl]\n\"vm.dirty_bytes\" = '64MiB'\n\"vm.dirty_ratio\" = 5\n\
+             [services.llm]\nimage = 'ollama/ollama'\nuser = '0:0'\n[services.postgres]\npublish = ['0.0.0.0:5432:5432']\n\
+             environment.POSTGRES_PASSWORD = 'hunter2'\n"
+        )
+    };
+    let (status, out, _) = said(&["validate", &files.put("p.toml", text("civicum-12x"))]);
+    assert_eq!(status, 1);
+    for words in [
+        "p.toml:1:11: error[profile/extends]",
+        "p.toml:5:20: error[profile/conflict]",
+        "p.toml:7:9: error[profile/sovereignty]: ollama/ollama has no digest",
+        "p.toml:8:8: warning[profile/hardening]",
+        "p.toml:10:13: error[profile/sovereignty]: port 5432",
+        "p.toml:11:33: warning[profile/sovereignty]",
+        "p.toml: not valid; what is mended may show more",
+    ] {
+        assert!(out.contains(words), "{words}\n{out}");
+    }
+    assert_eq!(out.matches("[profile/").count(), 6, "{out}");
+    // A file may make a service public, and could be the one that is missing; what it is without may be there.
+    let (_, out, _) = said(&["validate", &files.put("q.toml", text("./nowhere.toml"))]);
+    assert!(out.contains("has no digest") && !out.contains("port 5432"), "{out}");
+    assert!(!out.contains("nothing called"), "{out}");
+    // Whatever the worker's rule comes to, the others are too much.
+    let big = |llm: &str| {
+        format!(
+            "extends = 'civicum-12g'\n[services.llm]\nmemory = '{llm}'\n[services.worker]\nmemory = 'min(ram / , 2GiB)'\n"
+        )
+    };
+    let (_, out, _) = said(&["validate", &files.put("big.toml", big("9000MiB"))]);
+    assert!(
+        out.contains("big.toml:3:10: error[profile/memory-budget]: the limits come to 10320 MiB"),
+        "{out}"
+    );
+    assert!(out.contains("big.toml:5:21: error[profile/rule]"), "{out}");
+    let (_, out, _) = said(&["validate", &files.put("fits.toml", big("6000MiB"))]);
+    assert_eq!(out.matches("[profile/").count(), 1, "{out}");
+    let (_, out, _) =
+        said(&["validate", "--format", "json", &files.put("fits.toml", big("6000MiB")), "civicum-12g"]);
+    let json: Json = serde_json::from_str(&out).unwrap();
+    assert_eq!((&json["files"][0]["complete"], &json["files"][1]["complete"]), (&false.into(), &true.into()));
+}
+
 #[test]
 fn waivers_that_accept_nothing() {
     let text = "[waivers.CT-ZSWAP-999]\nreason = 'x'\nuntil = 2999-01-01\n[waivers.CT-ZSWAP-001]\nreason = 'x'\nuntil = 2024-02-29\n\

@@ -70,7 +70,8 @@ fn human(file: &FileValidation, out: &Out) -> String {
     if !out.quiet || !file.valid {
         let verdict =
             if file.valid { out.style.green(&t!("valid")) } else { out.style.red(&t!("not valid")) };
-        text += &format!("{}: {verdict}\n", printable(&file.file));
+        let more = if file.complete { String::new() } else { t!("; what is mended may show more") };
+        text += &format!("{}: {verdict}{more}\n", printable(&file.file));
     }
     if let Some(memory) = file.memory.as_ref().filter(|_| !out.quiet) {
         text += &budget::human(memory, out.style);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::keys::{Lookup, lookup};
+use super::suggest;
 use super::value::KeyPath;
 
 /// The sections in which a value may be missing.
@@ -11,17 +12,30 @@ pub(super) struct Broken {
     sections: BTreeSet<String>,
     /// Which it is, nobody can tell.
     any: bool,
-    /// What is inherited may be missing, or be there though it is not wanted.
-    inherited: bool,
+    /// What is inherited is missing.
+    parent: Option<Parent>,
+    /// What is inherited may be there though it is not wanted.
+    unwanted: bool,
+}
+
+/// What it is that is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Parent {
+    /// A bundled profile. None of them opens anything to the outside (a test of theirs sees to it).
+    Bundled,
+    /// It may be anything.
+    Unknown,
 }
 
 impl Broken {
     /// Notes the place of what could not be understood.
     pub(super) fn note(&mut self, path: &KeyPath) {
         match path.0.first() {
-            Some(key) if ["extends", "without"].contains(&key.as_str()) => {
-                self.any = true;
-                self.inherited = true;
+            Some(key) if key == "without" => self.unwanted = true,
+            Some(key) if key == "extends" => self.note_parent(Parent::Unknown),
+            Some(key) if suggest::nearest(key, ["extends", "without"]).is_some() => {
+                self.unwanted = true;
+                self.note_parent(Parent::Unknown);
             }
             Some(section) if path.0.len() > 1 || !matches!(lookup(&path.0), Lookup::Unknown) => {
                 self.sections.insert(section.clone());
@@ -39,20 +53,56 @@ impl Broken {
         self.any = true;
     }
 
+    /// Notes that what is extended could not be had.
+    pub(super) fn note_parent(&mut self, parent: Parent) {
+        self.parent = self.parent.max(Some(parent));
+    }
+
     /// Joins what another file lacks.
     pub(super) fn join(&mut self, other: &Self) {
         self.sections.extend(other.sections.iter().cloned());
         self.any |= other.any;
-        self.inherited |= other.inherited;
+        self.unwanted |= other.unwanted;
+        self.parent = self.parent.max(other.parent);
     }
 
-    /// Is all that is inherited there, and nothing more?
-    pub(super) const fn inherits_well(&self) -> bool {
-        !self.inherited
+    /// Is nothing missing?
+    pub(super) fn is_whole(&self) -> bool {
+        self.sections.is_empty() && !self.any && !self.unwanted && self.has_parents()
     }
 
-    /// Were all values of these sections, or of `SECTION.NAME`, understood?
+    /// Is all there that it extends?
+    pub(super) const fn has_parents(&self) -> bool {
+        self.parent.is_none()
+    }
+
+    /// Is nothing there that should not be inherited?
+    pub(super) const fn inherits_no_more(&self) -> bool {
+        !self.unwanted
+    }
+
+    /// Were all values of these sections, or of `SECTION.NAME`, understood, and inherited?
     pub(super) fn spares(&self, sections: &[&str]) -> bool {
-        !self.any && !sections.iter().any(|section| self.sections.contains(*section))
+        self.has_parents() && self.spares_own(sections)
+    }
+
+    /// The same of values that no bundled profile has.
+    pub(super) fn spares_but_for_bundled(&self, sections: &[&str]) -> bool {
+        self.parent != Some(Parent::Unknown) && self.spares_own(sections)
+    }
+
+    /// The same of the values in the files that are there.
+    fn spares_own(&self, sections: &[&str]) -> bool {
+        !self.any && !self.unwanted && !self.holds(sections)
+    }
+
+    /// May a value be missing in one of these that were named rightly?
+    pub(super) fn holds(&self, sections: &[&str]) -> bool {
+        sections.iter().any(|section| self.sections.contains(*section))
+    }
+
+    /// Does what is known of these sections say the least that they come to, whatever is missing?
+    pub(super) fn says_the_least(&self, section: &str) -> bool {
+        !self.any && !self.unwanted && !self.sections.contains(section)
     }
 }

@@ -26,21 +26,26 @@ pub(super) fn check(profile: &Profile, settings: &Settings, target: &Target<'_>)
     findings
 }
 
+/// What can be said where a value may be missing: whatever it comes to, the limits that are known are too much already.
+pub(super) fn least(profile: &Profile, settings: &Settings, target: &Target<'_>) -> Option<Finding> {
+    if target.origin == Origin::Guess || !profile.broken.says_the_least("memory") {
+        return None;
+    }
+    let limits = limits(settings, |name| !profile.broken.holds(&[&format!("services.{name}")]));
+    too_much(profile, &limits, settings.memory.reserve.0, target)
+}
+
 const fn mib(bytes: u64) -> u64 {
     bytes / MIB
 }
 
 /// Limits and reserve fit the RAM.
 fn sum(profile: &Profile, settings: &Settings, target: &Target<'_>, findings: &mut Vec<Finding>) -> bool {
-    let mut limits: Vec<(&str, u64)> =
-        settings.services.iter().filter_map(|(name, s)| Some((name.as_str(), s.memory?.0))).collect();
-    limits.sort_by_key(|(name, bytes)| (std::cmp::Reverse(*bytes), *name));
-    let together = limits.iter().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
+    let limits = limits(settings, |_| true);
     let reserve = settings.memory.reserve.0;
-    let ram = target.numbers.ram_bytes;
-    let Some((largest, _)) = limits.first() else {
-        return reserve_alone(profile, reserve, ram, findings);
-    };
+    if limits.is_empty() {
+        return reserve_alone(profile, reserve, target.numbers.ram_bytes, findings);
+    }
     let Some(place) = yours(profile, &limits) else { return true };
     if profile.place(&["memory", "reserve"]).is_none() {
         let message = t!("the services have memory limits, but nothing is kept for the system");
@@ -49,9 +54,29 @@ fn sum(profile: &Profile, settings: &Settings, target: &Target<'_>, findings: &m
                 .help(t!("set memory.reserve; 1.5 GiB is a good start for a small server")),
         );
     }
+    let too_much = too_much(profile, &limits, reserve, target);
+    let fits = too_much.is_none();
+    findings.extend(too_much);
+    fits
+}
+
+/// The limits of these services, the largest first.
+fn limits(settings: &Settings, counts: impl Fn(&str) -> bool) -> Vec<(&str, u64)> {
+    let services = settings.services.iter().filter(|(name, _)| counts(name));
+    let mut limits: Vec<(&str, u64)> =
+        services.filter_map(|(name, service)| Some((name.as_str(), service.memory?.0))).collect();
+    limits.sort_by_key(|(name, bytes)| (std::cmp::Reverse(*bytes), *name));
+    limits
+}
+
+fn too_much(profile: &Profile, limits: &[(&str, u64)], reserve: u64, target: &Target<'_>) -> Option<Finding> {
+    let (largest, _) = limits.first()?;
+    let place = yours(profile, limits)?;
+    let together = limits.iter().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
     let wanted = together.saturating_add(reserve);
+    let ram = target.numbers.ram_bytes;
     if ram == 0 || wanted <= ram {
-        return true;
+        return None;
     }
     let parts: Vec<String> = limits.iter().map(|(name, bytes)| format!("{name} {}", mib(*bytes))).collect();
     let message = t!(
@@ -77,8 +102,7 @@ fn sum(profile: &Profile, settings: &Settings, target: &Target<'_>, findings: &m
             name = fitting
         )
     };
-    findings.push(Finding::error(Code::MemoryBudget, place, message).help(help));
-    false
+    Some(Finding::error(Code::MemoryBudget, place, message).help(help))
 }
 
 /// Where the largest of the limits stands that somebody wrote himself: a bundled profile can't be opened and edited.

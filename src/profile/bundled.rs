@@ -115,6 +115,9 @@ mod tests {
                     let settings = profile.settle(&numbers).unwrap();
                     let limits: u64 = settings.services.values().filter_map(|s| s.memory).map(|b| b.0).sum();
                     assert!(limits + settings.memory.reserve.0 <= numbers.ram_bytes);
+                    // A file that extends one which is not there is checked as if nothing were open in it.
+                    let opens = &settings.sovereignty;
+                    assert!(opens.public.is_empty() && opens.publish_address == "127.0.0.1");
                 }
             }
         }

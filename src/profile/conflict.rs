@@ -24,7 +24,7 @@ pub(super) fn check(
     if broken.spares(&["zswap", "swap", "memory"]) {
         pool(profile, settings, target, findings);
     }
-    if broken.inherits_well() {
+    if broken.inherits_no_more() {
         parameters(profile, settings, findings);
         boot(profile, settings, findings);
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::broken::Broken;
+use super::broken::{Broken, Parent};
 use super::finding::{Code, Finding, any_error, part, sort};
 use super::layer::{self, Layer};
 use super::shape::is_file;
@@ -93,13 +93,25 @@ impl Chain<'_> {
             let Some(Leaf { value: Value::Text(target), place, .. }) = asked else { return };
             let next = match self.step(&origin, &target, &place) {
                 Ok(next) => next,
-                Err(finding) => return self.findings.push(finding),
+                Err(finding) => return self.ends(Parent::Unknown, finding),
             };
             source = match self.fetch(&next) {
                 Ok(source) => source,
-                Err(finding) => return self.findings.push(at(&place, finding)),
+                Err(finding) => {
+                    let is_bundled = matches!(next, Origin::Bundled(_));
+                    let parent = if is_bundled { Parent::Bundled } else { Parent::Unknown };
+                    return self.ends(parent, at(&place, finding));
+                }
             };
             origin = next;
+        }
+    }
+
+    /// What the last profile extends can't be had.
+    fn ends(&mut self, parent: Parent, finding: Finding) {
+        self.findings.push(finding);
+        if let Some(layer) = self.layers.last_mut() {
+            layer.broken.note_parent(parent);
         }
     }
 
@@ -163,8 +175,8 @@ impl Chain<'_> {
         let (mut names, mut broken) = (BTreeMap::new(), Broken::default());
         for layer in self.layers.iter().rev() {
             leaves.retain(|path, _| !OWN.contains(&path.0[0].as_str()));
-            drop_unwanted(&mut leaves, layer, &mut self.findings);
             broken.join(&layer.broken);
+            drop_unwanted(&mut leaves, layer, broken.has_parents(), &mut self.findings);
             names.extend(layer.names.iter().map(|(path, place)| (path.clone(), place.clone())));
             leaves.extend(layer.leaves.iter().map(|(path, leaf)| (path.clone(), leaf.clone())));
         }
@@ -195,7 +207,12 @@ impl Chain<'_> {
 }
 
 /// Takes out of what is inherited what the layer says it is `without`.
-fn drop_unwanted(leaves: &mut BTreeMap<KeyPath, Leaf>, layer: &Layer, findings: &mut Vec<Finding>) {
+fn drop_unwanted(
+    leaves: &mut BTreeMap<KeyPath, Leaf>,
+    layer: &Layer,
+    has_parents: bool,
+    findings: &mut Vec<Finding>,
+) {
     let Some(Leaf { value: Value::List(unwanted), place, .. }) = layer.leaves.get(&KeyPath::of(&["without"]))
     else {
         return;
@@ -207,7 +224,7 @@ fn drop_unwanted(leaves: &mut BTreeMap<KeyPath, Leaf>, layer: &Layer, findings: 
             let dotted = own.dotted();
             dotted != *path && !dotted.starts_with(&below)
         });
-        if leaves.len() == before {
+        if leaves.len() == before && has_parents {
             let message = t!("nothing called `{path}` is inherited", path = path);
             let help = say("name a key or a section, as in \"sysctl.vm.dirty_bytes\" or \"services.proxy\"");
             findings.push(Finding::warning(Code::Extends, &part(place, path), message).help(help));

@@ -9,6 +9,11 @@ use crate::t;
 
 /// All of it.
 pub(super) fn check(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) {
+    for (name, service) in &settings.services {
+        if !profile.broken.holds(&[&format!("services.{name}")]) {
+            hardening(profile, name, service, findings);
+        }
+    }
     if !profile.broken.spares(&["services"]) {
         return;
     }
@@ -17,7 +22,6 @@ pub(super) fn check(profile: &Profile, settings: &Settings, findings: &mut Vec<F
     for (name, service) in &settings.services {
         let role = Role::of(name, service.role.as_deref());
         without_effect(profile, name, service, role, findings);
-        hardening(profile, name, service, findings);
         worker::check(profile, (name, service), settings, findings);
     }
 }

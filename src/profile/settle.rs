@@ -77,6 +77,8 @@ impl Profile {
         }
         if self.broken.spares(&["memory", "services", "swap"]) {
             findings.extend(budget::check(self, &settings, target));
+        } else {
+            findings.extend(budget::least(self, &settings, target));
         }
         conflict::check(self, &settings, target, &mut findings);
         services::check(self, &settings, &mut findings);

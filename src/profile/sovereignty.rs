@@ -17,7 +17,7 @@ use crate::t;
 pub(super) fn check(profile: &Profile, settings: &Settings, findings: &mut Vec<Finding>) {
     let broken = &profile.broken;
     let mut rules = Rules { profile, settings, findings };
-    if broken.spares(&["sovereignty"]) {
+    if broken.spares_but_for_bundled(&["sovereignty"]) {
         rules.egress();
         for (name, service) in &settings.services {
             rules.ports(name, service);

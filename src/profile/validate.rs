@@ -34,6 +34,8 @@ pub struct FileValidation {
     pub findings: Vec<Finding>,
     /// The memory arithmetic, where every rule has a result.
     pub memory: Option<Account>,
+    /// Every check was made: nothing was left out for want of what could not be understood.
+    pub complete: bool,
 }
 
 /// What is known besides the files.
@@ -63,8 +65,8 @@ pub fn validate<'f>(
     about: &About<'_>,
 ) -> Validation {
     let files = files.into_iter().map(|file| {
-        let (findings, memory) = check(file, read, about);
-        FileValidation { file: file.to_owned(), valid: !any_error(&findings), findings, memory }
+        let (findings, memory, complete) = check(file, read, about);
+        FileValidation { file: file.to_owned(), valid: !any_error(&findings), findings, memory, complete }
     });
     Validation { schema: "civicum-tune/validate/1", files: files.collect() }
 }
@@ -76,16 +78,16 @@ pub fn check_file(file: &str, read: Reader<'_>) -> Vec<Finding> {
 
 /// What is wrong with the text of a file, and on the host: the one named, or the one that the file says it is made for
 /// (`memory.at_least`), or one of 12 GB with four CPUs.
-fn check(file: &str, read: Reader<'_>, about: &About<'_>) -> (Vec<Finding>, Option<Account>) {
+fn check(file: &str, read: Reader<'_>, about: &About<'_>) -> (Vec<Finding>, Option<Account>, bool) {
     let loaded = load::load(file, read);
     let mut findings = loaded.findings;
-    let Some(profile) = loaded.profile else { return (findings, None) };
-    let unread = [Code::Syntax, Code::Extends, Code::Unreadable, Code::TooLarge, Code::NotUtf8];
+    let Some(profile) = loaded.profile else { return (findings, None, false) };
     let (target, disk_is_guess) = target(&profile, about);
-    if findings.iter().any(|f| unread.contains(&f.code)) {
+    // What the parser made of a line that is no TOML is a guess, and so is all that would be said of it.
+    if findings.iter().any(|f| f.code == Code::Syntax) {
         cap(&mut findings, 2 * MAX_FINDINGS);
         sort(&mut findings);
-        return (findings, None);
+        return (findings, None, false);
     }
     let is_sound = !any_error(&findings);
     let (settings, is_complete, mut on_host) = profile.evaluate(&target);
@@ -100,7 +102,7 @@ fn check(file: &str, read: Reader<'_>, about: &About<'_>) -> (Vec<Finding>, Opti
     let memory = (is_sound && is_complete).then(|| Account::new(&settings, &target, disk_is_guess, needs));
     cap(&mut findings, 2 * MAX_FINDINGS);
     sort(&mut findings);
-    (findings, memory)
+    (findings, memory, is_complete && profile.broken.is_whole())
 }
 
 /// The host to check for, and whether the size of its disk is a guess.
