@@ -22,6 +22,14 @@ const WANTS: &str = "/etc/systemd/system/swap.target.wants/civicum-tune-zswap.se
 /// z3fold as the report asks where a kernel has it; zsmalloc is what took its place; zbud is always there.
 pub const DEFAULT_ZPOOLS: [&str; 3] = ["z3fold", "zsmalloc", "zbud"];
 
+/// How one comes to a kernel that has it. At the same version a cloud kernel sorts above the generic one, and GRUB goes on with it.
+pub fn kernel_with_zswap() -> String {
+    t!(
+        "install the generic kernel (Debian: linux-image-amd64, Ubuntu: linux-generic), remove the cloud kernel, since GRUB may go on \
+         starting it (Debian: apt purge 'linux-image-*cloud-amd64'), and reboot"
+    )
+}
+
 /// A choice and, where it is not the first wish, the reason.
 #[derive(Debug, PartialEq, Eq)]
 struct Choice {
@@ -50,8 +58,11 @@ impl Tunable for Zswap {
         }
         if !has_zswap(cx) {
             if wish.enabled {
-                gap.block(t!("kernel {release} has no zswap (the cloud flavours are built without it); install the generic kernel \
-                     (Debian: linux-image-amd64, Ubuntu: linux-generic), reboot, and run this again", release = cx.facts.kernel.release));
+                gap.block(t!(
+                    "kernel {release} has no zswap (the cloud flavours are built without it); {way_out}; then run this again",
+                    release = cx.facts.kernel.release,
+                    way_out = kernel_with_zswap()
+                ));
             }
             return Ok(());
         }

@@ -5,7 +5,7 @@ mod pool;
 use super::shared::APPLY;
 use super::{Check, Evidence, Outcome, Remedy, Scene, Severity};
 use crate::t;
-use crate::tunable::zswap::{PARAMETERS, UNIT, choices, has_zswap, wish};
+use crate::tunable::zswap::{PARAMETERS, UNIT, choices, has_zswap, kernel_with_zswap, wish};
 use crate::units::Bytes;
 
 const SWAPS: &str = "/proc/swaps";
@@ -185,7 +185,7 @@ fn built(scene: &Scene<'_>) -> Vec<Outcome> {
         Some(true) => Outcome::pass(t!("kernel {release} has it", release = release)).seen(folder),
         Some(false) => Outcome::fail(
             t!("kernel {release} was built without zswap", release = release),
-            t!("install the generic kernel (Debian: linux-image-amd64, Ubuntu: linux-generic) and reboot"),
+            kernel_with_zswap(),
         )
         .expected("CONFIG_ZSWAP=y")
         .seen(folder)
