@@ -292,6 +292,7 @@ fn bad_input_is_refused_before_anything_is_measured() {
         (vec!["llm", "--llm", "http://127.0.0.1:1", "--server-program", "/bin/false"], "--server-program"),
         (vec!["llm", "--llm", "http://203.0.113.9:8080"], "documents don't leave it"),
         (vec!["--disk-size", "31MiB"], "32MiB or more"),
+        (vec!["disk", "--disk-folder", "/nowhere"], "--disk-folder /nowhere can't be used"),
         // Nobody can be asked, which is known before minutes are spent.
         (vec!["--write", good], "nobody can be asked"),
         (vec!["--write", good, "--quiet"], "nobody can be asked"),

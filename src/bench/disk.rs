@@ -59,7 +59,7 @@ pub fn measure(host: &Host, folder: &str, bytes: u64, pace: &Pace<'_>) -> Told<(
             if pace.is_over() {
                 break;
             }
-            pace.say(&t!("{kind}, {tasks} at a time", kind = *kind, tasks = *tasks));
+            pace.say(&t!("{kind}, {tasks} at a time", kind = crate::lang::say(kind), tasks = *tasks));
             let time = (pace.left() / rest).min(Duration::from_secs(2));
             let is_write = *kind == "write";
             // Its part of what may still be written.

@@ -165,7 +165,11 @@ fn ways(host: &Host, subject: &Subject, quick: bool, notes: &mut Vec<String>) ->
     counts.dedup();
     let missing = |name: &str| host.program(name).is_none();
     if missing("pdftoppm") || missing("pdfinfo") {
-        return Err(t!("poppler-utils is not installed (pdfinfo, pdftoppm)"));
+        return Err(t!(
+            "{program} is not installed; on Debian and Ubuntu: apt-get install {packages}",
+            program = "pdfinfo, pdftoppm",
+            packages = "poppler-utils"
+        ));
     }
     let has_tesseract = !missing("tesseract");
     let has_models = ocr::files(host, subject.models.as_deref(), subject.library.as_deref()).is_some();
@@ -174,12 +178,16 @@ fn ways(host: &Host, subject: &Subject, quick: bool, notes: &mut Vec<String>) ->
         // It has one thread (more make it slower), so that processors are used by more documents at a time.
         ways.extend(counts.iter().map(|at_once| Way("tesseract", 1, *at_once)));
     } else {
-        notes.push(t!("Tesseract is not installed (tesseract-ocr, tesseract-ocr-spa)"));
+        notes.push(t!(
+            "{program} is not installed; on Debian and Ubuntu: apt-get install {packages}",
+            program = "tesseract",
+            packages = "tesseract-ocr tesseract-ocr-spa"
+        ));
     }
     if has_models {
         ways.extend(counts.iter().map(|threads| Way("pp-ocr", *threads, 1)));
     } else {
-        notes.push(ocr::missing());
+        notes.push(ocr::missing("--ocr-models"));
     }
     if has_tesseract && has_models {
         ways.push(Way("auto", cores.min(4), 1));

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 
 use self::model::ModelOptions;
@@ -116,6 +116,7 @@ impl Bench {
             ));
         }
         let models = self.model.files(&session)?;
+        self.has_its_folder()?;
         let load = self.load(&session.host, out)?;
         terminal::remember_first_interrupt();
         let report = self.measure(&session, &models, load, time, out)?;
@@ -157,6 +158,17 @@ impl Bench {
 
     fn measures(&self, kind: Kind) -> bool {
         self.sections.is_empty() || self.sections.contains(&kind)
+    }
+
+    /// A mistyped folder is told before a quiet host is waited for.
+    fn has_its_folder(&self) -> anyhow::Result<()> {
+        let Some(named) = &self.disk_folder else { return Ok(()) };
+        Host::at(named).map(|_| ()).with_context(|| {
+            t!(
+                "--disk-folder {path} can't be used; name a folder on the disk that is to be measured",
+                path = named.display()
+            )
+        })
     }
 
     /// What becomes of the profile that was named.

@@ -148,7 +148,7 @@ impl OcrCommand {
     /// What this machine lacks is told before the document is touched.
     fn needs(&self, host: &Host, options: &Options) -> anyhow::Result<()> {
         if self.policy == Policy::PpOcr && options.files.is_none() {
-            bail!(ocr::missing());
+            bail!(ocr::missing("--models"));
         }
         let mut needed = vec![("pdfinfo", "poppler-utils"), ("pdftoppm", "poppler-utils")];
         if self.policy != Policy::PpOcr {

@@ -219,7 +219,7 @@ impl Reader<'_> {
         report: &mut Report,
     ) -> anyhow::Result<Result<Vec<Line>, (Vec<Line>, Note)>> {
         if self.options.policy == Policy::PpOcr {
-            let Some(engine) = self.engine(report)? else { anyhow::bail!(missing()) };
+            let Some(engine) = self.engine(report)? else { anyhow::bail!(missing("--models")) };
             return Ok(engine.page(raster, until).map_err(|fault| (Vec::new(), fault_note(&fault))));
         }
         let lines = match self.tesseract(raster, dpi, until) {
@@ -303,7 +303,9 @@ impl Reader<'_> {
                 Some(Err(error)) if options.policy == Policy::PpOcr => return Err(error),
                 other => {
                     self.without = true;
-                    let why = other.and_then(Result::err).map_or_else(missing, |error| error.to_string());
+                    let why = other
+                        .and_then(Result::err)
+                        .map_or_else(|| missing("--models"), |error| error.to_string());
                     report.note("pp_ocr_missing", t!("read by Tesseract alone: {why}", why = why), None);
                 }
             }
@@ -354,8 +356,8 @@ fn as_before(mut lines: Vec<Line>, turned: &Straight) -> Vec<Line> {
     lines
 }
 
-/// What to say when PP-OCR's files are not there.
-pub fn missing() -> String {
+/// What to say when PP-OCR's files are not where they are looked for, and where the option says that names their folder.
+pub fn missing(option: &str) -> String {
     if super::STATIC {
         return t!(
             "this is the static civicum-tune, which can't load ONNX Runtime and so has no PP-OCR; read with --policy tesseract, \
@@ -363,9 +365,10 @@ pub fn missing() -> String {
         );
     }
     t!(
-        "PP-OCR's models or its ONNX Runtime are not in {folder}, nor where --models, --onnxruntime, CIVICUM_TUNE_OCR_MODELS or \
+        "PP-OCR's models or its ONNX Runtime are not in {folder}, nor where {option}, --onnxruntime, CIVICUM_TUNE_OCR_MODELS or \
          ORT_DYLIB_PATH say; docs/ocr.md tells how to get them",
-        folder = super::FOLDER
+        folder = super::FOLDER,
+        option = option
     )
 }
 

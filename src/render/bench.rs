@@ -1,5 +1,7 @@
 //! What was measured: tables with a bar for each row, and one JSON document.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::style::{Style, printable, wrap};
@@ -93,7 +95,9 @@ fn one(table: &Table, style: Style) -> String {
         if column.unit.is_empty() { column.head.clone() } else { format!("{} {}", column.head, column.unit) }
     });
     let mut lines = vec![table.labels.iter().map(|(_, head)| head.clone()).chain(heads).collect::<Vec<_>>()];
-    lines.extend(table.rows.iter().map(|(words, _)| words.iter().map(|word| short(word)).collect()));
+    lines.extend(
+        table.rows.iter().map(|(words, _)| words.iter().map(|word| short(&in_words(word))).collect()),
+    );
     for (at, column) in table.columns.iter().enumerate() {
         let figures: Vec<_> =
             table.rows.iter().map(|(_, cells)| shown(cells[at].as_ref(), column.digits)).collect();
@@ -118,7 +122,13 @@ fn one(table: &Table, style: Style) -> String {
     let mut bars = None;
     if let Some(at) = chart.filter(|_| room >= BAR.1) {
         let most = table.rows.iter().filter_map(|(_, cells)| Some(cells[at]?.median)).fold(0.0, f64::max);
-        lines[0].push(String::new());
+        // The bars stand behind the last column, and need not draw that one.
+        lines[0].push(
+            Some(&table.columns[at].head)
+                .filter(|head| head.chars().count() <= room)
+                .cloned()
+                .unwrap_or_default(),
+        );
         for (line, (_, cells)) in lines[1..].iter_mut().zip(&table.rows) {
             line.push(cells[at].map_or_else(String::new, |cell| bar(cell.median / most, room)));
         }
@@ -130,6 +140,19 @@ fn one(table: &Table, style: Style) -> String {
         |_, column, word| if Some(column) == bars { style.cyan(word) } else { word.to_owned() },
     );
     format!("  {}\n{text}", table.title)
+}
+
+/// A label as people read it; JSON has the word itself.
+fn in_words(word: &str) -> Cow<'_, str> {
+    match word {
+        "memory" => say("memory"),
+        "model" => say("model"),
+        "read" => say("read"),
+        "write" => say("write"),
+        "claim" => say("claim"),
+        "claim+finish x8" => say("claim+finish x8"),
+        _ => Cow::Borrowed(word),
+    }
 }
 
 fn short(word: &str) -> String {
@@ -326,7 +349,7 @@ mod tests {
     #[test]
     fn figures_line_up_and_bars_fit() {
         let text = one(&table(), Style::default());
-        let wanted = "  Things\n  what            rate MB/s\n  one             10.0 ±0.2  ████████████████████████\n  \
+        let wanted = "  Things\n  what            rate MB/s  rate\n  one             10.0 ±0.2  ████████████████████████\n  \
                       other\\u{1b}[2J   5.0 ±0.2  ████████████\n  none               –\n";
         assert_eq!(text, wanted);
         let narrow = one(&table(), Style { colour: false, width: 30 });

@@ -65,11 +65,13 @@ pub fn measure(host: &Host, subject: &Subject<'_>, pace: &Pace<'_>) -> Told<(Vec
             same = format!("{:.1}", same_share(&memory))
         ));
         if memory.refused > 0 {
-            notes.push(t!(
-                "memory: {refused} processes can't be read: {why}",
-                refused = memory.refused,
-                why = memory.why.as_deref().unwrap_or("–")
-            ));
+            let why = memory.why.as_deref().unwrap_or("–");
+            notes.push(match memory.refused {
+                1 => t!("memory: 1 process can't be read: {why}", why = why),
+                refused => {
+                    t!("memory: {refused} processes can't be read: {why}", refused = refused, why = why)
+                }
+            });
         }
         if !memory.is_locked() {
             notes.push(t!(
@@ -105,7 +107,7 @@ pub fn measure(host: &Host, subject: &Subject<'_>, pace: &Pace<'_>) -> Told<(Vec
     for (at, (name, source)) in sources.iter().enumerate() {
         let until = Instant::now() + pace.left() / u32::try_from(sources.len() - at).unwrap_or(1);
         let part = Pace::new(until, pace.quick, &|_| {});
-        pace.say(&t!("compressing {name}", name = name));
+        pace.say(&t!("compressing {name}", name = crate::lang::say(name)));
         for (codec, run) in subject.here.codecs.iter().zip(rounds(source, &subject.here.codecs, &part)) {
             let row = vec![Spread::of(&run.ratio), Spread::of(&run.pack), Spread::of(&run.unpack)];
             speeds.rows.push((vec![(*name).to_owned(), codec.word().to_owned()], row));
