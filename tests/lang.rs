@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use civicum_tune::check::{self, AREAS, Remedy, Severity};
 use civicum_tune::lang::{SPANISH, po};
-use civicum_tune::profile::Code;
+use civicum_tune::profile::{BUNDLED, Code, Profile};
 use civicum_tune::tunable::ALL;
 use proc_macro2::{TokenStream, TokenTree};
 
@@ -59,12 +59,22 @@ fn said() -> BTreeSet<String> {
     };
     for doc in ALL.iter().map(|tunable| tunable.doc()) {
         [doc.title, doc.why, doc.cost, doc.risk, doc.undo].into_iter().for_each(&mut add);
+        if has_words(doc.source) {
+            add(doc.source);
+        }
+    }
+    for bundled in &BUNDLED {
+        let profile = Profile::load(bundled.name, &|_| Err(std::io::Error::other("no file"))).unwrap();
+        add(profile.description());
     }
     for (_, title, _) in &AREAS {
         add(title);
     }
     for check in check::all() {
         [check.title, check.why].into_iter().for_each(&mut add);
+        if has_words(check.source) {
+            add(check.source);
+        }
         if let Remedy::ByHand { cost, risk, undo } = check.remedy {
             [cost, risk, undo].into_iter().for_each(&mut add);
         }
@@ -83,6 +93,12 @@ fn said() -> BTreeSet<String> {
     // The names of the parts of an explanation.
     ["Severity", "Why", "Set by", "Costs", "Risk", "Undo", "Way out", "Source"].into_iter().for_each(add);
     found
+}
+
+/// Does a source say something, and not only name a document?
+fn has_words(source: &str) -> bool {
+    let is_english = |word| ["the", "what", "seen", "of", "in", "against"].contains(&word);
+    source.split([' ', ':', ',']).any(is_english)
 }
 
 /// The names in braces.

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::output::Out;
 use super::progress::Steps;
-use super::session::{Session, read_here};
+use super::session::{Session, at_root, shell_word};
 use super::{Answer, Global, Outcome};
 use crate::apply::{self, ApplyError, Generation, Generations, Recovered};
-use crate::host::terminal;
+use crate::host::{Host, terminal};
 use crate::plan::{Plan, SavedPlan};
 use crate::render::plan as show;
 use crate::render::style::printable;
@@ -26,7 +26,7 @@ pub(super) struct Apply {
 
 impl Apply {
     pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
-        let saved = self.plan.as_ref().map(|path| read_saved(path)).transpose()?;
+        let saved = self.plan.as_ref().map(|path| read_saved(path, global)).transpose()?;
         let session = match &saved {
             Some(saved) => Session::of(global, saved)?,
             None => Session::open(global, false)?,
@@ -102,8 +102,18 @@ fn recover(session: &Session, is_cut: bool, out: &Out) -> anyhow::Result<Option<
     Ok(recovered)
 }
 
-fn read_saved(path: &std::path::Path) -> anyhow::Result<SavedPlan> {
-    let bytes = read_here(path)?;
+fn read_saved(path: &std::path::Path, global: &Global) -> anyhow::Result<SavedPlan> {
+    let absolute = std::path::absolute(path)?;
+    let Some(bytes) = Host::live()?.read(&absolute.to_string_lossy())? else {
+        bail!(t!(
+            "there is no saved plan {path}; `{plan}` makes one, and without a file apply makes its own",
+            path = path.display(),
+            plan = at_root(
+                global.root.as_deref(),
+                &format!("plan --out {}", shell_word(&path.to_string_lossy()))
+            )
+        ));
+    };
     SavedPlan::from_json(&bytes).with_context(|| t!("{path} can't be used", path = path.display()))
 }
 

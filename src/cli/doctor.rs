@@ -88,7 +88,8 @@ impl Doctor {
         } else if out.json {
             out.document(&show::json(&report, &head));
         } else if out.quiet {
-            out.data(&show::brief(&report, out.style));
+            out.lines(&show::brief(&report, out.style), show::BRIEF_INDENT);
+            out.lines(&format!("{}\n", show::summary(&report.summary(), out.style)), 0);
         } else {
             out.data(&show::human(&report, &head, out.verbose, out.style));
         }

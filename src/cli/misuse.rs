@@ -11,7 +11,7 @@ use clap::{Parser as _, ValueEnum};
 use super::{Cli, Colour, Format, help, output};
 use crate::host::terminal;
 use crate::lang::{self, Language};
-use crate::render::style::printable;
+use crate::render::style::{Style, fit, printable};
 use crate::t;
 
 /// The words for a person, and the document that a machine asked for.
@@ -38,7 +38,12 @@ pub(super) fn told(error: clap::Error) -> ExitCode {
         if output::is_painted(colour, is_terminal) { text.ansi().to_string() } else { text.to_string() }
     };
     if is_error {
-        let _ = write!(io::stderr(), "{}", painted(terminal::stderr_is_terminal()));
+        let text = painted(terminal::stderr_is_terminal());
+        let text = match terminal::error_columns() {
+            Some(columns) => fit(&text, Style::new(false, Some(columns)).width),
+            None => text,
+        };
+        let _ = write!(io::stderr(), "{text}");
     } else {
         output::put(&painted(terminal::stdout_is_terminal()));
         if let Some(why) = output::lost() {
@@ -67,13 +72,19 @@ fn shown(error: clap::Error) -> StyledStr {
             let again = help::shown().try_get_matches().err().unwrap_or(error);
             help::own_words(&again.render().ansi().to_string()).into()
         }
-        _ if lang::spoken() == Language::En => error.render(),
+        _ if lang::spoken() == Language::En && !has_better_words(&error) => error.render(),
         _ => {
             // And again: what our own parsers say is in the language of their time.
             let error = Cli::try_parse().err().unwrap_or(error);
             spoken(&error).map_or_else(|| error.render(), StyledStr::from)
         }
     }
+}
+
+/// Do we say more plainly than others' code what is wrong with a value?
+fn has_better_words(error: &clap::Error) -> bool {
+    let why = std::error::Error::source(error).map(ToString::to_string);
+    error.kind() == ErrorKind::ValueValidation && why.is_some_and(|why| reason(&why) != why)
 }
 
 /// The first line of it, for those who have a place of their own for it.

@@ -77,7 +77,7 @@ struct Global {
     /// Say more
     #[arg(short, long, global = true)]
     verbose: bool,
-    /// Say only what went wrong
+    /// Say less: a line for each change or finding, and nothing of what is well; errors are told all the same
     #[arg(short, long, global = true)]
     quiet: bool,
     /// Say yes to what would ask

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Colour, Format, Global};
 use crate::host::{HostError, terminal};
 use crate::render::diagnostic::Log;
-use crate::render::style::printable;
+use crate::render::style::{flow, hang, printable};
 use crate::render::{Style, github, json, junit, sarif};
 
 /// Where a command's words go.
@@ -47,6 +47,16 @@ impl Out {
         put(text);
     }
 
+    /// Data, a line each: one too long for a terminal goes on below, so far to the right. A pipe keeps lines whole.
+    pub(super) fn lines(&self, text: &str, indent: usize) {
+        self.data(&text.lines().map(|line| self.hung(line, indent) + "\n").collect::<String>());
+    }
+
+    /// One such line.
+    pub(super) fn hung(&self, line: &str, indent: usize) -> String {
+        if terminal::columns().is_some() { hang(line, self.style.width, indent) } else { line.to_owned() }
+    }
+
     /// Is one of the formats for findings wanted?
     pub(super) fn wants_log(&self) -> bool {
         matches!(self.format, Format::Sarif | Format::Junit | Format::Github)
@@ -73,7 +83,21 @@ impl Out {
     /// A line that is no data.
     pub(super) fn say(&self, text: &str) {
         if !self.quiet {
-            let _ = writeln!(io::stderr(), "{text}");
+            let _ = writeln!(io::stderr(), "{}", self.as_it_fits(text));
+        }
+    }
+
+    /// A reason why it ends with status 2; `-q` does not silence it.
+    pub(super) fn complain(&self, message: &str) {
+        let text = format!("{} {message}", self.err_style.bold(&self.err_style.red("error:")));
+        let _ = writeln!(io::stderr(), "{}", self.as_it_fits(&text));
+    }
+
+    /// Broken at words for a terminal; a pipe keeps lines whole.
+    fn as_it_fits(&self, text: &str) -> String {
+        match terminal::error_columns() {
+            Some(columns) => flow(text, Style::new(false, Some(columns)).width),
+            None => text.to_owned(),
         }
     }
 
@@ -92,7 +116,7 @@ impl Out {
         // It may quote a host's files, or what a program printed.
         let message = printable(&message);
         failed(self.format, self.command, &message);
-        let _ = writeln!(io::stderr(), "{} {message}", self.err_style.bold(&self.err_style.red("error:")));
+        self.complain(&message);
     }
 }
 

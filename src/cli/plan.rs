@@ -46,7 +46,7 @@ impl Plan {
             let waits = generations.map(|all| all.waiting_for_reboot(&session.host).is_some());
             out.document(&json::plan(&plan, waits));
         } else if out.quiet {
-            out.data(&show::brief(&plan, out.style));
+            out.lines(&show::brief(&plan, out.style), 4);
         } else {
             out.data(&show::human(&plan, out.style));
             self.next_step(&session, &plan, out)?;

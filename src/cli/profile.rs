@@ -10,7 +10,8 @@ use super::output::Out;
 use super::session::{at_root, chosen, numbers, open_host, put_here, refused, shell_word};
 use super::{Answer, Global, Outcome};
 use crate::facts::Facts;
-use crate::host::Host;
+use crate::host::{Host, terminal};
+use crate::lang::say;
 use crate::profile::{self, BUNDLED, Profile};
 use crate::render::style::wrap;
 
@@ -67,7 +68,7 @@ fn list(global: &Global, out: &Out) -> Outcome {
             entries.push(json!({ "name": entry.name, "description": description, "fits_this_host": entry.name == fitting }));
         } else {
             let star = if entry.name == fitting { out.style.green("*") } else { " ".to_owned() };
-            for (at, line) in wrap(&description, out.style.width - 17).iter().enumerate() {
+            for (at, line) in wrap(&say(&description), out.style.width - 17).iter().enumerate() {
                 let (star, name) = if at == 0 { (star.as_str(), entry.name) } else { (" ", "") };
                 out.data(&format!("{star} {name:<14} {line}\n"));
             }
@@ -90,9 +91,20 @@ fn show(name: Option<&str>, global: &Global, out: &Out) -> Outcome {
     if out.json {
         out.document(&json!(shown.shown(Some(&numbers))));
     } else {
-        out.data(&(shown.show(Some(&numbers)).join("\n") + "\n"));
+        let lines = shown.show(Some(&numbers));
+        let fitting =
+            |line: &String| if terminal::columns().is_some() { fitting(line, out) } else { line.clone() };
+        out.data(&(lines.iter().map(fitting).collect::<Vec<_>>().join("\n") + "\n"));
     }
     Ok(Answer::Yes)
+}
+
+/// A line of TOML as it fits a terminal: a comment that does not fit goes on a line of its own.
+fn fitting(line: &str, out: &Out) -> String {
+    match line.rsplit_once("  # ").filter(|_| line.chars().count() > out.style.width) {
+        Some((value, comment)) => format!("{}\n    # {comment}", value.trim_end()),
+        None => line.to_owned(),
+    }
 }
 
 fn init(file: Option<&PathBuf>, global: &Global, out: &Out) -> Outcome {

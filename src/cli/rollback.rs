@@ -12,7 +12,7 @@ use super::{Answer, Global, Outcome};
 use crate::apply::{self, Fate, Generation, Generations, RollbackOptions};
 use crate::host::{Host, Image, terminal};
 use crate::plan::{Act, Change};
-use crate::render::style::printable;
+use crate::render::style::{columns, printable};
 use crate::render::{Style, diff};
 
 /// Take back what was applied
@@ -110,17 +110,25 @@ impl RollbackCommand {
     fn ways_on(&self, global: &Global, out: &Out) {
         let id = self.id.map(|id| format!(" {id}")).unwrap_or_default();
         out.data(&t!("Next, one of:\n"));
-        for (word, why) in [
+        let mut ways = vec![
             ("", t!("when it is mended")),
             (" --force", t!("overwrites it; their version of a file is put aside")),
             (" --keep", t!("accepts it as it is")),
-        ] {
-            // What force could not do, it can't do again.
-            if word == " --force" && self.force {
-                continue;
-            }
-            let command = at_root(global.root.as_deref(), &format!("rollback{id}{word}"));
-            out.data(&format!("  {command:<32}  {}\n", out.style.dim(&why)));
+        ];
+        // What force could not do, it can't do again.
+        ways.retain(|(word, _)| *word != " --force" || !self.force);
+        let command = |word: &str| at_root(global.root.as_deref(), &format!("rollback{id}{word}"));
+        let longest = |width: &dyn Fn(&(&str, String)) -> usize| ways.iter().map(width).max().unwrap_or(0);
+        let left = longest(&|(word, _)| command(word).chars().count());
+        let right = longest(&|(_, why)| why.chars().count());
+        let is_narrow = 4 + left + right > out.style.width;
+        for (word, why) in &ways {
+            let (command, why) = (command(word), out.style.dim(why));
+            out.data(&if is_narrow {
+                format!("  {command}\n      {why}\n")
+            } else {
+                format!("  {command:<left$}  {why}\n")
+            });
         }
     }
 }
@@ -194,9 +202,11 @@ fn describe(
                 Fate::Kept(_) => style.yellow(&t!("changed since; stays")),
                 Fate::Unknown(_) => style.yellow(&t!("can't be looked at")),
             };
-            // A long path has its words on a line of their own.
-            let room = out.style.width.saturating_sub(40);
-            if target.chars().count() > room {
+            // Where one of them is long, the words have a line of their own.
+            let room = style.width.saturating_sub(40);
+            if 3 + room + columns(&words) > style.width {
+                out.data(&format!("  {target}\n{}\n", out.hung(&format!("      {words}"), 6)));
+            } else if target.chars().count() > room {
                 out.data(&format!("  {target}\n  {:room$} {words}\n", ""));
             } else {
                 out.data(&format!("  {target:<room$} {words}\n"));

@@ -139,7 +139,12 @@ pub(super) fn at_root(root: Option<&Path>, command: &str) -> String {
 pub(super) fn open_host(global: &Global) -> anyhow::Result<Host> {
     let live = Host::live()?;
     let Some(root) = &global.root else { return Ok(live) };
-    let tree = Host::at(root).with_context(|| t!("--root names a folder that holds a host's files"))?;
+    let tree = Host::at(root).with_context(|| {
+        t!(
+            "--root {root} can't be looked at; it has to be the folder that a host's etc and usr are in",
+            root = root.display()
+        )
+    })?;
     // A mistyped folder would be planned for as an empty host, and filled.
     if !["/etc", "/usr", "/proc", "/sys"].iter().any(|folder| tree.exists(folder)) {
         bail!(t!(

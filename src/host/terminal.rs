@@ -82,6 +82,11 @@ pub fn columns() -> Option<u16> {
     terminal_size::terminal_size_of(std::io::stdout()).map(|(columns, _)| columns.0)
 }
 
+/// The same of standard error.
+pub fn error_columns() -> Option<u16> {
+    terminal_size::terminal_size_of(std::io::stderr()).map(|(columns, _)| columns.0)
+}
+
 /// Can we ask, that is: do a person's keys reach us and our question them?
 pub fn can_ask() -> bool {
     std::io::stdin().is_terminal() && stderr_is_terminal()

@@ -65,8 +65,10 @@ pub fn human(report: &Report, head: &Head<'_>, all: bool, style: Style) -> Strin
         }
     }
     out += &untold(report, all, style);
-    out += &way_out(report, head.apply, style);
+    let way_out = way_out(report, head.apply, style);
+    out += &way_out;
     if head.is_tree && report.results.iter().any(|audited| !audited.outcome.fix.is_empty()) {
+        out += if way_out.is_empty() { "\n" } else { "" };
         let text =
             say("What else is to be done is meant inside the tree: its files, and commands run in it.");
         for line in wrap(&text, style.width) {
@@ -76,12 +78,25 @@ pub fn human(report: &Report, head: &Head<'_>, all: bool, style: Style) -> Strin
     out + "\n" + &wrap(&summary(&report.summary(), style), style.width).join("\n") + "\n"
 }
 
-/// A line for each finding, and the summary.
+/// A line for each finding, for whoever breaks them as a terminal needs it.
 pub fn brief(report: &Report, style: Style) -> String {
     let findings = report.results.iter().filter(|audited| audited.outcome.is_finding());
-    let unbroken = Style { width: usize::MAX, ..style };
-    let lines: String = findings.map(|audited| head_line(audited, unbroken) + "\n").collect();
-    lines + &wrap(&summary(&report.summary(), style), style.width).join("\n") + "\n"
+    findings.map(|audited| short(audited, style) + "\n").collect()
+}
+
+/// What columns a finding's words begin at in a line of [`brief`].
+pub const BRIEF_INDENT: usize = 18;
+
+/// A check's title is what should be so; alone in its line it would be taken for what is.
+fn short(Audited { check, outcome, .. }: &Audited, style: Style) -> String {
+    let mut title = t!("not so: {title}", title = say(check.title));
+    if let Some(subject) = &outcome.subject {
+        title = format!("{title}: {}", printable(subject));
+    }
+    let (mark, paint) = mark(outcome);
+    let severity = style.dim(&format!("[{}]", say(check.severity.word())));
+    let id = format!("{:<13}", check.id);
+    format!("  {} {} {}  {severity}", paint(style, mark), paint(style, &id), style.bold(&title))
 }
 
 /// What could not be told is no pass: it is always named, briefly.
@@ -152,17 +167,22 @@ fn one(audited: &Audited, style: Style) -> String {
     out
 }
 
-/// The answer's mark, its id, what was looked at, and how much hangs on it.
-fn head_line(audited: &Audited, style: Style) -> String {
-    let Audited { check, outcome, .. } = audited;
-    let (mark, paint): (&str, fn(Style, &str) -> String) = match (outcome.status, &outcome.because) {
+/// An answer's mark and its colour.
+fn mark(outcome: &Outcome) -> (&'static str, fn(Style, &str) -> String) {
+    match (outcome.status, &outcome.because) {
         (Status::Pass, _) => ("✓", Style::green),
         (Status::Fail, _) => ("✗", Style::red),
         (Status::Warn, _) => ("!", Style::yellow),
         (Status::Skip, Some((Because::CouldNotTell, _))) => ("?", Style::cyan),
         (Status::Skip, Some((Because::Waived, _))) => ("~", Style::dim),
         (Status::Skip, _) => ("-", Style::dim),
-    };
+    }
+}
+
+/// The answer's mark, its id, what was looked at, and how much hangs on it.
+fn head_line(audited: &Audited, style: Style) -> String {
+    let Audited { check, outcome, .. } = audited;
+    let (mark, paint) = mark(outcome);
     let mut title = say(check.title).into_owned();
     if let Some(subject) = &outcome.subject {
         title = format!("{title}: {}", printable(subject));

@@ -5,7 +5,7 @@ use crate::t;
 use std::collections::BTreeMap;
 
 use super::diff;
-use super::style::{Style, printable, wrap};
+use super::style::{Style, hang, printable, wrap};
 use crate::plan::{Act, Change, Plan, Risk};
 use crate::sysctl_name;
 use crate::tunable::ALL;
@@ -45,7 +45,7 @@ pub fn human(plan: &Plan, style: Style) -> String {
     out + "\n" + &wrap(&summary(plan, style), style.width).join("\n") + "\n"
 }
 
-/// Each change and what is not possible, without the text of files; the summary below.
+/// Each change and what is not possible, without the text of files, a line each; the summary below.
 pub fn brief(plan: &Plan, style: Style) -> String {
     let mut out = String::new();
     for change in &plan.changes {
@@ -60,7 +60,7 @@ pub fn brief(plan: &Plan, style: Style) -> String {
     for text in no.chain(plan.obstacles.iter().cloned()) {
         out += &format!("{}\n", style.yellow(&printable(&text)));
     }
-    out + &wrap(&summary(plan, style), style.width).join("\n") + "\n"
+    out + &summary(plan, style) + "\n"
 }
 
 /// One line: how many changes of what kind, the highest risk, whether a reboot is due.
@@ -165,8 +165,8 @@ fn one(change: &Change, style: Style) -> String {
         act => {
             let (before, after) = act.before_and_after();
             let (before, after) = (printable(&before), printable(&after));
-            let line =
-                format!("  {:<34} {} → {}{tags}\n", short(act), style.red(&before), style.green(&after));
+            let line = format!("  {:<34} {} → {}{tags}", short(act), style.red(&before), style.green(&after));
+            let line = hang(&line, style.width, 6) + "\n";
             if is_a_value(change) {
                 let why: String = wrap(&change.reason, style.width - 6)
                     .iter()

@@ -94,7 +94,7 @@ pub fn tamed(text: &str) -> String {
 }
 
 /// How many columns a painted text takes: what paints takes none.
-fn columns(text: &str) -> usize {
+pub fn columns(text: &str) -> usize {
     let mut parts = text.split('\x1b');
     let plain = parts.next().map_or(0, |part| part.chars().count());
     let painted = parts.map(|part| part.split_once('m').map_or(0, |(_, rest)| rest.chars().count()));
@@ -120,25 +120,70 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// A line that is too long, broken at blanks; what follows is so far to the right.
+pub fn hang(line: &str, width: usize, indent: usize) -> String {
+    if columns(line) <= width {
+        return line.to_owned();
+    }
+    let start = &line[..line.len() - line.trim_start().len()];
+    let (mut lines, mut words) = (Vec::new(), String::new());
+    // Blanks that part columns stay: only one at which it breaks goes.
+    for word in line.trim_start().split_inclusive(' ') {
+        let before = if lines.is_empty() { start.len() } else { indent };
+        if !words.is_empty() && before + columns(&words) + columns(word.trim_end()) > width {
+            lines.push(std::mem::take(&mut words));
+            if word.trim().is_empty() {
+                continue;
+            }
+        }
+        words += word;
+    }
+    lines.push(words);
+    let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+    format!("{start}{}", lines.join(&format!("\n{:indent$}", "")))
+}
+
 /// Findings as they fit a terminal: the sentences are broken at blanks, quoted lines are left to the terminal.
 pub fn fit(findings: &str, width: usize) -> String {
+    flow(findings, width) + "\n"
+}
+
+/// A blank at which no line is broken, while it is decided where one is.
+const GLUE: char = '\0';
+
+/// The line with its commands glued: pasted from two lines, the first half of one would be carried out.
+fn with_commands_whole(line: &str) -> String {
+    let (mut out, mut in_quotes, mut in_command) = (String::new(), false, false);
+    for word in line.split_whitespace() {
+        if !out.is_empty() {
+            out.push(if in_quotes || in_command { GLUE } else { ' ' });
+        }
+        in_quotes ^= word.matches('`').count() % 2 == 1;
+        in_command |= ["sudo", "civicum-tune"].contains(&word.trim_start_matches(['`', '(']));
+        in_command &= !word.ends_with([';', ',', '.', ':', ')', '`']);
+        out += word;
+    }
+    out
+}
+
+/// Lines that are too long are broken at blanks, and go on below where their words began; quoted ones, and lines of a shell, are
+/// left to the terminal.
+pub fn flow(text: &str, width: usize) -> String {
     let is_quoted = |line: &str| {
         line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|')
             && line.starts_with(' ')
     };
-    let mut out = String::new();
-    for line in findings.lines() {
-        if is_quoted(line) || line.is_empty() {
-            out += line;
-            out.push('\n');
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if columns(line) <= width || is_quoted(line) || line.contains(" | ") {
+            lines.push(line.to_owned());
             continue;
         }
-        for part in wrap(line, width) {
-            out += &part;
-            out.push('\n');
-        }
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let parts = wrap(&with_commands_whole(line), width.saturating_sub(indent.len()));
+        lines.extend(parts.iter().map(|part| format!("{indent}{}", part.replace(GLUE, " "))));
     }
-    out
+    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -155,6 +200,13 @@ mod tests {
         let text = "a.toml:1:1: error: too long\n   |\n 1 | key = \"a b c d e f\"\n   | ^^^\nhelp: make it short\n\n";
         let wanted = "a.toml:1:1:\nerror: too\nlong\n   |\n 1 | key = \"a b c d e f\"\n   | ^^^\nhelp: make\nit short\n\n";
         assert_eq!(fit(text, 11), wanted);
+        assert_eq!(flow("one  two\n  one two three", 9), "one  two\n  one two\n  three");
+        // A command is pasted as a whole.
+        let line = "Next: sudo civicum-tune plan --profile x; or read `man 5 y`";
+        assert_eq!(flow(line, 12), "Next:\nsudo civicum-tune plan --profile x;\nor read\n`man 5 y`");
+        assert_eq!(hang("  a  one two three", 11, 5), "  a  one\n     two\n     three");
+        assert_eq!(hang("  a  one two three", 13, 5), "  a  one two\n     three");
+        assert_eq!(hang("  a  one two three", 99, 5), "  a  one two three");
     }
 
     #[test]
