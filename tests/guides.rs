@@ -97,7 +97,7 @@ fn deploys(live: &Live, profile: &str, is_wrong: bool, place: &str) {
 #[test]
 fn a_profile_that_can_not_be_deployed_is_told_from_one_that_can() {
     let Some(live) = Live::for_pages() else { return };
-    let said = live.expect(0, &["render", "compose", "--profile", "civicum-12g"]);
+    let said = live.expect(2, &["render", "compose", "--profile", "civicum-12g"]);
     assert!(said.contains(NO_IMAGE), "`deploys` would not see it:\n{said}");
 }
 

@@ -102,6 +102,28 @@ fn tool(name: &str, elsewhere: &str) -> Option<PathBuf> {
     found
 }
 
+/// An engine refuses such a file: it is printed, and no success.
+#[test]
+fn a_service_without_an_image_is_trouble() {
+    let room = Room::new();
+    let text = PROFILE.replace("image = \"civicum/extra\"\n", "");
+    fs::write(room.path("profile.toml"), text).unwrap();
+    let folder = room.path("units");
+    fs::create_dir(&folder).unwrap();
+    let units = folder.to_str().unwrap();
+    for args in
+        [&["compose", "-q"][..], &["swarm"], &["kubernetes"], &["systemd"], &["systemd", "--output", units]]
+    {
+        let output = room.render(args);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {told}");
+        assert!(told.contains("error: extra has no image: write services.extra.image"), "{args:?}: {told}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(args.len() > 2 || text.contains("# extra has no image"), "{args:?}: {text}");
+    }
+    assert!(fs::read_dir(folder).unwrap().count() > 3);
+}
+
 #[test]
 fn docker_reads_the_stack() {
     let room = Room::new();

@@ -17,7 +17,8 @@ use crate::t;
 
 /// Print the profile's deployment as a file for another engine
 ///
-/// What the other engine has no words for is told, in the file and on standard error.
+/// What the other engine has no words for is told, in the file and on standard error. A service without an image is, too, and
+/// then the status is 2: no engine takes such a file.
 #[derive(Debug, Args)]
 pub(super) struct RenderCommand {
     #[command(subcommand)]
@@ -44,7 +45,9 @@ impl RenderCommand {
     pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
         let session = Session::open(global, false)?;
         let wish = deployment(&session, &[])?;
-        let head = t!("# Made by civicum-tune from the profile {name}.\n", name = session.settings.name);
+        let lacks = without_image(&wish);
+        let made = t!("# Made by civicum-tune from the profile {name}.\n", name = session.settings.name);
+        let head = lacks.iter().fold(made, |head, line| format!("{head}# {line}\n"));
         let notes = match &self.engine {
             Engine::Compose => {
                 let document = compose::document(&wish);
@@ -66,17 +69,26 @@ impl RenderCommand {
             }
             Engine::Systemd { output } => units(&wish, output.as_deref(), &head, out)?,
         };
-        for service in wish.services.iter().filter(|service| service.image.is_none()) {
-            out.say(&t!(
-                "{service} has no image: write services.{service}.image in the profile",
-                service = service.name
-            ));
-        }
         for note in &notes {
             out.say(&printable(note));
         }
-        Ok(Answer::Yes)
+        for line in &lacks {
+            out.complain(line);
+        }
+        Ok(if lacks.is_empty() { Answer::Yes } else { Answer::Trouble })
     }
+}
+
+/// Why an engine would refuse the file.
+fn without_image(wish: &Deployment) -> Vec<String> {
+    let lacking = wish.services.iter().filter(|service| service.image.is_none());
+    let line = |name: &str| {
+        t!(
+            "{service} has no image: write services.{service}.image with its digest, or another role",
+            service = name
+        )
+    };
+    lacking.map(|service| printable(&line(&service.name))).collect()
 }
 
 fn print(out: &Out, head: &str, notes: &[String], document: &Value, text: &str) {
