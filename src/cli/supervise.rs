@@ -22,9 +22,12 @@ use crate::t;
 
 /// Keep the deployment up, and let the right one give way when memory runs short; until SIGTERM
 ///
+/// It stays in the foreground, asks nothing, and ends with SIGTERM or Ctrl-C: systemd starts it, by the unit that `apply` installs.
+/// By hand, in a terminal of its own, it shows what happens.
+///
 /// It brings back what is missing, starts again what died, and watches the kernel's pressure: when memory runs short the worker
 /// takes no new document, then gives back what it has in work, and at last is killed as a whole. The database and the model
-/// never are. `apply` installs it as a service; in the foreground it shows what happens.
+/// never are.
 #[derive(Debug, Args)]
 pub(super) struct SuperviseCommand {
     /// Where /metrics and /state are served; "none": nowhere
