@@ -45,7 +45,7 @@ pub(super) const CHECKS: &[Check] = &[
         severity: Severity::High,
         why: "Who can change the program that root runs is root.",
         remedy: Remedy::ByHand { cost: "None.", risk: "None.", undo: "Remove /usr/local/bin/civicum-tune." },
-        source: "docs/install.md",
+        source: "docs/packages.md",
         look: program,
     },
     Check {
