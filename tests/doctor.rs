@@ -207,6 +207,30 @@ fn an_image_is_asked_for_nothing_that_only_a_running_host_has() {
     assert_eq!(status, 0, "{out}{err}");
 }
 
+/// What is not possible on a tree waits for no boot.
+#[test]
+fn a_tree_that_can_not_have_all_is_not_told_to_wait() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let host = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hosts/zfs-root/tree");
+    assert!(Command::new("cp").args(["-a", host]).arg(folder.path()).status().unwrap().success());
+    let tree = folder.path().join("tree");
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_civicum-tune"));
+        command
+            .args(args)
+            .args(["--profile", "civicum-12g", "--root"])
+            .arg(&tree)
+            .env_clear()
+            .output()
+            .unwrap()
+    };
+    let before = run(&["doctor", "--only", "CT-SWAP-001"]);
+    assert_eq!(before.status.code(), Some(1), "{before:?}");
+    assert_eq!(run(&["apply", "--yes", "-q"]).status.code(), Some(2));
+    let after = run(&["doctor", "--only", "CT-SWAP-001"]);
+    assert_eq!(after.status.code(), Some(1), "{}", String::from_utf8_lossy(&after.stdout));
+}
+
 /// `apply` as it stands would change the machine on which it is typed, and not the tree.
 #[test]
 fn the_way_out_of_a_tree_names_the_tree() {
