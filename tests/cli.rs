@@ -297,6 +297,29 @@ fn what_does_nothing_and_what_stays_is_told() {
     assert!(said.err.contains("/etc/civicum-tune stays: it is not empty"), "{}", said.err);
 }
 
+/// A profile whose name is a bundled one's is a file all the same; a waiver has a reason; an audit of nothing is none.
+#[test]
+fn what_would_pass_for_something_else_is_refused() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_civicum-tune"));
+        let output = command.args(args).current_dir(&folder).env_clear().output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (status, _, said) = run(&["profile", "init", "civicum-8g"]);
+    assert!(status == Some(0) && said.contains("validate ./civicum-8g\n"), "{said}");
+    assert!(said.contains("plan --profile ./civicum-8g\n"), "{said}");
+
+    let waiver = "name = \"t\"\n[waivers.CT-ZSWAP-002]\nreason = \" \"\nuntil = \"2030-01-01\"\n";
+    fs::write(folder.path().join("w.toml"), waiver).unwrap();
+    let (status, told, _) = run(&["validate", "w.toml"]);
+    assert!(status == Some(1) && told.contains("has no `reason`"), "{told}");
+
+    let (status, told, said) = run(&["doctor", "--only", "ZSWAP", "--skip", "ZSWAP"]);
+    assert!(status == Some(2) && told.is_empty() && said.contains("leave no check"), "{said}");
+}
+
 /// A full disk is no success.
 #[test]
 fn what_standard_output_loses_is_trouble() {

@@ -97,8 +97,13 @@ impl Load {
     }
 
     /// A host that is not busy, or why it still is after a minute of waiting. `disk`: its disks have to be quiet, too.
-    pub fn of_a_quiet_host(host: &Host, disk: bool, say: &dyn Fn(&str)) -> Result<Self, String> {
-        let until = Instant::now() + PATIENCE;
+    pub fn of_a_quiet_host(
+        host: &Host,
+        disk: bool,
+        most: Duration,
+        say: &dyn Fn(&str),
+    ) -> Result<Self, String> {
+        let until = Instant::now() + PATIENCE.min(most);
         loop {
             let load = Self::sample(host, SAMPLE);
             let Some(why) = load.is_busy(disk) else { return Ok(load) };

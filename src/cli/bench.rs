@@ -117,7 +117,7 @@ impl Bench {
         }
         let models = self.model.files(&session)?;
         self.has_its_folder()?;
-        let load = self.load(&session.host, out)?;
+        let load = self.load(&session.host, time, out)?;
         terminal::remember_first_interrupt();
         let report = self.measure(&session, &models, load, time, out)?;
         let stopped = report.interrupted;
@@ -190,7 +190,7 @@ impl Bench {
     }
 
     /// How busy the host is; one that is busy with something else is waited for, and refused after that.
-    fn load(&self, host: &Host, out: &Out) -> anyhow::Result<Load> {
+    fn load(&self, host: &Host, most: Duration, out: &Out) -> anyhow::Result<Load> {
         if self.force_under_load {
             return Ok(Load::sample(host, AFTER));
         }
@@ -201,7 +201,7 @@ impl Bench {
             None if !told.replace(true) => out.say(text),
             None => {}
         };
-        let load = Load::of_a_quiet_host(host, self.measures(Kind::Disk), &said);
+        let load = Load::of_a_quiet_host(host, self.measures(Kind::Disk), most, &said);
         if let Some(bar) = bar {
             bar.finish_and_clear();
         }

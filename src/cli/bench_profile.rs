@@ -9,7 +9,7 @@ use super::session::{refused, shell_word};
 use super::{Answer, Global, Outcome};
 use crate::bench::{Report, Verdict, advice};
 use crate::host::{Host, Image, terminal};
-use crate::profile::{self, Profile, edit};
+use crate::profile::{self, Profile, as_file, edit};
 use crate::render::diff;
 use crate::t;
 
@@ -77,8 +77,9 @@ pub(super) fn profile_file(file: &Path) -> anyhow::Result<String> {
             what = stat.what
         )),
         None => bail!(t!(
-            "--write {file}: there is no such file; make one: civicum-tune profile init {file}",
-            file = file.display()
+            "--write {file}: there is no such file; make one: civicum-tune profile init {name}",
+            file = file.display(),
+            name = shell_word(&as_file(&file.to_string_lossy()))
         )),
     }
 }

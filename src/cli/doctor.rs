@@ -10,7 +10,7 @@ use super::output::Out;
 use super::session::Session;
 use super::{Answer, Global, Outcome};
 use crate::apply::{self, Generations};
-use crate::check::{Scene, Selection, Severity, audit};
+use crate::check::{self, Scene, Selection, Severity, audit};
 use crate::engine;
 use crate::facts::engine::Engine;
 use crate::host::{Host, HostError};
@@ -46,6 +46,11 @@ impl Doctor {
             Selection { only: self.only.clone(), skip: self.skip.clone(), severity: self.severity };
         if let Some(name) = selection.unknown() {
             bail!(t!("there is no check `{name}`; `civicum-tune explain` lists all of them", name = name));
+        }
+        if !check::all().any(|check| selection.takes(check)) {
+            bail!(t!(
+                "--only, --skip and --severity leave no check to be made: an audit of nothing would pass"
+            ));
         }
         let early = self.ask_early(global);
         let session = Session::open(global, false)?;

@@ -12,7 +12,7 @@ use super::{Answer, Global, Outcome};
 use crate::facts::Facts;
 use crate::host::{Host, terminal};
 use crate::lang::say;
-use crate::profile::{self, BUNDLED, Profile};
+use crate::profile::{self, BUNDLED, Profile, as_file};
 use crate::render::style::wrap;
 
 #[derive(Debug, Args)]
@@ -130,7 +130,8 @@ fn init(file: Option<&PathBuf>, global: &Global, out: &Out) -> Outcome {
     if out.json {
         out.document(&document);
     }
-    let word = shell_word(&path.to_string_lossy());
+    // By a name without `.toml` a bundled profile would be meant.
+    let word = shell_word(&as_file(&path.to_string_lossy()));
     out.say(&t!(
         "Wrote {path}. Next: edit it, then\n  {validate}\n  {plan}",
         path = path.display(),

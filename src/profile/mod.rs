@@ -65,6 +65,7 @@ pub use saved_host::SavedHost;
 pub use schema::schema;
 pub use settings::Settings;
 pub use settle::Numbers;
+pub use shape::as_file;
 pub use show::Shown;
 pub use source::{Place, Provenance, Source, Span};
 pub use sovereignty::is_secret;

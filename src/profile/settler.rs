@@ -94,7 +94,9 @@ impl<'p> Settler<'p> {
         let mut found = BTreeMap::new();
         for id in self.profile.names_in("waivers") {
             let (reason, until) = (["waivers", id, "reason"], ["waivers", id, "until"]);
-            match (self.text(&reason), self.text(&until)) {
+            // A blank one says nothing.
+            let why = self.text(&reason).filter(|reason| !reason.trim().is_empty());
+            match (why, self.text(&until)) {
                 (Some(reason), Some(until)) => {
                     found.insert(id.to_owned(), Waiver { reason, until });
                 }

@@ -275,6 +275,11 @@ pub fn is_file(name: &str) -> bool {
         || std::path::Path::new(name).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"))
 }
 
+/// The same file's name as one that is taken for a file everywhere.
+pub fn as_file(name: &str) -> String {
+    if is_file(name) { name.to_owned() } else { format!("./{name}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

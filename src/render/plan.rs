@@ -56,8 +56,12 @@ pub fn brief(plan: &Plan, style: Style) -> String {
     for command in &plan.inside {
         out += &t!("Inside the image, run: {command}\n", command = printable(command));
     }
-    let no = plan.blocked.iter().map(|note| format!("{}: {}", note.tunable, note.text));
-    for text in no.chain(plan.obstacles.iter().cloned()) {
+    let no = plan
+        .blocked
+        .iter()
+        .map(|note| format!("{}: {}: {}", say("Not possible here"), note.tunable, note.text));
+    let never = plan.obstacles.iter().map(|text| format!("{}: {text}", say("This host can't be changed")));
+    for text in no.chain(never) {
         out += &format!("{}\n", style.yellow(&printable(&text)));
     }
     out + &summary(plan, style) + "\n"
