@@ -164,7 +164,7 @@ fn in_a_database_of_its_own_and_no_other_is_touched() {
         assert!(Instant::now() < until, "the server does not notice that its client is gone");
         std::thread::sleep(Duration::from_millis(50));
     }
-    let output = server.bench("30s").wait_with_output().unwrap();
+    let output = server.bench("15s").wait_with_output().unwrap();
     let told = document(&output);
     assert_eq!(output.status.code(), Some(0), "{told:#}{}", err(&output));
     let all = "civicum_bench_1_0123abcd\ncivicum_bench_1_left_behind\ncivicum_bench_2_0123abcd\ncivicum_bench_mine\ncivicum_benchmarks";
@@ -181,7 +181,7 @@ fn in_a_database_of_its_own_and_no_other_is_touched() {
     // Once that session is gone, so is what it made.
     drop(typed);
     other.wait().unwrap();
-    let output = server.bench("30s").wait_with_output().unwrap();
+    let output = server.bench("15s").wait_with_output().unwrap();
     let said = words(&document(&output));
     assert!(said.contains("dropped the database civicum_bench_2_0123abcd,"), "{said}");
     assert!(!server.sql(NAMES).contains("civicum_bench_2"));
@@ -196,11 +196,11 @@ fn a_server_that_answers_no_more_holds_nobody_up() {
     };
     // The time is up: it ends with what it had, and with the ten seconds that the server has to drop the database.
     let begun = Instant::now();
-    let child = server.bench("30s");
+    let child = server.bench("15s");
     let name = server.database_of(&child);
     server.stop();
     let output = child.wait_with_output().unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
     undropped(&document(&output), &name);
     server.go_on();
 
@@ -233,7 +233,7 @@ fn a_server_that_answers_no_more_holds_nobody_up() {
     assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(5), "{took:?}");
     server.go_on();
     // What all of them left is gone after the next one.
-    let output = server.bench("30s").wait_with_output().unwrap();
+    let output = server.bench("15s").wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert_eq!(server.sql(NAMES), "");
 }
