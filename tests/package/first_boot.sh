@@ -20,11 +20,13 @@ P
 dpkg-divert --quiet --local --divert /usr/bin/civicum-tune.program --rename --add /usr/bin/civicum-tune
 cat >/usr/bin/civicum-tune <<'W'
 #!/bin/sh
+case "$* " in
+  *' apply '*) if [ -e /root/killed ]; then rm /root/killed; exit 137; fi ;;
+esac
 status=0
 /usr/bin/civicum-tune.program --root /root/tree "$@" || status=$?
 case "$* " in
   *' apply '*)
-    if [ -e /root/killed ] && [ ! -e /root/cut ]; then rm /root/killed; exit 137; fi
     if [ -e /root/cut ]; then
       # The power goes before the journal's last line.
       rm /root/cut
