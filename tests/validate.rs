@@ -314,10 +314,19 @@ fn one_mistake_hides_no_other() {
     };
     let (_, out, _) = said(&["validate", &files.put("big.toml", big("9000MiB"))]);
     assert!(
-        out.contains("big.toml:3:10: error[profile/memory-budget]: the limits come to 10320 MiB"),
+        out.contains("big.toml:3:10: error[profile/memory-budget]: the limits that can be read come to 10320 MiB already"),
         "{out}"
     );
     assert!(out.contains("big.toml:5:21: error[profile/rule]"), "{out}");
+    assert!(out.contains(": 11856 MiB at least") && out.contains("take 1456 MiB off at least"), "{out}");
+    // A mistake in another of its keys leaves its limit as it is, and it is counted.
+    let other =
+        "extends = 'civicum-12g'\n[services.llm]\nmemory = '9000MiB'\n[services.worker]\npublish = ['abc']\n";
+    let (_, out, _) = said(&["validate", &files.put("other.toml", other)]);
+    assert!(out.contains("the limits come to 12070 MiB (llm 9000, worker 1750"), "{out}");
+    assert!(out.contains("take 3206 MiB off, from llm"), "{out}");
+    let (_, out, _) = said(&["validate", &files.put("slip.toml", other.replace("publish", "memroy"))]);
+    assert!(out.contains("the limits that can be read come to 10320 MiB already"), "{out}");
     let (_, out, _) = said(&["validate", &files.put("fits.toml", big("6000MiB"))]);
     assert_eq!(out.matches("[profile/").count(), 1, "{out}");
     let (_, out, _) =

@@ -10,6 +10,8 @@ use super::value::KeyPath;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Broken {
     sections: BTreeSet<String>,
+    /// The keys and tables themselves, as they are written.
+    keys: BTreeSet<KeyPath>,
     /// Which it is, nobody can tell.
     any: bool,
     /// What is inherited is missing.
@@ -42,6 +44,7 @@ impl Broken {
                 if let Some(name) = path.0.get(1) {
                     self.sections.insert(format!("{section}.{name}"));
                 }
+                self.keys.insert(path.clone());
             }
             // A mistyped name of a section may be any.
             _ => self.any = true,
@@ -61,6 +64,7 @@ impl Broken {
     /// Joins what another file lacks.
     pub(super) fn join(&mut self, other: &Self) {
         self.sections.extend(other.sections.iter().cloned());
+        self.keys.extend(other.keys.iter().cloned());
         self.any |= other.any;
         self.unwanted |= other.unwanted;
         self.parent = self.parent.max(other.parent);
@@ -99,6 +103,18 @@ impl Broken {
     /// May a value be missing in one of these that were named rightly?
     pub(super) fn holds(&self, sections: &[&str]) -> bool {
         sections.iter().any(|section| self.sections.contains(*section))
+    }
+
+    /// May it be the value at this path that is missing: it, or what it stands in, or a name that was meant to be it?
+    pub(super) fn may_hold(&self, path: &[&str]) -> bool {
+        self.keys.iter().any(|key| {
+            let same = key.0.iter().zip(path).take_while(|(own, other)| own == *other).count();
+            let is_slip = || match (key.0.get(same), path.get(same)) {
+                (Some(own), Some(other)) => suggest::nearest(own, [*other]).is_some(),
+                _ => true,
+            };
+            same == path.len().min(key.0.len()) || (same + 1 == path.len() && is_slip())
+        })
     }
 
     /// Does what is known of these sections say the least that they come to, whatever is missing?

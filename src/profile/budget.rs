@@ -31,8 +31,10 @@ pub(super) fn least(profile: &Profile, settings: &Settings, target: &Target<'_>)
     if target.origin == Origin::Guess || !profile.broken.says_the_least("memory") {
         return None;
     }
-    let limits = limits(settings, |name| !profile.broken.holds(&[&format!("services.{name}")]));
-    too_much(profile, &limits, settings.memory.reserve.0, target)
+    let is_known = |name: &str| !profile.broken.may_hold(&["services", name, "memory"]);
+    let limits = limits(settings, is_known);
+    let is_whole = profile.broken.has_parents() && settings.services.keys().all(|name| is_known(name));
+    too_much(profile, &limits, is_whole, settings.memory.reserve.0, target)
 }
 
 const fn mib(bytes: u64) -> u64 {
@@ -54,7 +56,7 @@ fn sum(profile: &Profile, settings: &Settings, target: &Target<'_>, findings: &m
                 .help(t!("set memory.reserve; 1.5 GiB is a good start for a small server")),
         );
     }
-    let too_much = too_much(profile, &limits, reserve, target);
+    let too_much = too_much(profile, &limits, true, reserve, target);
     let fits = too_much.is_none();
     findings.extend(too_much);
     fits
@@ -69,7 +71,14 @@ fn limits(settings: &Settings, counts: impl Fn(&str) -> bool) -> Vec<(&str, u64)
     limits
 }
 
-fn too_much(profile: &Profile, limits: &[(&str, u64)], reserve: u64, target: &Target<'_>) -> Option<Finding> {
+/// The limits and the reserve are more than the RAM. Where not all limits are known, the figures are the least that it comes to.
+fn too_much(
+    profile: &Profile,
+    limits: &[(&str, u64)],
+    is_whole: bool,
+    reserve: u64,
+    target: &Target<'_>,
+) -> Option<Finding> {
     let (largest, _) = limits.first()?;
     let place = yours(profile, limits)?;
     let together = limits.iter().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
@@ -79,14 +88,26 @@ fn too_much(profile: &Profile, limits: &[(&str, u64)], reserve: u64, target: &Ta
         return None;
     }
     let parts: Vec<String> = limits.iter().map(|(name, bytes)| format!("{name} {}", mib(*bytes))).collect();
-    let message = t!(
-        "the limits come to {limits} MiB ({parts}) and {reserve} MiB are kept for the system: {sum} MiB together, but there are {ram} MiB of RAM",
-        limits = mib(together),
-        parts = parts.join(", "),
-        reserve = mib(reserve),
-        sum = mib(wanted),
-        ram = mib(ram)
-    );
+    let (limits, parts, reserve) = (mib(together), parts.join(", "), mib(reserve));
+    let message = if is_whole {
+        t!(
+            "the limits come to {limits} MiB ({parts}) and {reserve} MiB are kept for the system: {sum} MiB together, but there are {ram} MiB of RAM",
+            limits = limits,
+            parts = parts,
+            reserve = reserve,
+            sum = mib(wanted),
+            ram = mib(ram)
+        )
+    } else {
+        t!(
+            "the limits that can be read come to {limits} MiB already ({parts}) and {reserve} MiB are kept for the system: {sum} MiB at least, but there are {ram} MiB of RAM",
+            limits = limits,
+            parts = parts,
+            reserve = reserve,
+            sum = mib(wanted),
+            ram = mib(ram)
+        )
+    };
     // Rounded up: with so much less it fits.
     let short = (wanted - ram).div_ceil(MIB);
     let fitting = bundled::best_for(ram);
@@ -94,6 +115,13 @@ fn too_much(profile: &Profile, limits: &[(&str, u64)], reserve: u64, target: &Ta
         t!("say what RAM the profile is made for: memory.at_least = \"…\"")
     } else if bundled::find(&profile.name).is_some() {
         t!("the bundled profile for this host is {name}", name = fitting)
+    } else if !is_whole {
+        t!(
+            "take {short} MiB off at least, from {largest} for example; the bundled profile of this size is {name}",
+            short = short,
+            largest = largest,
+            name = fitting
+        )
     } else {
         t!(
             "take {short} MiB off, from {largest} for example; the bundled profile of this size is {name}",
