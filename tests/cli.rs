@@ -102,6 +102,36 @@ fn an_error_is_told_once_and_says_where_to_go_on() {
     let said = at(&tree, &["plan", "--profile", "minimal", "--out", "/nowhere/plan.json"]);
     assert!(said.err.contains("/nowhere/plan.json can't be written"), "{}", said.err);
     assert_eq!(said.err.matches("No such file").count(), 1, "{}", said.err);
+    // A profile in the place of a saved plan.
+    let mine = tree.at("mine.toml");
+    fs::write(&mine, "extends = \"minimal\"\n").unwrap();
+    let mine = mine.to_str().unwrap();
+    for profile in [mine, "civicum-12g"] {
+        let said = at(&tree, &["apply", profile]);
+        assert_eq!(said.status, 2, "{}", said.err);
+        assert!(said.err.contains(&format!("civicum-tune apply --profile {profile} --root")), "{}", said.err);
+    }
+    let said = run(&["validate", "--host", "/etc/passwd", "civicum-12g"]);
+    assert!(said.err.contains("it has to be what `detect --format json` printed"), "{}", said.err);
+    // A file that is not there is told in one way, and in the language that is spoken.
+    for args in [
+        &["validate", "nada.toml"][..],
+        &["validate", "--host", "nada.json", "minimal"],
+        &["ocr", "nada.pdf"],
+        &["extract", "nada.txt", "--schema", "carta", "--llm", "http://127.0.0.1:1"],
+        &["plan", "--profile", "nada.toml"],
+        &["queue", "list", "--password-file", "nada"],
+    ] {
+        let said = run(&[args, &["--lang", "es"]].concat());
+        assert_eq!(said.status, 2, "{args:?}: {}", said.err);
+        let words = said.out + &said.err;
+        // Where there is no Tesseract that is told first.
+        let is_there = words.contains("no existe ese archivo o carpeta (ENOENT)") || args[0] == "ocr";
+        assert!(is_there && !words.contains("os error"), "{args:?}: {words}");
+    }
+    let said = run(&["validate", "nada.toml"]);
+    assert!(said.out.contains("nada.toml: not read\n"), "{}", said.out);
+    assert!(said.err.contains("not read: nada.toml"), "{}", said.err);
     let said = at(&tree, &["plan", "--profile", "./none.toml"]);
     assert!(said.err.contains("No such file"), "{}", said.err);
     // What was spoilt on the disk stops everything, and the way on is told.
@@ -113,6 +143,27 @@ fn an_error_is_told_once_and_says_where_to_go_on() {
         assert_eq!(said.status, 2, "{args:?}");
         assert!(said.err.contains("move the folder /var/lib/civicum-tune/generations/0001"), "{}", said.err);
     }
+}
+
+#[test]
+fn a_pipe_of_the_shell_is_read_where_it_can_be() {
+    let script = |line: &str| {
+        let line = line.replace("civicum-tune", env!("CARGO_BIN_EXE_civicum-tune"));
+        let said =
+            std::process::Command::new("bash").env("LC_ALL", "C").args(["-c", &line]).output().unwrap();
+        (said.status.code(), String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned())
+    };
+    let host = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hosts/ubuntu-24.04-cloud/expected/detect.json");
+    for way in [
+        format!("--host <(cat {host})"),
+        format!("--host /dev/stdin <{host}"),
+        format!("--host /dev/fd/0 <{host}"),
+    ] {
+        let (status, said) = script(&format!("civicum-tune validate minimal {way}"));
+        assert_eq!(status, Some(0), "{way}: {said}");
+    }
+    let (status, said) = script("civicum-tune validate minimal --host /dev/fd/77");
+    assert!(status == Some(2) && said.contains("No such file or directory (ENOENT)"), "{said}");
 }
 
 #[test]

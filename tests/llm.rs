@@ -330,7 +330,7 @@ fn the_command_refuses_what_it_can_before_it_asks_anybody() {
         (carta.clone(), &path("outside.json"), here, "at /$ref: it refers to something outside"),
         (path("latin1.txt"), "carta", here, "is no text in UTF-8"),
         (path("empty.txt"), "carta", here, "has no text to read"),
-        (path("nowhere.txt"), "carta", here, "there is no file"),
+        (path("nowhere.txt"), "carta", here, "No such file or directory (ENOENT)"),
         (carta.clone(), "carta", here, "no model's server answers on 127.0.0.1:1"),
     ];
     for (file, schema, url, expected) in cases {

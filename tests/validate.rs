@@ -204,10 +204,10 @@ fn a_bad_host_file_is_trouble_and_says_why() {
     let files = Files::new();
     let good = files.put("p.toml", "");
     for (name, bytes, words) in [
-        ("a.json", &b"{"[..], "can't be read as JSON: EOF while parsing an object at line 1 column 1"),
+        ("a.json", &b"{"[..], "can't be read as JSON (line 1, column 1): it has to be what `detect"),
         ("b.json", b"{\"schema\":\"civicum-tune/plan/1\"}", "its `schema` is `civicum-tune/plan/1`"),
         ("c.json", b"\xff\x00", "can't be read as JSON"),
-        ("d.json", &b"[".repeat(1_000_000), "can't be read as JSON"),
+        ("d.json", &b"[".repeat(1_000_000), "it has no `schema`"),
         ("e.json", &b" ".repeat(5 << 20), "has at most"),
         ("f.json", &b" ".repeat(9 << 20), "more than the"),
     ] {

@@ -1,7 +1,7 @@
 //! `apply`: show, ask, carry out, verify.
 
 use crate::t;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -14,6 +14,7 @@ use super::{Answer, Global, Outcome};
 use crate::apply::{self, ApplyError, Generation, Generations, Recovered};
 use crate::host::{Host, terminal};
 use crate::plan::{Plan, SavedPlan};
+use crate::profile::BUNDLED;
 use crate::render::plan as show;
 use crate::render::style::printable;
 
@@ -102,9 +103,18 @@ fn recover(session: &Session, is_cut: bool, out: &Out) -> anyhow::Result<Option<
     Ok(recovered)
 }
 
-fn read_saved(path: &std::path::Path, global: &Global) -> anyhow::Result<SavedPlan> {
+fn read_saved(path: &Path, global: &Global) -> anyhow::Result<SavedPlan> {
     let absolute = std::path::absolute(path)?;
-    let Some(bytes) = Host::live()?.read(&absolute.to_string_lossy())? else {
+    let found = Host::live()?.read(&absolute.to_string_lossy())?;
+    if is_profile(path, found.as_deref()) {
+        let words = format!("apply --profile {}", shell_word(&path.to_string_lossy()));
+        bail!(t!(
+            "{path} is a profile, and no plan of `civicum-tune plan --out`; to apply it: {command}",
+            path = path.display(),
+            command = at_root(global.root.as_deref(), &words)
+        ));
+    }
+    let Some(bytes) = found else {
         bail!(t!(
             "there is no saved plan {path}; `{plan}` makes one, and without a file apply makes its own",
             path = path.display(),
@@ -115,6 +125,18 @@ fn read_saved(path: &std::path::Path, global: &Global) -> anyhow::Result<SavedPl
         ));
     };
     SavedPlan::from_json(&bytes).with_context(|| t!("{path} can't be used", path = path.display()))
+}
+
+/// Is it a profile that stands where a saved plan belongs?
+fn is_profile(path: &Path, found: Option<&[u8]>) -> bool {
+    match found {
+        Some(bytes) => {
+            let is_toml = |text: &str| text.parse::<toml::Table>().is_ok_and(|table| !table.is_empty());
+            path.extension().is_some_and(|ending| ending == "toml")
+                || std::str::from_utf8(bytes).is_ok_and(is_toml)
+        }
+        None => BUNDLED.iter().any(|bundled| Path::new(bundled.name) == path),
+    }
 }
 
 fn may_go_on(session: &Session, out: &Out) -> anyhow::Result<bool> {

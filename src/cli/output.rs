@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use super::{Colour, Format, Global};
-use crate::host::{HostError, terminal};
+use crate::host::{HostError, in_words, terminal};
 use crate::render::diagnostic::Log;
 use crate::render::style::{flow, hang, printable};
 use crate::render::{Style, github, json, junit, sarif};
@@ -109,6 +109,7 @@ impl Out {
             // A cause that its error quotes already is not told twice, and a HostError quotes the system's.
             let quoted = message.contains(&cause.to_string()) || (told && cause.is::<io::Error>());
             if !quoted {
+                let cause = cause.downcast_ref().map_or_else(|| cause.to_string(), in_words);
                 message += &t!("\n  because: {cause}", cause = cause);
             }
             told = cause.is::<HostError>();
@@ -150,7 +151,7 @@ pub(super) fn put(text: &str) {
     let mut stdout = io::stdout().lock();
     if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         if error.kind() != io::ErrorKind::BrokenPipe {
-            LOST.get_or_init(|| error.to_string());
+            LOST.get_or_init(|| in_words(&error));
         }
     }
 }

@@ -4,10 +4,11 @@ use crate::t;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
+use nix::errno::Errno;
 
 use super::Global;
 use crate::facts::Facts;
-use crate::host::{Host, HostError, Image};
+use crate::host::{Host, HostError, Image, handed};
 use crate::plan::{self, Note, Plan, SavedPlan};
 use crate::profile::{self, Finding, Numbers, Profile, Settings};
 use crate::render::style::printable;
@@ -213,9 +214,12 @@ pub(super) fn refused(findings: &[Finding]) -> anyhow::Error {
 
 /// A file that the user named on the command line, on this machine whatever `--root` says.
 pub(super) fn read_here(path: &Path) -> anyhow::Result<Vec<u8>> {
+    if let Some(bytes) = handed(path) {
+        return Ok(bytes?);
+    }
     let absolute = std::path::absolute(path)?;
     let found = Host::live()?.read(&absolute.to_string_lossy())?;
-    found.with_context(|| t!("there is no file {path}", path = path.display()))
+    Ok(found.ok_or_else(|| HostError::new("read", path, Errno::ENOENT.into()))?)
 }
 
 /// Writes a file that the user named on the command line, on this machine whatever `--root` says.

@@ -55,6 +55,12 @@ impl Validate {
                 out.data(&format!("{}{text}", if blank { "\n" } else { "" }));
             }
         }
+        let unread = found.unread();
+        if !unread.is_empty() {
+            // The reason stands in the finding.
+            out.complain(&t!("not read: {files}", files = printable(&unread.join(", "))));
+            return Ok(Answer::Trouble);
+        }
         Ok(if found.is_valid() { Answer::Yes } else { Answer::Differs })
     }
 }
@@ -68,9 +74,13 @@ fn human(file: &FileValidation, out: &Out) -> String {
         text += &if terminal::stdout_is_terminal() { fit(&findings, out.style.width) } else { findings };
     }
     if !out.quiet || !file.valid {
-        let verdict =
-            if file.valid { out.style.green(&t!("valid")) } else { out.style.red(&t!("not valid")) };
-        let more = if file.complete { String::new() } else { t!("; what is mended may show more") };
+        let verdict = match (file.valid, file.is_unread()) {
+            (true, _) => out.style.green(&t!("valid")),
+            (false, true) => out.style.red(&t!("not read")),
+            (false, false) => out.style.red(&t!("not valid")),
+        };
+        let is_more = !file.complete && !file.is_unread();
+        let more = if is_more { t!("; what is mended may show more") } else { String::new() };
         text += &format!("{}: {verdict}{more}\n", printable(&file.file));
     }
     if let Some(memory) = file.memory.as_ref().filter(|_| !out.quiet) {

@@ -52,7 +52,7 @@ impl HostError {
 
     /// Why, and what to do, without the path.
     pub fn reason(&self) -> String {
-        reason(&self.source) + &hint(&self.source).map(|hint| format!("; {hint}")).unwrap_or_default()
+        in_words(&self.source) + &hint(&self.source).map(|hint| format!("; {hint}")).unwrap_or_default()
     }
 
     /// The kernel's error number, if it was the kernel that refused.
@@ -66,14 +66,26 @@ impl HostError {
     }
 }
 
-fn reason(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => {
-            let errno = Errno::from_raw(number);
-            format!("{} ({errno:?})", errno.desc())
-        }
-        None => error.to_string(),
-    }
+/// What the kernel said, in the language that is spoken, and the number's name for who looks it up.
+pub fn in_words(error: &io::Error) -> String {
+    let errno = match (error.raw_os_error(), error.kind()) {
+        (Some(number), _) => Errno::from_raw(number),
+        (None, io::ErrorKind::NotFound) if error.get_ref().is_none() => Errno::ENOENT,
+        _ => return error.to_string(),
+    };
+    let words = match errno {
+        Errno::ENOENT => t!("No such file or directory"),
+        Errno::EACCES => t!("Permission denied"),
+        Errno::EPERM => t!("Operation not permitted"),
+        Errno::ENOTDIR => t!("Not a directory"),
+        Errno::EISDIR => t!("Is a directory"),
+        Errno::ENOSPC => t!("No space left on device"),
+        Errno::EROFS => t!("Read-only file system"),
+        Errno::EXDEV => t!("Cross-device link"),
+        Errno::EIO => t!("I/O error"),
+        other => other.desc().to_owned(),
+    };
+    format!("{words} ({errno:?})")
 }
 
 fn hint(error: &io::Error) -> Option<String> {
@@ -88,7 +100,9 @@ fn hint(error: &io::Error) -> Option<String> {
             "the file system is mounted read-only; after an error the kernel does that by itself, see `dmesg`"
         ),
         Errno::ELOOP => t!("its symbolic links go in a circle, or lead where none may be followed"),
-        Errno::EXDEV => t!("a symbolic link in it leads out of the root"),
+        Errno::EXDEV => t!(
+            "it leads out of the root, or to a pipe or another thing that is open, and only a regular file will do"
+        ),
         Errno::ENOSYS => t!("this needs Linux 5.6 or later"),
         _ => return None,
     })

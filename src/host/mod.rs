@@ -13,6 +13,7 @@ pub mod command;
 pub mod cpuid;
 mod error;
 pub mod fault;
+mod handed;
 mod image;
 mod kernel_log;
 mod leftover;
@@ -42,7 +43,8 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, fstat};
 
 pub use clock::since_boot;
-pub use error::{HostError, Result};
+pub use error::{HostError, Result, in_words};
+pub use handed::handed;
 pub use image::{Content, Image};
 pub use kernel_log::{KernelLine, KernelLog};
 pub use lock::Lock;

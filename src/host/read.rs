@@ -98,12 +98,7 @@ impl Host {
         file_of(fd).take(MAX_FILE + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_FILE {
             let size = u64::try_from(stat.st_size).unwrap_or(0).max(MAX_FILE + 1);
-            let message = t!(
-                "it has {size} bytes, more than the {most} that we take for a configuration file",
-                size = size,
-                most = MAX_FILE
-            );
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+            return Err(too_large(size));
         }
         Ok(bytes)
     }
@@ -318,6 +313,15 @@ fn as_stat(stat: &FileStat) -> Stat {
 
 fn is_absent(error: &io::Error) -> bool {
     [Errno::ENOENT, Errno::ENOTDIR].iter().any(|e| error.raw_os_error() == Some(*e as i32))
+}
+
+pub(super) fn too_large(size: u64) -> io::Error {
+    let message = t!(
+        "it has {size} bytes, more than the {most} that we take for a configuration file",
+        size = size,
+        most = MAX_FILE
+    );
+    io::Error::new(io::ErrorKind::FileTooLarge, message)
 }
 
 fn refuse_unless_regular(stat: &FileStat) -> io::Result<()> {

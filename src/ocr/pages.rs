@@ -9,8 +9,8 @@ use super::line::{Area, Line, Source, Word, chained};
 use super::result::{Note, rounded};
 use crate::document::image::{self, Picture, Tiff};
 use crate::document::{Kind, Raster, pdf, text_layer};
-use crate::host::Host;
 use crate::host::sandbox::{Input, Scratch, ToolError};
+use crate::host::{Host, in_words};
 use crate::t;
 
 /// What pdfinfo, pdfimages and pdftotext may print, in bytes.
@@ -304,7 +304,7 @@ fn pdf_info(host: &Host, scratch: &Scratch, options: &Options, file: &File) -> R
 pub(super) fn tool_note(name: &str, error: &ToolError) -> Note {
     match error {
         ToolError::Start(e) => {
-            note("tool_missing", t!("{program} does not start: {why}", program = name, why = e))
+            note("tool_missing", t!("{program} does not start: {why}", program = name, why = in_words(e)))
         }
         ToolError::Timeout => note("timeout", t!("{program} took longer than a page may", program = name)),
         ToolError::TooMuch => {

@@ -79,8 +79,17 @@ impl SavedPlan {
 
     /// Reads one and makes sure that it is whole.
     pub fn from_json(text: &[u8]) -> Result<Self, SavedPlanError> {
-        let saved: Self =
-            serde_json::from_slice(text).map_err(|e| SavedPlanError::NotAPlan(e.to_string()))?;
+        let saved: Self = serde_json::from_slice(text).map_err(|e| {
+            SavedPlanError::NotAPlan(if e.is_data() {
+                e.to_string()
+            } else {
+                t!(
+                    "it can't be read as JSON (line {line}, column {column})",
+                    line = e.line(),
+                    column = e.column()
+                )
+            })
+        })?;
         if saved.schema != SCHEMA {
             return Err(SavedPlanError::NotAPlan(t!(
                 "its schema is `{schema}`, not `{wanted}`",

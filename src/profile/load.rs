@@ -12,6 +12,7 @@ use super::shape::is_file;
 use super::source::{Place, Source};
 use super::value::{KeyPath, Leaf, Value};
 use super::{Profile, bundled, suggest};
+use crate::host::in_words;
 use crate::lang::say;
 use crate::t;
 
@@ -259,7 +260,7 @@ fn no_such(name: &str) -> Finding {
 
 fn unreadable(name: &str, error: &io::Error) -> Finding {
     let code = if error.kind() == io::ErrorKind::FileTooLarge { Code::TooLarge } else { Code::Unreadable };
-    let finding = Finding::about(code, name, t!("the file can't be read: {error}", error = error));
+    let finding = Finding::about(code, name, t!("the file can't be read: {error}", error = in_words(error)));
     match error.kind() {
         io::ErrorKind::NotFound => finding.help(say("is the path right?")),
         io::ErrorKind::FileTooLarge => finding.help(say("is it the right file?")),

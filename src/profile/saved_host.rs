@@ -133,7 +133,16 @@ impl SavedHost {
             return Err(format!("{message}\n  {again}"));
         }
         let schema: Schema = serde_json::from_slice(bytes).map_err(|error| {
-            let message = t!("it can't be read as JSON: {error}", error = printable(&error.to_string()));
+            // The parser's own words are English, and tell nobody what the file should be.
+            let message = if error.is_data() {
+                t!("it has no `schema`, and a host's is `{wanted}`", wanted = SCHEMA)
+            } else {
+                t!(
+                    "it can't be read as JSON (line {line}, column {column}): it has to be what `detect --format json` printed",
+                    line = error.line(),
+                    column = error.column()
+                )
+            };
             format!("{message}\n  {again}")
         })?;
         if schema.schema.as_deref() != Some(SCHEMA) {
@@ -315,12 +324,12 @@ mod tests {
     #[test]
     fn bad_documents_say_what_and_where() {
         for (text, words) in [
-            ("", "it can't be read as JSON: EOF while parsing a value at line 1 column 0"),
-            ("\u{0}", "it can't be read as JSON: expected value at line 1 column 1"),
-            ("[]", "it can't be read as JSON"),
+            ("", "it can't be read as JSON (line 1, column 0)"),
+            ("\u{0}", "it can't be read as JSON (line 1, column 1)"),
+            ("[]", "it has no `schema`"),
             ("{}", "it has no `schema`"),
             (r#"{"schema":"civicum-tune/plan/1"}"#, "its `schema` is `civicum-tune/plan/1`"),
-            (r#"{"schema":7}"#, "it can't be read as JSON: invalid type: integer `7`"),
+            (r#"{"schema":7}"#, "it has no `schema`"),
             (r#"{"schema":"civicum-tune/detect/1"}"#, "`memory.total_bytes` is missing or 0"),
             (
                 "{\"schema\":\"civicum-tune/detect/1\",\n\"memory\":{\"total_bytes\":-1}}",
@@ -330,7 +339,7 @@ mod tests {
                 r#"{"schema":"civicum-tune/detect/1","kernel":{"version":"6.8"}}"#,
                 "a value is not as `detect` writes it",
             ),
-            ("{\"schema\":\"a\u{1b}[2J\"}", "it can't be read as JSON: control character"),
+            ("{\"schema\":\"a\u{1b}[2J\"}", "it can't be read as JSON (line 1, column"),
         ] {
             let error = SavedHost::parse(text.as_bytes()).unwrap_err();
             assert!(error.starts_with(words), "{text}: {error}");

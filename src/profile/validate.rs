@@ -56,6 +56,18 @@ impl Validation {
     pub fn is_valid(&self) -> bool {
         self.files.iter().all(|file| file.valid)
     }
+
+    /// The files that could not be looked into, so that nobody knows whether they are valid.
+    pub fn unread(&self) -> Vec<&str> {
+        self.files.iter().filter(|file| file.is_unread()).map(|file| file.file.as_str()).collect()
+    }
+}
+
+impl FileValidation {
+    /// Could it not be had at all? What it extends is another matter, and has a place.
+    pub fn is_unread(&self) -> bool {
+        self.findings.iter().any(|f| f.code == Code::Unreadable && f.span.is_none())
+    }
 }
 
 /// Checks files, or bundled profiles by name.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::turns::{Asked, Model, Servers, Threads, Way, Work, word};
 use crate::bench::{Pace, Told, room};
 use crate::facts::gguf::{self, Gguf};
-use crate::host::Host;
 use crate::host::child::{OwnChild, start_server};
+use crate::host::{Host, in_words};
 use crate::llm::{Api, Server};
 use crate::t;
 
@@ -138,7 +138,7 @@ async fn start(host: &Host, program: &str, file: &str, threads: usize) -> Told<(
     let mut args = words.map(str::to_owned).to_vec();
     args.extend(["--parallel", "1", "--threads", &threads, "--threads-batch", &threads].map(str::to_owned));
     let failed = |why: String| t!("{program} does not start: {why}", program = program, why = why);
-    let mut child = start_server(program, &args).map_err(|why| failed(why.to_string()))?;
+    let mut child = start_server(program, &args).map_err(|why| failed(in_words(&why)))?;
     let url = format!("http://127.0.0.1:{port}");
     let server = Server::new(&url, Some(Api::OpenAi), "").map_err(|error| error.to_string())?;
     let mut last = String::new();

@@ -8,7 +8,7 @@ use super::super::Pace;
 use super::alloc::PAGE;
 use crate::facts::smaps::{self, Range};
 use crate::host::memory::{Locked, ProcessMemory};
-use crate::host::{Host, HostError};
+use crate::host::{Host, HostError, in_words};
 
 /// Pages of a range that are looked at at once.
 const WINDOW: u64 = 512;
@@ -51,9 +51,7 @@ impl Pages {
     fn refuse(&mut self, error: &HostError) {
         if !matches!(error.errno(), Some(Errno::ENOENT | Errno::ESRCH)) {
             self.refused += 1;
-            let words =
-                || error.errno().map_or_else(|| error.source.to_string(), |errno| errno.desc().to_owned());
-            self.why.get_or_insert_with(words);
+            self.why.get_or_insert_with(|| in_words(&error.source));
         }
     }
 
