@@ -65,6 +65,12 @@ macro_rules! queue_test {
     };
 }
 
+queue_test!(a_database_that_is_not_there, place, {
+    let Err(error) = place.database().named("nowhere").connect().await else { panic!("it is there") };
+    assert!(!error.passing, "{error}");
+    assert!(error.to_string().contains("/nowhere can't be used: the server has no such database"), "{error}");
+});
+
 queue_test!(a_document_goes_through_both_stages, place, {
     let session = place.session().await;
     let (queue, mut heard) = place.worker("a").await;

@@ -70,7 +70,9 @@ impl Database {
             Some(Place::Unix(path)) => path.display().to_string(),
             None => String::new(),
         };
-        let shown = format!("{host}/{}", config.get_dbname().unwrap_or(""));
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        let port = config.get_ports().first().copied().unwrap_or(5432);
+        let shown = format!("{host}:{port}/{}", config.get_dbname().unwrap_or(""));
         Ok(Self { config, shown })
     }
 
@@ -83,7 +85,7 @@ impl Database {
         Self { config, shown: format!("{host}/{name}") }
     }
 
-    /// Host and database, for messages.
+    /// Host, port and database, for messages.
     pub fn shown(&self) -> &str {
         &self.shown
     }
@@ -130,6 +132,31 @@ pub struct Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shown_is_where_it_is() {
+        for (url, shown) in [
+            ("postgresql://u@127.0.0.1:15432/x", "127.0.0.1:15432/x"),
+            ("postgresql://u@postgres", "postgres:5432/civicum"),
+            ("postgresql://u@[::1]/b", "[::1]:5432/b"),
+            ("host=/run/postgresql user=me", "/run/postgresql:5432/civicum"),
+        ] {
+            let database = Database::parse(url, None).unwrap();
+            assert_eq!(database.shown(), shown);
+            assert!(database.named("other").shown().ends_with("/other"));
+        }
+    }
+
+    #[tokio::test]
+    async fn why_it_does_not_answer_and_what_to_do() {
+        // A port that was free a moment ago.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let database = Database::parse(&format!("postgresql://u@127.0.0.1:{port}/x"), None).unwrap();
+        let Err(error) = database.connect().await else { panic!("somebody answered") };
+        let told = error.to_string();
+        assert!(error.passing && told.contains(&format!("127.0.0.1:{port}/x can't be used")), "{told}");
+        assert!(told.contains("nothing answers there; is PostgreSQL running"), "{told}");
+    }
 
     #[test]
     fn only_databases_of_this_host() {
