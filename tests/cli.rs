@@ -113,6 +113,23 @@ fn an_error_is_told_once_and_says_where_to_go_on() {
     }
     let said = run(&["validate", "--host", "/etc/passwd", "civicum-12g"]);
     assert!(said.err.contains("it has to be what `detect --format json` printed"), "{}", said.err);
+    for (args, words) in [
+        (&["doctor", "--only", "ZSWPA"][..], "did you mean `ZSWAP`?"),
+        (&["doctor", "--skip", "ct-zswp-003"], "did you mean `CT-ZSWAP-003`?"),
+        (&["plan", "--containers"], "plan --containers is for the running machine"),
+        (&["queue", "retry"], "--all"),
+    ] {
+        let said = at(&tree, args);
+        assert!(said.status == 2 && said.err.contains(words), "{args:?}: {}", said.err);
+    }
+    // The labels of the Spanish page leave their column to them alone.
+    let said = at(&tree, &["detect", "--lang", "es"]);
+    for label in ["Cargador", "Línea del kernel"] {
+        let line = said.out.lines().find(|line| line.trim_start().starts_with(label));
+        let line = line.unwrap_or_else(|| panic!("no {label}: {}", said.out));
+        let after: Vec<char> = line.chars().skip(2 + 16).take(2).collect();
+        assert!(after[0] == ' ' && after[1] != ' ', "{line}");
+    }
     // A file that is not there is told in one way, and in the language that is spoken.
     for args in [
         &["validate", "nada.toml"][..],

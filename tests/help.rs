@@ -83,6 +83,10 @@ fn every_help_has_examples_and_speaks_the_language_of_the_host() {
                 assert!(said.out.contains(examples), "{args:?}: {}", said.out);
                 let widest = said.out.lines().map(|line| line.chars().count()).max();
                 assert!(widest <= Some(80), "{args:?}: {}", said.out);
+                // The source's own markup stays in the source.
+                for markup in ["<http", "<postgresql", ": `CIVICUM", ": `ORT", "`OpenAI`"] {
+                    assert!(!said.out.contains(markup), "{args:?}: {}", said.out);
+                }
             }
             is_spanish(&here.out);
             // Nothing is left out in one of them.

@@ -77,11 +77,17 @@ struct ReadingOptions {
     /// A document to read [default: a page that is made for it]
     #[arg(long, value_name = "FILE")]
     document: Option<PathBuf>,
-    /// The folder with PP-OCR's models [env: `CIVICUM_TUNE_OCR_MODELS`] [default: /usr/lib/civicum-tune/ocr]
-    #[arg(long, value_name = "DIR")]
+    #[arg(
+        help = "The folder with PP-OCR's models [env: CIVICUM_TUNE_OCR_MODELS] [default: /usr/lib/civicum-tune/ocr]",
+        long,
+        value_name = "DIR"
+    )]
     ocr_models: Option<PathBuf>,
-    /// ONNX Runtime's library [env: `ORT_DYLIB_PATH`] [default: libonnxruntime.so beside the models]
-    #[arg(long, value_name = "LIB")]
+    #[arg(
+        help = "ONNX Runtime's library [env: ORT_DYLIB_PATH] [default: libonnxruntime.so beside the models]",
+        long,
+        value_name = "LIB"
+    )]
     onnxruntime: Option<PathBuf>,
 }
 

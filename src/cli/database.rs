@@ -14,8 +14,12 @@ use crate::t;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The queue")]
 pub(super) struct Where {
-    /// The database: <postgresql://USER@HOST:PORT/DATABASE>; only one of this host's own networks [default: civicum on 127.0.0.1]
-    #[arg(long, value_name = "URL", env = "CIVICUM_TUNE_DATABASE")]
+    #[arg(
+        help = "The database: postgresql://USER@HOST:PORT/DATABASE; only one of this host's own networks [default: civicum on 127.0.0.1]",
+        long,
+        value_name = "URL",
+        env = "CIVICUM_TUNE_DATABASE"
+    )]
     database: Option<String>,
     /// The file that holds the database's password
     #[arg(long, value_name = "FILE", env = "CIVICUM_TUNE_PASSWORD_FILE")]

@@ -15,6 +15,7 @@ use crate::engine;
 use crate::facts::engine::Engine;
 use crate::host::{Host, HostError};
 use crate::plan;
+use crate::profile::suggest::nearest;
 use crate::render::{diagnostic, doctor as show};
 use crate::supervise::Word;
 use crate::t;
@@ -45,7 +46,12 @@ impl Doctor {
         let selection =
             Selection { only: self.only.clone(), skip: self.skip.clone(), severity: self.severity };
         if let Some(name) = selection.unknown() {
-            bail!(t!("there is no check `{name}`; `civicum-tune explain` lists all of them", name = name));
+            let known = check::all().flat_map(|check| [check.id, check.area()]);
+            let hint = match nearest(&name.to_ascii_uppercase(), known) {
+                Some(near) => t!("did you mean `{near}`?", near = near),
+                None => t!("`civicum-tune explain` lists all of them"),
+            };
+            bail!(t!("there is no check `{name}`; {hint}", name = name, hint = hint));
         }
         if !check::all().any(|check| selection.takes(check)) {
             bail!(t!(

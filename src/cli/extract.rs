@@ -27,8 +27,11 @@ pub(super) struct Extract {
     /// A JSON schema: a file, or the name of a bundled one (carta)
     #[arg(long, value_name = "FILE|NAME")]
     schema: String,
-    /// The model's server, as in <http://127.0.0.1:8080>; an address of this host or its private network
-    #[arg(long, value_name = "URL")]
+    #[arg(
+        help = "The model's server, as in http://127.0.0.1:8080; an address of this host or its private network",
+        long,
+        value_name = "URL"
+    )]
     llm: String,
     /// The language of its API; default: found out by asking
     #[arg(long, value_enum)]

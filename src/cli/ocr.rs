@@ -54,14 +54,20 @@ pub(super) struct OcrCommand {
     /// Threads of PP-OCR [default: the processors, at most 4]
     #[arg(long, env = "CIVICUM_TUNE_OCR_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: Option<u16>,
-    /// The folder with PP-OCR's models [env: `CIVICUM_TUNE_OCR_MODELS`] [default: /usr/lib/civicum-tune/ocr]
-    #[arg(long, value_name = "DIR")]
+    #[arg(
+        help = "The folder with PP-OCR's models [env: CIVICUM_TUNE_OCR_MODELS] [default: /usr/lib/civicum-tune/ocr]",
+        long,
+        value_name = "DIR"
+    )]
     models: Option<PathBuf>,
-    /// ONNX Runtime's library [env: `ORT_DYLIB_PATH`] [default: libonnxruntime.so beside the models]
-    #[arg(long, value_name = "LIB")]
+    #[arg(
+        help = "ONNX Runtime's library [env: ORT_DYLIB_PATH] [default: libonnxruntime.so beside the models]",
+        long,
+        value_name = "LIB"
+    )]
     onnxruntime: Option<PathBuf>,
     /// Take a PDF's own text where it is good
-    #[arg(long, env = "CIVICUM_TUNE_OCR_TEXT_LAYER", value_enum, default_value_t = TextLayer::Auto)]
+    #[arg(long, env = "CIVICUM_TUNE_OCR_TEXT_LAYER", value_name = "WHEN", value_enum, default_value_t = TextLayer::Auto)]
     text_layer: TextLayer,
     /// Tell every page that is done on standard error, as a line of JSON
     #[arg(long)]

@@ -3,6 +3,7 @@
 use crate::t;
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::Args;
 
 use super::deploy::DeployCommand;
@@ -26,6 +27,12 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn run(&self, global: &Global, out: &Out) -> Outcome {
         if self.containers {
+            if global.root.is_some() {
+                bail!(t!(
+                    "{command} is for the running machine: --root has files, and no Docker engine",
+                    command = "plan --containers"
+                ));
+            }
             return DeployCommand::dry_run().run(global, out);
         }
         let session = Session::open(global, self.out.is_some())?;

@@ -112,11 +112,10 @@ fn of_compose(wish: &Deployment) -> Vec<String> {
     if wish.secrets.is_empty() {
         return Vec::new();
     }
-    let names: Vec<&str> = wish.secrets.iter().map(String::as_str).collect();
+    let files: Vec<String> = wish.secrets.iter().map(|name| format!("{}/{name}", compose::SECRETS)).collect();
     vec![t!(
-        "Compose reads each secret from a file beside its own: {folder}/{names}",
-        folder = compose::SECRETS,
-        names = names.join(", ")
+        "Compose reads each secret from a file in a folder beside its own: {files}",
+        files = files.join(", ")
     )]
 }
 

@@ -76,8 +76,12 @@ pub(super) struct WorkerCommand {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Extraction")]
 struct ExtractOptions {
-    /// The model's server, as in <http://llm:8080>; without one nothing is extracted
-    #[arg(long, value_name = "URL", env = "CIVICUM_TUNE_LLM")]
+    #[arg(
+        help = "The model's server, as in http://llm:8080; without one nothing is extracted",
+        long,
+        value_name = "URL",
+        env = "CIVICUM_TUNE_LLM"
+    )]
     llm: Option<String>,
     /// The model's name; default: the only one of a server that has one
     #[arg(long, value_name = "NAME", default_value = "", env = "CIVICUM_TUNE_MODEL")]

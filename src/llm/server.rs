@@ -21,7 +21,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 pub enum Api {
     /// Ollama's own
     Ollama,
-    /// `OpenAI`'s, as llama.cpp's server speaks it
+    /// OpenAI's, as llama.cpp's server speaks it
     #[value(name = "openai")]
     OpenAi,
 }

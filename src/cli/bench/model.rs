@@ -41,8 +41,7 @@ pub(super) fn or_in_the_worker<T>(found: Told<T>, kind: Kind, quick: bool, sessi
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The model")]
 pub(super) struct ModelOptions {
-    /// The model's server that runs already, as in <http://127.0.0.1:8080>
-    #[arg(long, value_name = "URL", env = SERVER)]
+    #[arg(help = "The model's server that runs already, as in http://127.0.0.1:8080", long, value_name = "URL", env = SERVER)]
     llm: Option<String>,
     /// Its language [default: found out by asking]
     #[arg(long, value_enum)]

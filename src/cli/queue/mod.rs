@@ -5,7 +5,7 @@ mod enqueue;
 mod inside;
 mod review;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -78,7 +78,7 @@ struct Show {
 #[derive(Debug, Args)]
 struct Retry {
     /// Documents' numbers
-    #[arg(value_name = "DOCUMENT", required_unless_present = "all")]
+    #[arg(value_name = "DOCUMENT")]
     ids: Vec<i64>,
     /// All that failed or were quarantined
     #[arg(long, conflicts_with = "ids")]
@@ -102,6 +102,9 @@ impl QueueCommand {
             if !command.is_sure(global, out)? {
                 return Ok(Answer::Differs);
             }
+        }
+        if matches!(&self.what, What::Retry(retry) if retry.ids.is_empty() && !retry.all) {
+            bail!(t!("name the documents by their numbers, or all that failed or were quarantined: --all"));
         }
         if !self.what.is_named() {
             let container = inside::Container::find(global, out)?;
