@@ -149,7 +149,7 @@ impl std::fmt::Display for Load {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let or = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"));
         f.write_str(&t!(
-            "load {tasks}, processors {used}% used; tasks waited for a processor {cpu}% of the time, for memory {memory}%, for a disk {io}%",
+            "load {tasks}, processors {used} % used; tasks waited for a processor {cpu} % of the time, for memory {memory} %, for a disk {io} %",
             tasks = or(self.tasks),
             used = or(self.used),
             cpu = or(self.cpu_waits),

@@ -98,7 +98,7 @@ impl Bench {
         }
         let time = self.time.unwrap_or(Duration::from_secs(if self.quick { 120 } else { 600 }));
         if time < Duration::from_secs(1) || time > Duration::from_secs(86_400) {
-            bail!(t!("--time is from 1s to 1day"));
+            bail!(t!("--time is from 1s to 1d"));
         }
         if self.measures(Kind::Llm) {
             self.model.check()?;

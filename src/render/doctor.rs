@@ -232,7 +232,8 @@ fn field(name: &str, text: &str, style: Style) -> String {
 /// One line: how many of each.
 pub fn summary(summary: &Summary, style: Style) -> String {
     let does_not_apply = summary.skip - summary.could_not_tell - summary.waived;
-    let mut parts = vec![style.green(&t!("{count} passed", count = summary.pass))];
+    let passed = if summary.pass == 1 { t!("1 passed") } else { t!("{count} passed", count = summary.pass) };
+    let mut parts = vec![style.green(&passed)];
     let mut add = |count: usize, text: String, paint: fn(Style, &str) -> String| {
         if count > 0 {
             parts.push(paint(style, &text));
@@ -240,9 +241,17 @@ pub fn summary(summary: &Summary, style: Style) -> String {
     };
     add(summary.fail, t!("{count} failed", count = summary.fail), Style::red);
     add(summary.warn, t!("{count} to look at", count = summary.warn), Style::yellow);
-    add(summary.could_not_tell, t!("{count} could not be told", count = summary.could_not_tell), Style::cyan);
+    let untold = match summary.could_not_tell {
+        1 => t!("1 could not be told"),
+        count => t!("{count} could not be told", count = count),
+    };
+    add(summary.could_not_tell, untold, Style::cyan);
     add(summary.waived, t!("{count} waived", count = summary.waived), Style::dim);
-    add(does_not_apply, t!("{count} do not apply", count = does_not_apply), Style::dim);
+    let without_object = match does_not_apply {
+        1 => t!("1 does not apply"),
+        count => t!("{count} do not apply", count = count),
+    };
+    add(does_not_apply, without_object, Style::dim);
     parts.join(", ") + "."
 }
 
@@ -280,4 +289,18 @@ fn answer(audited: &Audited) -> Value {
 /// Where to read on: the page of the reference, and the source of the knowledge.
 fn reference(check: &Check) -> String {
     format!("docs/checks.md#{}; {}", check.id.to_lowercase(), check.source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_no_plural() {
+        let of = |pass, skip, could_not_tell| {
+            summary(&Summary { pass, skip, could_not_tell, ..Summary::default() }, Style::new(false, None))
+        };
+        assert_eq!(of(1, 2, 1), "1 passed, 1 could not be told, 1 does not apply.");
+        assert_eq!(of(2, 4, 2), "2 passed, 2 could not be told, 2 do not apply.");
+    }
 }
