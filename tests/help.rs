@@ -185,6 +185,24 @@ fn errors_are_whole_sentences_in_spanish() {
 }
 
 #[test]
+fn a_page_names_variables_and_is_used_as_the_help_says() {
+    let page = |words: &[&str], lang: &str| {
+        let said = run(&[&["man"], words, &["--lang", lang]].concat(), &[("CIVICUM_TUNE_OCR_DPI", "secret")]);
+        said.out.replace('\\', "")
+    };
+    let (english, spanish) = (page(&["ocr"], "en"), page(&["ocr"], "es"));
+    assert!(english.contains("[env: CIVICUM_TUNE_OCR_DPI]") && !english.contains("secret"), "{english}");
+    assert!(spanish.contains("[variable: CIVICUM_TUNE_OCR_DPI]"), "{spanish}");
+    assert!(page(&[], "en").contains("fBcivicum-tunefR [OPTIONS] <COMMAND>\n"));
+    assert!(page(&["queue", "list"], "en").contains("fBcivicum-tune queue listfR [OPTIONS]\n"));
+    assert!(page(&["queue", "list"], "es").contains("fBcivicum-tune queue listfR [OPCIONES]\n"));
+    assert!(
+        page(&["queue", "retry"], "en").contains("fBcivicum-tune queue retryfR [OPTIONS] [DOCUMENT]...\n")
+    );
+    assert!(page(&["validate"], "en").contains("fBcivicum-tune validatefR [OPTIONS] <FILE>...\n"));
+}
+
+#[test]
 fn every_page_of_the_manual_is_there_in_both_languages() {
     let folder = tempfile::tempdir().unwrap();
     let into = folder.path().to_str().unwrap();

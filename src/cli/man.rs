@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::{Args, Command};
+use clap::builder::StyledStr;
+use clap::{Arg, Args, Command};
 use clap_mangen::roff::{Roff, bold, roman};
 use serde_json::json;
 
@@ -83,6 +84,8 @@ fn page(program: &Command, command: &Command, path: &str) -> anyhow::Result<Stri
         command = command.mut_subcommand("help", |help| help.hide(true));
         command = command.subcommand_value_name(t!("COMMAND"));
     }
+    // Where a variable stands for an option, its page says so as the help does; what it holds here is no part of a page.
+    command = command.mut_args(with_variable);
     let man = clap_mangen::Man::new(command.clone());
     let mut text = Roff::new().render();
     // An empty word between the title and the program would be lost in a `Roff`.
@@ -93,7 +96,7 @@ fn page(program: &Command, command: &Command, path: &str) -> anyhow::Result<Stri
     );
     let mut add = |heading: &str, body: &str| text += &format!(".SH \"{heading}\"\n{body}");
     add(&t!("NAME"), &body(|to| man.render_name_section(to))?);
-    add(&t!("SYNOPSIS"), &body(|to| man.render_synopsis_section(to))?);
+    add(&t!("SYNOPSIS"), &synopsis(&mut command));
     add(&t!("DESCRIPTION"), &body(|to| man.render_description_section(to))?);
     add(&t!("OPTIONS"), &in_our_words(&body(|to| man.render_options_section(to))?));
     if command.get_subcommands().any(|sub| !sub.is_hide_set()) {
@@ -111,6 +114,33 @@ fn page(program: &Command, command: &Command, path: &str) -> anyhow::Result<Stri
     add(&t!("EXAMPLES"), &plain(&list));
     add(&t!("VERSION"), &plain(Roff::new().text([roman(command.get_version().unwrap_or_default())])));
     Ok(text)
+}
+
+/// The usage line of the help, with the command's name in bold.
+fn synopsis(command: &mut Command) -> String {
+    let usage = help::own_words(&command.render_usage().to_string());
+    let line = usage.split_once(": ").map_or(usage.as_str(), |(_, line)| line).trim();
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+    let mut roff = Roff::new();
+    for line in line.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        roff.text(match line.strip_prefix(name) {
+            Some(rest) => vec![bold(name), roman(rest)],
+            None => vec![roman(line)],
+        });
+    }
+    plain(&roff)
+}
+
+fn with_variable(arg: Arg) -> Arg {
+    let Some(name) = arg.get_env().map(|name| name.to_string_lossy().into_owned()) else { return arg };
+    let bracket = t!("[env: {name}]", name = name);
+    let longer = |text: &StyledStr| format!("{text} {bracket}");
+    let (help, long_help) = (arg.get_help().map(longer), arg.get_long_help().map(longer));
+    let arg = arg.help(help.unwrap_or_else(|| bracket.clone()));
+    match long_help {
+        Some(text) => arg.long_help(text),
+        None => arg,
+    }
 }
 
 /// Without what a page begins with.
