@@ -106,7 +106,8 @@ fn recover(session: &Session, is_cut: bool, out: &Out) -> anyhow::Result<Option<
 fn read_saved(path: &Path, global: &Global) -> anyhow::Result<SavedPlan> {
     let absolute = std::path::absolute(path)?;
     let found = Host::live()?.read(&absolute.to_string_lossy())?;
-    if is_profile(path, found.as_deref()) {
+    let saved = found.as_deref().map(SavedPlan::from_json);
+    if !matches!(saved, Some(Ok(_))) && is_profile(path, found.as_deref()) {
         let words = format!("apply --profile {}", shell_word(&path.to_string_lossy()));
         bail!(t!(
             "{path} is a profile, and no plan of `civicum-tune plan --out`; to apply it: {command}",
@@ -114,7 +115,7 @@ fn read_saved(path: &Path, global: &Global) -> anyhow::Result<SavedPlan> {
             command = at_root(global.root.as_deref(), &words)
         ));
     }
-    let Some(bytes) = found else {
+    let Some(saved) = saved else {
         bail!(t!(
             "there is no saved plan {path}; `{plan}` makes one, and without a file apply makes its own",
             path = path.display(),
@@ -124,7 +125,7 @@ fn read_saved(path: &Path, global: &Global) -> anyhow::Result<SavedPlan> {
             )
         ));
     };
-    SavedPlan::from_json(&bytes).with_context(|| t!("{path} can't be used", path = path.display()))
+    saved.with_context(|| t!("{path} can't be used", path = path.display()))
 }
 
 /// Is it a profile that stands where a saved plan belongs?

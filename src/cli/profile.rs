@@ -101,8 +101,8 @@ fn show(name: Option<&str>, global: &Global, out: &Out) -> Outcome {
 
 /// A line of TOML as it fits a terminal: a comment that does not fit goes on a line of its own.
 fn fitting(line: &str, out: &Out) -> String {
-    match line.rsplit_once("  # ").filter(|_| line.chars().count() > out.style.width) {
-        Some((value, comment)) => format!("{}\n    # {comment}", value.trim_end()),
+    match line.rsplit_once("  # from ").filter(|_| line.chars().count() > out.style.width) {
+        Some((value, comment)) => format!("{}\n    # from {comment}", value.trim_end()),
         None => line.to_owned(),
     }
 }

@@ -67,6 +67,8 @@ impl RenderCommand {
                 print(out, &head, &notes, &list, &text);
                 notes
             }
+            // Files that no engine takes are not put beside others.
+            Engine::Systemd { output: Some(_) } if !lacks.is_empty() => Vec::new(),
             Engine::Systemd { output } => units(&wish, output.as_deref(), &head, out)?,
         };
         for note in &notes {

@@ -88,7 +88,8 @@ pub fn in_words(error: &io::Error) -> String {
     format!("{words} ({errno:?})")
 }
 
-fn hint(error: &io::Error) -> Option<String> {
+/// What to do about it, where that is known.
+pub fn hint(error: &io::Error) -> Option<String> {
     Some(match Errno::from_raw(error.raw_os_error()?) {
         Errno::EACCES => t!("run it as root (sudo)"),
         Errno::EPERM => t!(

@@ -43,7 +43,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, fstat};
 
 pub use clock::since_boot;
-pub use error::{HostError, Result, in_words};
+pub use error::{HostError, Result, hint, in_words};
 pub use handed::handed;
 pub use image::{Content, Image};
 pub use kernel_log::{KernelLine, KernelLog};

@@ -12,7 +12,7 @@ use super::shape::is_file;
 use super::source::{Place, Source};
 use super::value::{KeyPath, Leaf, Value};
 use super::{Profile, bundled, suggest};
-use crate::host::in_words;
+use crate::host::{hint, in_words};
 use crate::lang::say;
 use crate::t;
 
@@ -265,7 +265,7 @@ fn unreadable(name: &str, error: &io::Error) -> Finding {
         io::ErrorKind::NotFound => finding.help(say("is the path right?")),
         io::ErrorKind::FileTooLarge => finding.help(say("is it the right file?")),
         io::ErrorKind::PermissionDenied => finding.help(say("run it as a user who may read it (sudo)")),
-        _ => finding,
+        _ => finding.maybe_help(hint(error)),
     }
 }
 

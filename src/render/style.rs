@@ -148,26 +148,18 @@ pub fn fit(findings: &str, width: usize) -> String {
     flow(findings, width) + "\n"
 }
 
-/// A blank at which no line is broken, while it is decided where one is.
-const GLUE: char = '\0';
-
-/// The line with its commands glued: pasted from two lines, the first half of one would be carried out.
-fn with_commands_whole(line: &str) -> String {
-    let (mut out, mut in_quotes, mut in_command) = (String::new(), false, false);
-    for word in line.split_whitespace() {
-        if !out.is_empty() {
-            out.push(if in_quotes || in_command { GLUE } else { ' ' });
-        }
-        in_quotes ^= word.matches('`').count() % 2 == 1;
-        in_command |= ["sudo", "civicum-tune"].contains(&word.trim_start_matches(['`', '(']));
-        in_command &= !word.ends_with([';', ',', '.', ':', ')', '`']);
-        out += word;
-    }
-    out
+/// Where the first command of a line begins.
+fn command_in(line: &str) -> Option<usize> {
+    let begins = |word: &str| {
+        let places = line.match_indices(word).map(|(at, _)| at);
+        places.into_iter().find(|at| line[..*at].chars().next_back().is_none_or(|c| " `(".contains(c)))
+    };
+    ["sudo ", "civicum-tune "].into_iter().filter_map(begins).min()
 }
 
-/// Lines that are too long are broken at blanks, and go on below where their words began; quoted ones, and lines of a shell, are
-/// left to the terminal.
+/// Lines that are too long are broken at blanks, and go on below where their words began. From a command on a line is left to the
+/// terminal, which pastes it as a whole: of two lines the first half would be carried out. So are quoted lines, those of a shell, and
+/// those in which blanks count.
 pub fn flow(text: &str, width: usize) -> String {
     let is_quoted = |line: &str| {
         line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|')
@@ -175,13 +167,25 @@ pub fn flow(text: &str, width: usize) -> String {
     };
     let mut lines = Vec::new();
     for line in text.lines() {
-        if columns(line) <= width || is_quoted(line) || line.contains(" | ") {
+        let words = line.trim_start();
+        let stays = is_quoted(line) || words.contains(" | ") || words.contains("  ");
+        if columns(line) <= width || stays {
             lines.push(line.to_owned());
             continue;
         }
-        let indent = &line[..line.len() - line.trim_start().len()];
-        let parts = wrap(&with_commands_whole(line), width.saturating_sub(indent.len()));
-        lines.extend(parts.iter().map(|part| format!("{indent}{}", part.replace(GLUE, " "))));
+        let indent = &line[..line.len() - words.len()];
+        let (before, command) = words.split_at(command_in(words).unwrap_or(words.len()));
+        let mut parts =
+            if before.is_empty() { Vec::new() } else { wrap(before, width.saturating_sub(indent.len())) };
+        match parts.last_mut() {
+            Some(last) if indent.len() + columns(last) + 1 + columns(command) <= width => {
+                *last += " ";
+                *last += command;
+            }
+            _ if command.is_empty() => {}
+            _ => parts.push(command.to_owned()),
+        }
+        lines.extend(parts.iter().map(|part| format!("{indent}{}", part.trim_end())));
     }
     lines.join("\n")
 }
@@ -201,9 +205,13 @@ mod tests {
         let wanted = "a.toml:1:1:\nerror: too\nlong\n   |\n 1 | key = \"a b c d e f\"\n   | ^^^\nhelp: make\nit short\n\n";
         assert_eq!(fit(text, 11), wanted);
         assert_eq!(flow("one  two\n  one two three", 9), "one  two\n  one two\n  three");
+        assert_eq!(flow("in 'a  folder'", 9), "in 'a  folder'", "blanks of a path are its own");
         // A command is pasted as a whole.
         let line = "Next: sudo civicum-tune plan --profile x; or read `man 5 y`";
-        assert_eq!(flow(line, 12), "Next:\nsudo civicum-tune plan --profile x;\nor read\n`man 5 y`");
+        assert_eq!(flow(line, 12), "Next:\nsudo civicum-tune plan --profile x; or read `man 5 y`");
+        let line = "see to it: civicum-tune apply --root . --profile x";
+        assert_eq!(flow(line, 12), "see to it:\ncivicum-tune apply --root . --profile x");
+        assert_eq!(flow("ññ ññ 'civicum-tune x'", 9), "ññ ññ\n'civicum-tune\nx'");
         assert_eq!(hang("  a  one two three", 11, 5), "  a  one\n     two\n     three");
         assert_eq!(hang("  a  one two three", 13, 5), "  a  one two\n     three");
         assert_eq!(hang("  a  one two three", 99, 5), "  a  one two three");

@@ -48,6 +48,7 @@ unshare --mount --pid --uts --fork --kill-child bash -euc '
     touch "$root/dev/$device" && mount --bind "/dev/$device" "$root/dev/$device"
   done
   ln -s /proc/self/fd "$root/dev/fd"
+  ln -s fd/0 "$root/dev/stdin"
   certificates=()
   if [ -e "$root/run/outside/ca.crt" ]; then
     certificates=(SSL_CERT_FILE=/run/outside/ca.crt CARGO_HTTP_CAINFO=/run/outside/ca.crt CURL_CA_BUNDLE=/run/outside/ca.crt)
