@@ -148,13 +148,14 @@ pub fn fit(findings: &str, width: usize) -> String {
     flow(findings, width) + "\n"
 }
 
-/// Where the first command of a line begins.
+/// Where the first command of a line begins, with the mark before it.
 fn command_in(line: &str) -> Option<usize> {
-    let begins = |word: &str| {
-        let places = line.match_indices(word).map(|(at, _)| at);
-        places.into_iter().find(|at| line[..*at].chars().next_back().is_none_or(|c| " `(".contains(c)))
-    };
-    ["sudo ", "civicum-tune "].into_iter().filter_map(begins).min()
+    let mut at = 0;
+    line.split_inclusive(' ').find_map(|word| {
+        let begin = at;
+        at += word.len();
+        ["sudo ", "civicum-tune "].contains(&word.trim_start_matches(['`', '('])).then_some(begin)
+    })
 }
 
 /// Lines that are too long are broken at blanks, and go on below where their words began. From a command on a line is left to the
@@ -211,6 +212,7 @@ mod tests {
         assert_eq!(flow(line, 12), "Next:\nsudo civicum-tune plan --profile x; or read `man 5 y`");
         let line = "see to it: civicum-tune apply --root . --profile x";
         assert_eq!(flow(line, 12), "see to it:\ncivicum-tune apply --root . --profile x");
+        assert_eq!(flow("no plan of `civicum-tune plan --out`", 12), "no plan of\n`civicum-tune plan --out`");
         assert_eq!(flow("ññ ññ 'civicum-tune x'", 9), "ññ ññ\n'civicum-tune\nx'");
         assert_eq!(hang("  a  one two three", 11, 5), "  a  one\n     two\n     three");
         assert_eq!(hang("  a  one two three", 13, 5), "  a  one two\n     three");
