@@ -165,7 +165,7 @@ fn an_error_is_told_once_and_says_where_to_go_on() {
 #[test]
 fn a_pipe_of_the_shell_is_read_where_it_can_be() {
     let script = |line: &str| {
-        let line = line.replace("civicum-tune", env!("CARGO_BIN_EXE_civicum-tune"));
+        let line = format!("{} {line}", env!("CARGO_BIN_EXE_civicum-tune"));
         let said =
             std::process::Command::new("bash").env("LC_ALL", "C").args(["-c", &line]).output().unwrap();
         (said.status.code(), String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned())
@@ -176,10 +176,10 @@ fn a_pipe_of_the_shell_is_read_where_it_can_be() {
         format!("--host /dev/stdin <{host}"),
         format!("--host /dev/fd/0 <{host}"),
     ] {
-        let (status, said) = script(&format!("civicum-tune validate minimal {way}"));
+        let (status, said) = script(&format!("validate minimal {way}"));
         assert_eq!(status, Some(0), "{way}: {said}");
     }
-    let (status, said) = script("civicum-tune validate minimal --host /dev/fd/77");
+    let (status, said) = script("validate minimal --host /dev/fd/77");
     assert!(status == Some(2) && said.contains("No such file or directory (ENOENT)"), "{said}");
 }
 
