@@ -32,15 +32,46 @@ for option in "$@"; do
 done
 
 cd "$top"
-rows=() failed=0
+rows=() failed=0 logs_of_failed=()
+logs=$(mktemp -d /tmp/ct-test-XXXXXX)
+
+# aside COMMAND…: runs it; what it says goes to the file `log` too, but on a terminal, where all of it can be read above.
+log=
+aside() {
+  if [ -t 1 ]; then "$@"; return; fi
+  log=$logs/${#rows[@]}
+  # Not a pipe: the command is one of this shell's functions, and what it sets stays.
+  "$@" > >(tee "$log") 2>&1
+}
+
+# went_wrong NAME SECONDS
+went_wrong() {
+  failed=1
+  rows+=("$(printf '%-28s %-8s %5d s' "$1" FAILED "$2")")
+  if [ -n "$log" ]; then logs_of_failed+=("$1" "$log"); fi
+}
+
+# What was told of failures, once more at the end, where it is not buried under what the others said.
+failures() {
+  [ $# -gt 0 ] || return 0
+  printf '==> %s: what failed, and its last words\n' "$1"
+  grep -anE -A4 '^FAIL|^\[[ 0-9.]+s\] FAIL|panicked at|^error|^Traceback' "$2" | cut -c 1-400 | head -n 40
+  printf '%s\n' --
+  tail -n 15 "$2" | cut -c 1-400
+  printf '\n'
+  failures "${@:3}"
+}
 
 # suite NAME COMMAND…: runs it, and notes how it went.
 suite() {
-  local name=$1 begin=$SECONDS result=passed
+  local name=$1 begin=$SECONDS
   shift
   say "$name"
-  "$@" || { result=FAILED; failed=1; }
-  rows+=("$(printf '%-28s %-8s %5d s' "$name" "$result" $((SECONDS - begin)))")
+  if aside "$@"; then
+    rows+=("$(printf '%-28s %-8s %5d s' "$name" passed $((SECONDS - begin)))")
+  else
+    went_wrong "$name" $((SECONDS - begin))
+  fi
 }
 
 # optional NAME WHY COMMAND…: the same, but status 77 says that it can't be done here, and WHY.
@@ -48,11 +79,11 @@ optional() {
   local name=$1 why=$2 begin=$SECONDS status=0
   shift 2
   say "$name"
-  "$@" || status=$?
+  aside "$@" || status=$?
   case $status in
     0) rows+=("$(printf '%-28s %-8s %5d s' "$name" passed $((SECONDS - begin)))") ;;
     77) left_out "$name" "$why" ;;
-    *) failed=1 rows+=("$(printf '%-28s %-8s %5d s' "$name" FAILED $((SECONDS - begin)))") ;;
+    *) went_wrong "$name" $((SECONDS - begin)) ;;
   esac
 }
 
@@ -114,7 +145,6 @@ need_engine() {
   need_client
   if [ -S "${socket#unix://}" ]; then must docker; return; fi
   engine=$(mktemp -d /tmp/ct-engine-XXXXXX)
-  trap 'stop_engine; stop_database' EXIT
   if socket=$(tests/engine/start.sh "$engine"); then
     export DOCKER_HOST=unix://$socket
     must docker
@@ -133,6 +163,7 @@ stop_database() {
   rm -rf "$database"
   database=
 }
+trap 'stop_engine; stop_database; rm -rf "$logs"' EXIT
 need_database() {
   if [ -n "${CIVICUM_TUNE_TEST_DATABASE:-}" ]; then return; fi
   if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
@@ -144,7 +175,6 @@ need_database() {
     packages postgresql
   fi
   database=$(mktemp -d /tmp/ct-postgres-XXXXXX)
-  trap 'stop_engine; stop_database' EXIT
   CIVICUM_TUNE_TEST_DATABASE=$(tests/postgres/start.sh "$database")
   export CIVICUM_TUNE_TEST_DATABASE
   must database
@@ -159,7 +189,6 @@ newer_engine() {
   need_client
   if can_make_images; then must+=,images; fi
   engine=$(mktemp -d /tmp/ct-engine-XXXXXX)
-  trap 'stop_engine; stop_database' EXIT
   socket=$(PATH=$newer:$PATH tests/engine/start.sh "$engine") || { engine=; return 77; }
   DOCKER_HOST=unix://$socket CIVICUM_TUNE_MUST=$must CIVICUM_TUNE_COMPOSE=$newer/docker-compose "$CARGO" test --locked --quiet --test deploy || status=1
   stop_engine
@@ -323,5 +352,6 @@ else
 fi
 
 printf '\n'
+failures "${logs_of_failed[@]}"
 printf '%s\n' "${rows[@]}"
 exit $failed

@@ -8,7 +8,7 @@ use super::keeper::{End, Verdict};
 use super::ladder::Rules;
 use super::news::News;
 use super::run::Supervisor;
-use super::ward::Ward;
+use super::ward::{ByHand, Ward};
 use crate::container::observed::{Container, previous};
 use crate::container::role::Role;
 use crate::engine::Told;
@@ -23,8 +23,6 @@ const LOOK_AGAIN_MS: u64 = 500;
 const RETURN_MS: u64 = 10_000;
 /// How long a container may be down that nobody stopped, ms: by then the engine has started it again, if it does at all.
 const DOWN_MS: u64 = 15_000;
-/// How long an engine that goes takes to stop its containers, ms.
-const STOPS_MS: u64 = 30_000;
 /// How long after somebody asked for it a container may take to end, ms.
 const ASKED_MS: u64 = 120_000;
 
@@ -45,11 +43,10 @@ impl Supervisor<'_> {
             News::EngineAway(why) => {
                 if self.engine_up != Some(false) {
                     self.event(None, What::EngineAway { why });
-                    self.engine_left_at = Self::now();
                 }
                 self.engine_up = Some(false);
             }
-            News::Seen(all) => self.seen(all),
+            News::Seen(all, asked) => self.seen(all, asked),
             News::Unseen => (self.looking, self.look_again) = (false, Some(Self::now() + LOOK_AGAIN_MS)),
             News::Worker(id, state) => {
                 let now = Self::now();
@@ -114,9 +111,11 @@ impl Supervisor<'_> {
         self.wards.values_mut().find(|ward| ward.container.as_ref().is_some_and(|found| found.id == id))
     }
 
-    /// Has the hands look at all containers; once, however much happened meanwhile.
+    /// Has the hands look at all containers; once, however much happened meanwhile, and once more after that.
     fn look(&mut self) {
-        if !std::mem::replace(&mut self.looking, true) {
+        if std::mem::replace(&mut self.looking, true) {
+            self.look_again = Some(Self::now());
+        } else {
             self.look_again = None;
             self.order(Order::Look);
         }
@@ -201,7 +200,7 @@ impl Supervisor<'_> {
             ward.keeper.started(now);
         }
         ward.state = None;
-        ward.ended_by_hand = (how == End::ByHand).then_some(now);
+        ward.ended_by_hand = (how == End::ByHand).then_some(ByHand::Heard(now));
         if !matches!(how, End::ByHand | End::Clean) {
             ward.restarts += 1;
         }
@@ -218,13 +217,12 @@ impl Supervisor<'_> {
         }
     }
 
-    /// An engine that goes stops its containers, which looks like somebody's hand, and does not always start all of them again when
-    /// it comes back.
+    /// An engine that went stopped its containers, and does not always start all of them again now that it is back.
     fn after_the_engine(&mut self) {
-        let (now, left) = (Self::now(), self.engine_left_at);
+        let now = Self::now();
         for ward in self.wards.values_mut() {
-            let went_along = |at: u64| at <= left && left.saturating_sub(at) < STOPS_MS;
-            if ward.ended_by_hand.is_some_and(went_along) {
+            if matches!(ward.ended_by_hand, Some(ByHand::Heard(_))) {
+                ward.ended_by_hand = None;
                 ward.keeper.look_again(now + RETURN_MS);
             }
         }
@@ -244,13 +242,17 @@ impl Supervisor<'_> {
         }
     }
 
-    fn seen(&mut self, mut all: BTreeMap<String, Container>) {
+    fn seen(&mut self, mut all: BTreeMap<String, Container>, asked: u64) {
         self.looking = false;
+        let is_up = self.engine_up == Some(true);
         let first = !std::mem::replace(&mut self.seen_once, true);
         let some = !all.is_empty();
         let now = Self::now();
         let (mut missing, mut not_started, mut left) = (BTreeSet::new(), Vec::new(), Vec::new());
         for (name, ward) in &mut self.wards {
+            if is_up && matches!(ward.ended_by_hand, Some(ByHand::Heard(at)) if at < asked) {
+                ward.ended_by_hand = Some(ByHand::Sure);
+            }
             let found = all.remove(&ward.service.container);
             if found.is_none() && ward.was_there {
                 missing.insert(name.clone());
@@ -264,8 +266,7 @@ impl Supervisor<'_> {
                     // An earlier supervisor left it alone for a while, and did not live to start it again.
                     ward.keeper.look_again(now + OURS_MS);
                 } else if first && is_down {
-                    // Long ago: nothing that the engine did lately.
-                    ward.ended_by_hand = Some(0);
+                    ward.ended_by_hand = Some(ByHand::Sure);
                     left.push((name.clone(), found.exit_code));
                 } else if is_down
                     && ward.ended_by_hand.is_none()

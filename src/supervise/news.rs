@@ -18,8 +18,8 @@ pub(super) enum News {
     EngineUp,
     /// It does not, and why.
     EngineAway(String),
-    /// The deployment's containers as they are now, by name.
-    Seen(BTreeMap<String, Container>),
+    /// The deployment's containers as they are now, by name; the engine was asked then, ms.
+    Seen(BTreeMap<String, Container>, u64),
     /// They could not be looked at.
     Unseen,
     /// What the worker in this container (by its id) says of itself.

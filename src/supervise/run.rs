@@ -51,10 +51,9 @@ pub struct Supervisor<'a> {
     pub(super) triggers: Vec<(Threshold, PressureTrigger)>,
     pub(super) log: Option<KernelLog>,
     pub(super) engine_up: Option<bool>,
-    pub(super) engine_left_at: u64,
     /// The hands were asked to look at all containers, and have not said what they saw.
     pub(super) looking: bool,
-    /// They could not: when to ask again, ms.
+    /// They could not, or more happened meanwhile: when to ask again, ms.
     pub(super) look_again: Option<u64>,
     pub(super) mend_at: u64,
     pub(super) pending: Vec<String>,
@@ -139,7 +138,6 @@ impl<'a> Supervisor<'a> {
             triggers: Vec::new(),
             log: None,
             engine_up: None,
-            engine_left_at: 0,
             looking: false,
             look_again: None,
             mend_at: 0,

@@ -11,6 +11,15 @@ use super::keeper::Keeper;
 use super::kills::Kills;
 use super::sample::Group;
 
+/// What is known of an end that somebody asked the engine for. An engine that goes stops its containers, which looks the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ByHand {
+    /// It was heard of then, ms.
+    Heard(u64),
+    /// And the engine answered a question that was put after it. One that goes takes none any more before it stops the first container.
+    Sure,
+}
+
 /// A service and its container.
 pub(super) struct Ward {
     /// The service.
@@ -29,8 +38,8 @@ pub(super) struct Ward {
     ours: (u64, u32),
     /// Somebody asked the engine to end it; when, ms.
     pub asked_to_end: Option<u64>,
-    /// Somebody ended it through the engine; when, ms.
-    pub ended_by_hand: Option<u64>,
+    /// Somebody ended it through the engine.
+    pub ended_by_hand: Option<ByHand>,
     /// The kernel killed the whole of it; when, ms.
     pub oom_at: Option<u64>,
     /// A container of it was seen, now or by an earlier supervisor: somebody has deployed it.
