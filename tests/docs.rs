@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use civicum_tune::check;
-use civicum_tune::profile::schema;
+use civicum_tune::profile::reference::reference;
 use civicum_tune::render::explain;
 use civicum_tune::tunable::ALL;
 
@@ -52,8 +52,8 @@ fn the_reference_of_the_checks() {
 #[test]
 fn the_reference_of_the_profile() {
     let text = format!(
-        "# Every key of a profile\n\n`civicum-tune profile schema` prints the same for editors, as a JSON Schema. This page is generated from the program.\n\n{}",
-        schema::reference()
+        "# Every key of a profile\n\n`civicum-tune explain services.worker.memory` says the same of one key, `civicum-tune explain services.worker` of a section, and\n`civicum-tune profile schema` prints all of it for editors, as a JSON Schema. This page is generated from the program.\n\n{}",
+        reference()
     );
     current("profile-reference.md", &text);
 }

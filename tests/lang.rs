@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use civicum_tune::check::{self, AREAS, Remedy, Severity};
 use civicum_tune::lang::{SPANISH, po};
+use civicum_tune::profile::keys::KEYS;
 use civicum_tune::profile::{BUNDLED, Code, Profile};
 use civicum_tune::tunable::ALL;
 use proc_macro2::{TokenStream, TokenTree};
@@ -86,12 +87,21 @@ fn said() -> BTreeSet<String> {
     for severity in severities {
         add(severity.word());
     }
+    // The format of a profile. Most defaults are values, which are the same everywhere.
+    for key in &KEYS {
+        add(key.doc);
+        for words in [key.default, key.unit].into_iter().filter(|words| is_said(words)) {
+            add(words);
+        }
+    }
+    ["system", "processor", "memory", "swap", "zswap", "disks"].into_iter().for_each(&mut add);
     // The whole command line, and its examples.
     for text in civicum_tune::cli::sentences() {
         add(&text);
     }
     // The names of the parts of an explanation.
-    ["Severity", "Why", "Set by", "Costs", "Risk", "Undo", "Way out", "Source"].into_iter().for_each(add);
+    let parts = ["Severity", "Why", "Keys", "Set by", "Costs", "Risk", "Undo", "Way out", "Source"];
+    parts.into_iter().chain(["Takes", "Without it", "Example"]).for_each(add);
     found
 }
 
@@ -99,6 +109,33 @@ fn said() -> BTreeSet<String> {
 fn has_words(source: &str) -> bool {
     let is_english = |word| ["the", "what", "seen", "of", "in", "against"].contains(&word);
     source.split([' ', ':', ',']).any(is_english)
+}
+
+/// Is it words, and no value or unit's sign?
+fn is_said(text: &str) -> bool {
+    let is_a_number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
+    let mut words = text.split_whitespace();
+    match (words.next(), words.next()) {
+        (Some(first), Some(_)) => !is_a_number(first) || text.split_whitespace().count() > 2,
+        (Some(only), None) => {
+            let alone = [
+                "none",
+                "nothing",
+                "unknown",
+                "bytes",
+                "processes",
+                "requests",
+                "threads",
+                "files",
+                "documents",
+                "pages",
+                "pixels",
+                "days",
+            ];
+            alone.contains(&only)
+        }
+        _ => false,
+    }
 }
 
 /// The names in braces.

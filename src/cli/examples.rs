@@ -42,6 +42,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("explain", "civicum-tune explain zswap", "A tunable"),
     ("explain", "civicum-tune explain CT-ZSWAP-003", "A check of `doctor`"),
     ("explain", "civicum-tune explain profile/memory-budget", "A finding of `validate`"),
+    ("explain", "civicum-tune explain services.worker.reading", "Keys of a profile, and what each is"),
     ("deploy", "sudo civicum-tune deploy --dry-run", "What would be done"),
     ("deploy", "sudo civicum-tune deploy", "Do it, once you have said yes"),
     ("deploy", "sudo civicum-tune deploy worker --profile node.toml", "One service of your profile, and what it needs"),

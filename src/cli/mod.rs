@@ -130,7 +130,7 @@ enum Command {
     Profile(profile::ProfileCommand),
     /// Check profiles without touching a host
     Validate(validate::Validate),
-    /// Say all about a tunable, a check or a finding: what, why, at what risk, and how to undo it
+    /// Say all about a tunable, a check, a finding or a profile's key: what, why, at what risk, and how to undo it
     Explain(explain::Explain),
     Deploy(deploy::DeployCommand),
     Down(deploy::DownCommand),

@@ -10,6 +10,8 @@ use super::value::{toml_key, toml_string};
 use super::{Profile, best_for};
 use crate::container::role::Role;
 use crate::facts::Facts;
+use crate::lang::say;
+use crate::t;
 use crate::units::{Bytes, GIB};
 
 /// Columns of prose.
@@ -21,25 +23,31 @@ pub fn init(facts: &Facts) -> String {
     let base = best_for(facts.memory.total_bytes);
     let cores = facts.cpu.threads;
     let mut out = String::new();
-    out.push_str("# A profile for this host, written by `civicum-tune profile init`.\n#\n");
+    let _ = writeln!(out, "# {}\n#", t!("A profile for this host, written by `civicum-tune profile init`."));
     for (what, figure) in figures(facts) {
-        let _ = writeln!(out, "#   {what:<10} {}", printable(&figure));
+        let _ = writeln!(out, "#   {:<10} {}", say(what), printable(&figure));
     }
     out.push_str("#\n");
     prose(
         &mut out,
-        &format!(
+        &t!(
             "What is not said here holds as the bundled profile {base} has it. Lines that start with # and no blank are \
              keys with the values that hold; take the # away and change the value. `civicum-tune validate FILE` checks \
              the result, `civicum-tune profile show FILE` shows all that holds, and `civicum-tune plan --profile FILE` \
-             what it would change on the host. To let go of something inherited: without = [\"swap\", \"services.proxy\"]"
+             what it would change on the host. To let go of something inherited: without = [\"swap\", \"services.proxy\"]",
+            base = base
         ),
     );
     out.push('\n');
     let description = match (cores, facts.memory.total_bytes) {
-        (0, _) | (_, 0) => format!("{base}, on a host that does not tell its size"),
-        (1, bytes) => format!("{base}, on a host with 1 CPU and {} of RAM", gib(bytes)),
-        (cores, bytes) => format!("{base}, on a host with {cores} CPUs and {} of RAM", gib(bytes)),
+        (0, _) | (_, 0) => t!("{base}, on a host that does not tell its size", base = base),
+        (1, bytes) => t!("{base}, on a host with 1 CPU and {size} of RAM", base = base, size = gib(bytes)),
+        (cores, bytes) => t!(
+            "{base}, on a host with {cores} CPUs and {size} of RAM",
+            base = base,
+            cores = cores,
+            size = gib(bytes)
+        ),
     };
     let _ = writeln!(
         out,
@@ -63,36 +71,40 @@ fn gib(bytes: u64) -> String {
 
 /// What one should know of the host while reading on. An image tells little of it.
 fn figures(facts: &Facts) -> Vec<(&'static str, String)> {
-    const NOT_TOLD: &str = "not told";
     let memory = &facts.memory;
     let told = memory.total_bytes > 0;
     let list = |items: Vec<String>| match (items.is_empty(), told) {
         (false, _) => items.join(", "),
-        (true, true) => "none".to_owned(),
-        (true, false) => NOT_TOLD.to_owned(),
+        (true, true) => t!("none"),
+        (true, false) => t!("not told"),
     };
-    let or_not_told = |text: String| if text.is_empty() { NOT_TOLD.to_owned() } else { text };
+    let or_not_told = |text: String| if text.is_empty() { t!("not told") } else { text };
     let linux = Some(&facts.kernel.release).filter(|release| !release.is_empty());
     let system = Some(facts.os.name.clone()).filter(|name| !name.is_empty());
     let system: Vec<String> =
         system.into_iter().chain(linux.map(|release| format!("Linux {release}"))).collect();
-    let vector = if facts.cpu.avx512_usable { "AVX-512" } else { "no AVX-512" };
+    let vector = if facts.cpu.avx512_usable { "AVX-512".to_owned() } else { t!("no AVX-512") };
     let processor = match facts.cpu.threads {
-        0 => NOT_TOLD.to_owned(),
-        1 => format!("{}, 1 CPU, {vector}", facts.cpu.name),
-        threads => format!("{}, {threads} CPUs, {vector}", facts.cpu.name),
+        0 => t!("not told"),
+        1 => t!("{processor}, 1 CPU, {vector}", processor = facts.cpu.name, vector = vector),
+        threads => t!(
+            "{processor}, {threads} CPUs, {vector}",
+            processor = facts.cpu.name,
+            threads = threads,
+            vector = vector
+        ),
     };
     let zswap = match (facts.zswap.available, facts.zswap.enabled) {
-        (false, _) if !told => NOT_TOLD.to_owned(),
-        (false, _) => "not in this kernel".to_owned(),
-        (true, false) => "off".to_owned(),
+        (false, _) if !told => t!("not told"),
+        (false, _) => t!("not in this kernel"),
+        (true, false) => t!("off"),
         (true, true) => {
             let parts = [facts.zswap.compressor.clone(), facts.zswap.zpool.clone()];
-            std::iter::once("on".to_owned()).chain(parts.into_iter().flatten()).collect::<Vec<_>>().join(", ")
+            std::iter::once(t!("on")).chain(parts.into_iter().flatten()).collect::<Vec<_>>().join(", ")
         }
     };
     let ram = match memory.total_bytes {
-        0 => NOT_TOLD.to_owned(),
+        0 => t!("not told"),
         bytes => format!("{} ({} MiB)", gib(bytes), Bytes(bytes).as_mib()),
     };
     let swap = facts.swap.iter().map(|s| format!("{} ({}, {})", s.path, s.kind, Bytes(s.size_bytes)));
@@ -160,20 +172,22 @@ impl Writer<'_> {
                 continue;
             }
             if first {
-                prose(&mut body, key.doc);
+                prose(&mut body, &say(key.doc));
                 self.explained.push(key.path);
             }
             for value in &held {
                 let name = value.path.strip_prefix(&format!("{header}.")).unwrap_or(&value.path);
                 let written = self.profile.written(&value.path).unwrap_or_default();
                 let result = value.result.as_ref().filter(|_| !value.fails);
-                let result = result.map_or_else(String::new, |result| format!("  # = {result} here"));
+                let result = result.map_or_else(String::new, |result| {
+                    format!("  # {}", t!("= {result} here", result = result))
+                });
                 let _ = writeln!(body, "#{name} = {written}{result}");
             }
             if held.is_empty() {
                 let name = toml_key(last);
-                let _ =
-                    writeln!(body, "#{name} = {}  # an example; without it: {}", key.example, key.default);
+                let remark = t!("an example; without it: {default}", default = say(key.default));
+                let _ = writeln!(body, "#{name} = {}  # {remark}", key.example);
             }
         }
         if !body.is_empty() {

@@ -31,6 +31,7 @@ mod nesting;
 mod numbers;
 mod parser_words;
 mod path;
+pub mod reference;
 pub mod rule;
 pub mod saved_host;
 pub mod schema;

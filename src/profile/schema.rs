@@ -1,6 +1,4 @@
-//! The format for editors and for the documentation, both made from the table of keys.
-
-use std::fmt::Write as _;
+//! The format for editors, made from the table of keys.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -8,6 +6,8 @@ use super::keys::{KEYS, Key, Kind, NAMES};
 use super::rule::MAX_LENGTH;
 use super::shape::Shape;
 use super::sysctl;
+use crate::lang::say;
+use crate::t;
 
 /// The JSON Schema of a profile. It is declared as draft 7, and uses only what drafts 4 to 2020-12 have in common:
 /// taplo, which checks TOML in editors, knows no more than draft 4.
@@ -18,8 +18,8 @@ pub fn schema() -> Json {
     }
     let mut root = Json::Object(root);
     root["$schema"] = "http://json-schema.org/draft-07/schema#".into();
-    root["title"] = "civicum-tune profile".into();
-    root["description"] = "What a host should be like: memory, kernel parameters, containers.".into();
+    root["title"] = t!("A profile of civicum-tune").into();
+    root["description"] = t!("What a host should be like: memory, kernel parameters, containers.").into();
     // A kernel parameter may stand in nested tables, as deep as its name has parts.
     let value = root["properties"]["sysctl"]["patternProperties"][Shape::SysctlKey.pattern()].clone();
     root["definitions"] = json!({ "parameter": {
@@ -29,7 +29,7 @@ pub fn schema() -> Json {
         sysctl::KNOWN.iter().map(|known| (known.name.to_owned(), parameter(known))).collect();
     root["properties"]["sysctl"] = json!({
         "type": "object",
-        "description": "Kernel parameters by their sysctl names, quoted (\"vm.swappiness\") or as dotted tables.",
+        "description": t!("Kernel parameters by their sysctl names, quoted (\"vm.swappiness\") or as dotted tables."),
         "properties": known,
         "additionalProperties": { "$ref": "#/definitions/parameter" },
     });
@@ -88,7 +88,8 @@ fn of(key: &Key) -> Json {
             json!({ "anyOf": [{ "type": "integer" }, { "type": "boolean" }, text(Shape::SysctlValue)] })
         }
     };
-    schema["description"] = format!("{} Without it: {}.", key.doc, key.default).into();
+    schema["description"] =
+        t!("{doc} Without it: {default}.", doc = say(key.doc), default = say(key.default)).into();
     schema
 }
 
@@ -109,55 +110,6 @@ fn parameter(known: &sysctl::Known) -> Json {
     let number = json!({ "type": "integer", "minimum": min, "maximum": max });
     let text = text(Shape::SysctlValue);
     json!({ "anyOf": [number, { "type": "boolean" }, text] })
-}
-
-/// What a value of this kind looks like, in words.
-fn takes(kind: Kind) -> String {
-    match kind {
-        Kind::Bool => "true or false".to_owned(),
-        Kind::Integer { min, max } => format!("whole number, {min} to {max}"),
-        Kind::Size { vars: [], .. } => "size".to_owned(),
-        Kind::Size { .. } => "size or rule".to_owned(),
-        Kind::Count { min, max } => format!("number or rule, {min} to {max}"),
-        Kind::Duration { .. } => "span of time".to_owned(),
-        Kind::Date => "day, year-month-day".to_owned(),
-        Kind::Choice(words) => words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", "),
-        Kind::Text(_) => "text".to_owned(),
-        Kind::List(_) => "list of texts".to_owned(),
-        Kind::Preference(_) => "`auto`, a name, or a list".to_owned(),
-        Kind::Scalar(_) => "text, number, true or false".to_owned(),
-        Kind::Sysctl => "whole number, true or false, text; for sizes a rule".to_owned(),
-    }
-}
-
-/// The reference of the format, as Markdown.
-pub fn reference() -> String {
-    let mut out = String::new();
-    let mut last = None;
-    for key in &KEYS {
-        let section = key.path.rsplit_once('.').map_or("", |(section, _)| section);
-        if last != Some(section) {
-            let title = match section {
-                "" => "At the top".to_owned(),
-                section => format!("`[{}]`", section.replace('*', "NAME")),
-            };
-            let _ = write!(
-                out,
-                "{}## {title}\n\n| key | takes | without it | what it is |\n| --- | --- | --- | --- |\n",
-                if last.is_some() { "\n" } else { "" }
-            );
-            last = Some(section);
-        }
-        let name = match key.path.rsplit('.').next().unwrap_or(key.path) {
-            "*" if section == "sysctl" => "\"vm.swappiness\"",
-            "*" => "NAME",
-            name => name,
-        };
-        let takes = takes(key.kind);
-        let example = key.example.replace('|', "\\|");
-        let _ = writeln!(out, "| `{name}` | {takes} | {} | {} `{name} = {example}` |", key.default, key.doc);
-    }
-    out
 }
 
 #[cfg(test)]
@@ -260,14 +212,5 @@ mod tests {
             let profile = Profile::parse(&format!("{text}{beside}"), "x.toml").unwrap();
             assert_eq!(profile.settle(&profile.nominal()).err(), None, "{text}");
         }
-    }
-
-    #[test]
-    fn the_reference_names_every_key() {
-        let text = reference();
-        for key in &KEYS {
-            assert!(text.contains(key.doc), "{}", key.path);
-        }
-        assert!(text.contains("## `[services.NAME.environment]`"));
     }
 }

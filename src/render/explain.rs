@@ -2,18 +2,20 @@
 
 use serde::Serialize;
 
-use super::style::{Style, wrap};
+use super::style::{Style, hang, wrap};
 use crate::check::{Check, Remedy};
 use crate::lang::say;
 use crate::profile::Code;
+use crate::profile::keys::{KEYS, Key};
+use crate::profile::reference::takes_at;
 use crate::tunable::{ALL, Doc};
 
 /// One thing that can be explained. What does not apply to it is empty.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Entry {
-    /// As `plan`, `doctor` or `validate` names it.
-    pub id: &'static str,
-    /// `tunable`, `check` or `finding`.
+    /// As `plan`, `doctor`, `validate` or a profile names it.
+    pub id: String,
+    /// `tunable`, `check`, `finding` or `key`.
     pub kind: &'static str,
     /// In a few words.
     pub title: String,
@@ -36,23 +38,35 @@ pub struct Entry {
     /// The tunable that sets it right.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tunable: Option<&'static str>,
+    /// The keys of a profile that a tunable follows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<&'static str>,
+    /// What a key of a profile takes.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub takes: String,
+    /// What holds without the key.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub without: String,
+    /// The key as it may stand in a profile, in TOML.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub example: String,
 }
 
 impl Entry {
     /// A tunable.
     pub fn of_tunable(doc: &Doc) -> Self {
+        let is_its = |path: &str| path.strip_prefix(doc.id).is_some_and(|rest| rest.starts_with('.'));
         Self {
-            id: doc.id,
+            id: doc.id.to_owned(),
             kind: "tunable",
             title: say(doc.title).into_owned(),
-            severity: None,
             why: say(doc.why).into_owned(),
             cost: say(doc.cost).into_owned(),
             risk: say(doc.risk).into_owned(),
             source: doc.source.to_owned(),
             undo: say(doc.undo).into_owned(),
-            remedy: String::new(),
-            tunable: None,
+            keys: KEYS.iter().map(|key| key.path).filter(|path| is_its(path)).collect(),
+            ..Self::default()
         }
     }
 
@@ -68,7 +82,7 @@ impl Entry {
             }
         };
         Self {
-            id: check.id,
+            id: check.id.to_owned(),
             kind: "check",
             title: say(check.title).into_owned(),
             severity: Some(check.severity.word()),
@@ -77,39 +91,58 @@ impl Entry {
             risk: say(risk).into_owned(),
             source: check.source.to_owned(),
             undo: say(undo).into_owned(),
-            remedy: String::new(),
             tunable,
+            ..Self::default()
         }
     }
 
     /// A kind of finding of `validate`.
     pub fn of_code(code: Code) -> Self {
         Self {
-            id: code.id(),
+            id: code.id().to_owned(),
             kind: "finding",
             title: say(code.meaning()).into_owned(),
-            severity: None,
-            why: String::new(),
-            cost: String::new(),
-            risk: String::new(),
             source: "docs/profile-reference.md".to_owned(),
-            undo: String::new(),
             remedy: say(code.remedy()).into_owned(),
-            tunable: None,
+            ..Self::default()
+        }
+    }
+
+    /// A key of a profile, at its path there.
+    pub fn of_key(key: &Key, path: &str) -> Self {
+        // One parameter's value says nothing of another one.
+        let example = match path.strip_prefix("sysctl.") {
+            Some("*" | "vm.swappiness") => format!("sysctl.\"vm.swappiness\" = {}", key.example),
+            Some(_) => String::new(),
+            None => format!("{} = {}", path.replace('*', "NAME"), key.example),
+        };
+        Self {
+            id: path.to_owned(),
+            kind: "key",
+            title: say(key.doc).into_owned(),
+            source: "docs/profile-reference.md".to_owned(),
+            takes: takes_at(key, path),
+            without: say(key.default).into_owned(),
+            example,
+            ..Self::default()
         }
     }
 
     /// Its parts by their English names, those that say something.
-    fn parts(&self) -> Vec<(&'static str, &str)> {
+    fn parts(&self) -> Vec<(&'static str, String)> {
         let parts = [
-            ("Severity", self.severity.unwrap_or_default()),
-            ("Why", &self.why),
-            ("Set by", self.tunable.unwrap_or_default()),
-            ("Costs", &self.cost),
-            ("Risk", &self.risk),
-            ("Undo", &self.undo),
-            ("Way out", &self.remedy),
-            ("Source", &self.source),
+            ("Severity", self.severity.unwrap_or_default().to_owned()),
+            ("Takes", self.takes.clone()),
+            ("Without it", self.without.clone()),
+            ("Example", self.example.clone()),
+            ("Why", self.why.clone()),
+            ("Keys", self.keys.join(", ")),
+            ("Set by", self.tunable.unwrap_or_default().to_owned()),
+            ("Costs", self.cost.clone()),
+            ("Risk", self.risk.clone()),
+            ("Undo", self.undo.clone()),
+            ("Way out", self.remedy.clone()),
+            ("Source", self.source.clone()),
         ];
         parts.into_iter().filter(|(_, words)| !words.is_empty()).collect()
     }
@@ -117,12 +150,27 @@ impl Entry {
 
 /// As a person reads it.
 pub fn human(entry: &Entry, style: Style) -> String {
-    let mut text = format!("{}  {}\n", style.bold(entry.id), entry.title);
-    for (name, words) in entry.parts() {
-        let name = say(name);
-        for (at, line) in wrap(&say(words), style.width - 14).iter().enumerate() {
+    let mut text = hang(&format!("{}  {}", style.bold(&entry.id), entry.title), style.width, 2) + "\n";
+    let parts: Vec<_> = entry.parts().into_iter().map(|(name, words)| (say(name), words)).collect();
+    let wide = parts.iter().map(|(name, _)| name.chars().count()).fold(9, usize::max);
+    for (name, words) in parts {
+        for (at, line) in wrap(&say(&words), style.width - wide - 5).iter().enumerate() {
             let name = if at == 0 { name.as_ref() } else { "" };
-            text += &format!("  {} {line}\n", style.cyan(&format!("{name:<9}")));
+            text += &format!("  {} {line}\n", style.cyan(&format!("{name:<wide$}")));
+        }
+    }
+    text
+}
+
+/// The keys of a section, a few words on each.
+pub fn section(name: &str, keys: &[Entry], style: Style) -> String {
+    let below = |key: &Entry| key.id.strip_prefix(&format!("{name}.")).unwrap_or(&key.id).to_owned();
+    let wide = keys.iter().map(|key| below(key).chars().count()).max().unwrap_or(0);
+    let mut text = format!("{}\n", style.bold(&format!("[{name}]")));
+    for key in keys {
+        for (at, line) in wrap(&key.title, style.width.saturating_sub(wide + 5).max(30)).iter().enumerate() {
+            let id = if at == 0 { below(key) } else { String::new() };
+            text += &format!("  {}  {line}\n", style.cyan(&format!("{id:<wide$}")));
         }
     }
     text
