@@ -38,10 +38,20 @@ logs=$(mktemp -d /tmp/ct-test-XXXXXX)
 # aside COMMAND…: runs it; what it says goes to the file `log` too, but on a terminal, where all of it can be read above.
 log=
 aside() {
+  local status=0 to tee
   if [ -t 1 ]; then "$@"; return; fi
   log=$logs/${#rows[@]}
   # Not a pipe: the command is one of this shell's functions, and what it sets stays.
-  "$@" > >(tee "$log") 2>&1
+  exec {to}> >(tee "$log")
+  tee=$!
+  "$@" >&"$to" 2>&1 {to}>&- || status=$?
+  exec {to}>&-
+  # A daemon that was left behind may hold it open.
+  for _ in $(seq 50); do
+    kill -0 "$tee" 2>/dev/null || break
+    sleep 0.1
+  done
+  return "$status"
 }
 
 # went_wrong NAME SECONDS
@@ -55,9 +65,9 @@ went_wrong() {
 failures() {
   [ $# -gt 0 ] || return 0
   printf '==> %s: what failed, and its last words\n' "$1"
-  grep -anE -A4 '^FAIL|^\[[ 0-9.]+s\] FAIL|panicked at|^error|^Traceback' "$2" | cut -c 1-400 | head -n 40
+  { grep -anE -A4 '^FAIL|^\[[ 0-9.]+s\] FAIL|panicked at|^error|^Traceback' "$2" | cut -c 1-400 | head -n 40; } || true
   printf '%s\n' --
-  tail -n 15 "$2" | cut -c 1-400
+  { tail -n 15 "$2" | cut -c 1-400; } || true
   printf '\n'
   failures "${@:3}"
 }
@@ -163,7 +173,7 @@ stop_database() {
   rm -rf "$database"
   database=
 }
-trap 'stop_engine; stop_database; rm -rf "$logs"' EXIT
+trap 'stop_engine || true; stop_database || true; rm -rf "$logs"' EXIT
 need_database() {
   if [ -n "${CIVICUM_TUNE_TEST_DATABASE:-}" ]; then return; fi
   if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
