@@ -5,8 +5,12 @@
 mod must;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use must::skipped;
@@ -367,6 +371,90 @@ fn a_kill_at_any_moment_is_mended_by_the_next_deploy() {
         assert_eq!(names.lines().count(), 2, "after {wait} ms: {names}");
     }
     assert!(began.elapsed() < Duration::from_secs(240));
+}
+
+/// One request, as it was written.
+fn request(client: &mut UnixStream) -> Vec<u8> {
+    let (mut all, mut part) = (Vec::new(), [0; 4096]);
+    loop {
+        let count = client.read(&mut part).unwrap_or(0);
+        all.extend_from_slice(&part[..count]);
+        let text = String::from_utf8_lossy(&all);
+        let whole = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+            let length = head
+                .lines()
+                .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            body.len() >= length.unwrap_or(0)
+        });
+        if whole || count == 0 {
+            return all;
+        }
+    }
+}
+
+/// A door to the engine behind which a deploy that was killed is still at work: its request for the container has the name at first, and
+/// nothing is to be seen of it; then its container shows up.
+fn door_with_a_late_one(folder: &Path) -> String {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///run/docker.sock".to_owned());
+    let engine = host.strip_prefix("unix://").unwrap().to_owned();
+    let path = folder.join("door.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, engine, asked) = (client.unwrap(), engine.clone(), asked.clone());
+            std::thread::spawn(move || {
+                let request = request(&mut client);
+                let is_a_wish = request.starts_with(b"POST")
+                    && request.windows(19).any(|part| part == b"/containers/create?");
+                let turn = if is_a_wish { asked.fetch_add(1, Ordering::SeqCst) } else { usize::MAX };
+                if turn == 0 {
+                    let words = r#"{"message":"Conflict. The container name is already in use"}"#;
+                    let head = "HTTP/1.1 409 Conflict\r\nApi-Version: 1.41\r\nContent-Type: application/json\r\nContent-Length";
+                    return client
+                        .write_all(format!("{head}: {}\r\n\r\n{words}", words.len()).as_bytes())
+                        .unwrap();
+                }
+                if turn == 1 {
+                    let mut late = UnixStream::connect(&engine).unwrap();
+                    late.write_all(&request).unwrap();
+                    let mut answer = [0; 12];
+                    late.read_exact(&mut answer).unwrap();
+                    assert_eq!(&answer, b"HTTP/1.1 201");
+                }
+                let mut engine = UnixStream::connect(engine).unwrap();
+                engine.write_all(&request).unwrap();
+                let (mut from, mut to) = (client.try_clone().unwrap(), engine.try_clone().unwrap());
+                std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+                let _ = std::io::copy(&mut engine, &mut client);
+                let _ = client.shutdown(std::net::Shutdown::Both);
+            });
+        }
+    });
+    format!("unix://{}", path.display())
+}
+
+#[test]
+fn what_a_killed_deploy_had_asked_for_and_comes_late_is_no_obstacle() {
+    let Some(stage) = Stage::new("late") else { return };
+    stage.profile(TWO);
+    let door = door_with_a_late_one(stage.folder.path());
+    let began = Instant::now();
+    let output = stage.command(&["deploy", "--yes"]).env("DOCKER_HOST", door).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(began.elapsed() < Duration::from_secs(30));
+    assert_eq!(stage.deploy(&[]), (Vec::new(), 0));
+    // Somebody else's container of that name is left alone, and nobody waits for it to go.
+    let other = Stage::new("taken").unwrap();
+    other.profile(TWO);
+    let name = format!("{}-db", other.name);
+    docker(&["create", "--name", &name, &other.image, "sleep", "1"]);
+    let began = Instant::now();
+    let output = other.run(&["deploy", "--yes"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(began.elapsed() < Duration::from_secs(15), "{output:?}");
+    assert_eq!(docker(&["inspect", "--format", "{{.State.Status}}", &name]).trim(), "created");
+    docker(&["rm", &name]);
 }
 
 #[test]

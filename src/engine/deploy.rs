@@ -4,7 +4,7 @@
 //! moment on, and an old container waits beside the new one, under another name, until the new one is well.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bollard::models::NetworkConnectRequest;
 use bollard::query_parameters::{
@@ -16,7 +16,7 @@ use super::create::{container, endpoint, log_with_an_end, stays_down, update};
 use super::database::dump;
 use super::down::{remove, stop};
 use super::error::EngineError;
-use super::observe::look_at;
+use super::observe::{look_at, whoever_has};
 use super::secrets::{SECRETS, keep, secrets, secrets_of};
 use super::status::usage;
 use crate::container::desired::{Deployment, Service};
@@ -83,6 +83,11 @@ pub(super) struct Executor<'a> {
     pub(super) ill: BTreeSet<&'a str>,
     pub(super) outcome: Deployed,
 }
+
+/// The engine's answer where a name is taken.
+const CONFLICT: u16 = 409;
+/// How long what was asked for earlier may take to show up.
+const LATE: Duration = Duration::from_secs(20);
 
 /// Is it waited for until all is well?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,9 +247,11 @@ impl<'a> Executor<'a> {
         {
             config.log_config = Some(log_with_an_end());
         }
-        let options = CreateContainerOptionsBuilder::default().name(name).build();
-        let made = self.client.docker.create_container(Some(options), body);
-        self.client.run(t!("{name} can't be made", name = name), made)?;
+        self.despite_a_late_one(name, || {
+            let options = CreateContainerOptionsBuilder::default().name(name).build();
+            let made = self.client.docker.create_container(Some(options), body.clone());
+            self.client.run(t!("{name} can't be made", name = name), made)
+        })?;
         for network in service.fixed.networks.iter().skip(1) {
             let request =
                 NetworkConnectRequest { container: name.clone(), endpoint_config: Some(endpoint(service)) };
@@ -255,6 +262,29 @@ impl<'a> Executor<'a> {
         }
         self.start(service)?;
         Ok(self.wait_for(change, service))
+    }
+
+    /// Does what needs the name free. The engine may still carry out what a deploy that was killed, or lost its patience, asked for: it takes
+    /// the name first, and the container shows up later. Nobody waits for that one any more, so it goes.
+    pub(super) fn despite_a_late_one<T>(
+        &self,
+        name: &str,
+        call: impl Fn() -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let until = Instant::now() + LATE;
+        loop {
+            let done = call();
+            if !done.as_ref().is_err_and(|error| error.status == CONFLICT) || Instant::now() >= until {
+                return done;
+            }
+            match whoever_has(self.client, name)? {
+                Some(found) if found.deployment == self.wish.name && found.state == "created" => {
+                    remove(self.client, name)?;
+                }
+                Some(_) => return done,
+                None => self.client.pause(Duration::from_millis(200)),
+            }
+        }
     }
 
     pub(super) fn start(&self, service: &Service) -> Result<(), EngineError> {

@@ -139,8 +139,13 @@ pub(super) fn look_at(
     deployment: &str,
     name: &str,
 ) -> Result<Option<Container>, EngineError> {
+    Ok(whoever_has(client, name)?.filter(|container| container.deployment == deployment))
+}
+
+/// The container of this name, whosever it is.
+pub(super) fn whoever_has(client: &Client, name: &str) -> Result<Option<Container>, EngineError> {
     let found = client.run(t!("{name} can't be looked at", name = name), look(client, name))?;
-    Ok(found.map(|(_, container)| container).filter(|container| container.deployment == deployment))
+    Ok(found.map(|(_, container)| container))
 }
 
 fn understand(found: ContainerInspectResponse, scale: Scale) -> (String, Container) {

@@ -137,9 +137,11 @@ impl<'a> Executor<'a> {
             stop(self.client, name, service.fixed.stop_timeout)?;
             remove(self.client, name)?;
             let docker = &self.client.docker;
-            let options = RenameContainerOptionsBuilder::default().name(name).build();
             let action = t!("the old {name} can't be brought back", name = name);
-            self.client.run(action.clone(), docker.rename_container(&aside, options))?;
+            self.despite_a_late_one(name, || {
+                let options = RenameContainerOptionsBuilder::default().name(name).build();
+                self.client.run(action.clone(), docker.rename_container(&aside, options))
+            })?;
             self.client.run(action.clone(), docker.update_container(name, comes_back(&service.limits)))?;
             self.client.run(action, docker.start_container(name, None::<StartContainerOptions>))?;
             self.client.pause(SETTLED);
