@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use civicum_tune::check;
+use civicum_tune::profile::keys::KEYS;
 use civicum_tune::profile::reference::reference;
 use civicum_tune::render::explain;
 use civicum_tune::tunable::ALL;
@@ -29,6 +30,9 @@ fn the_reference_of_the_tunables() {
             "\n## {}: {}\n\n{}\n\n- **Costs:** {}\n- **Risk:** {}\n- **Source:** {}\n- **Undo:** {}\n",
             doc.id, doc.title, doc.why, doc.cost, doc.risk, doc.source, doc.undo
         );
+        if !doc.keys.is_empty() {
+            text += &format!("- **Keys:** `{}`\n", doc.keys.join("`, `"));
+        }
     }
     current("tunables.md", &text);
 }
@@ -52,7 +56,7 @@ fn the_reference_of_the_checks() {
 #[test]
 fn the_reference_of_the_profile() {
     let text = format!(
-        "# Every key of a profile\n\n`civicum-tune explain services.worker.memory` says the same of one key, `civicum-tune explain services.worker` of a section, and\n`civicum-tune profile schema` prints all of it for editors, as a JSON Schema. This page is generated from the program.\n\n{}",
+        "# Every key of a profile\n\n`civicum-tune explain services.worker.memory` says the same of one key, and `civicum-tune explain services.worker` lists a section;\n`civicum-tune profile schema` prints all of it for editors, as a JSON Schema. This page is generated from the program.\n\n{}",
         reference()
     );
     current("profile-reference.md", &text);
@@ -63,6 +67,12 @@ fn every_tunable_says_all_about_itself() {
     let docs: Vec<_> = ALL.iter().map(|tunable| tunable.doc()).collect();
     let ids: BTreeSet<_> = docs.iter().map(|doc| doc.id).collect();
     assert_eq!(ids.len(), docs.len(), "ids are unique");
+    let followed: BTreeSet<&str> = docs.iter().flat_map(|doc| doc.keys).copied().collect();
+    let of_the_host = KEYS.iter().map(|key| key.path).filter(|path| {
+        let first = path.split('.').next().unwrap();
+        ["zswap", "swap", "sysctl", "zram", "boot", "mglru"].contains(&first)
+    });
+    assert_eq!(followed, of_the_host.collect(), "each key of the host is followed by a tunable");
     for doc in docs {
         for text in [doc.id, doc.title, doc.why, doc.cost, doc.risk, doc.source, doc.undo] {
             assert!(!text.is_empty(), "{}", doc.id);

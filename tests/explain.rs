@@ -15,7 +15,7 @@ struct Said {
 
 fn run(args: &[&str], language: &str) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_civicum-tune"));
-    let output = command.args(args).env_clear().env("COLUMNS", "100").env("LANG", language).output().unwrap();
+    let output = command.args(args).env_clear().env("LANG", language).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Said { status: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
@@ -24,13 +24,20 @@ fn explain(id: &str) -> Said {
     run(&["explain", id], "C")
 }
 
+/// Where a profile may have this key.
+fn place(key: &str) -> String {
+    match key {
+        "sysctl.*" => "sysctl.vm.swappiness".to_owned(),
+        key if key.starts_with("waivers") => key.replace('*', "CT-ZRAM-001"),
+        key if key.contains("settings") => "services.postgres.settings.work_mem".to_owned(),
+        key => key.replace("services.*", "services.worker").replace('*', "A_NAME"),
+    }
+}
+
 #[test]
 fn every_key_is_explained_where_a_profile_has_it() {
     for key in &KEYS {
-        let path = match key.path {
-            "sysctl.*" => "sysctl.vm.swappiness".to_owned(),
-            path => path.replace("services.*", "services.worker").replace('*', "CT-ZRAM-001"),
-        };
+        let path = place(key.path);
         let said = explain(&path);
         let first = said.out.split("\n  Takes").next().unwrap().replace("\n  ", " ");
         assert_eq!((said.status, first), (Some(0), format!("{path}  {}", key.doc)));
@@ -41,12 +48,48 @@ fn every_key_is_explained_where_a_profile_has_it() {
         let said = explain(id).out;
         assert!(said.contains("whole number, 1 to 1000\n") && !said.contains("Example"), "{said}");
     }
-    assert!(explain("sysctl.vm.min_free_kbytes").out.contains("a size: 512MiB, 4GiB, or the number"));
+    assert!(
+        explain("sysctl.\"vm/dirty_bytes\"").out.contains("4GiB, or the kernel's own number, 8192 or more;")
+    );
+    assert!(explain("deployment.deadline").out.contains("  Takes      a span of time, 1s to 1h: a number"));
+    assert!(
+        explain("services.db.settings.\"pg_stat_statements.max\"")
+            .out
+            .contains("statements.max\" = \"256MB\"\n")
+    );
     assert!(
         explain("services.llm.memory_swap")
             .out
             .contains("a rule with ram, cores, disk,\n             memory")
     );
+}
+
+/// What is shown as an example is one, for the name that was asked for.
+#[test]
+fn every_example_is_taken_by_validate() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.toml");
+    for key in &KEYS {
+        let said = explain(&place(key.path)).out;
+        let example = said
+            .lines()
+            .find_map(|line| line.strip_prefix("  Example    "))
+            .unwrap_or_else(|| panic!("{said}"));
+        // A waiver has two keys, and some limits say something of another one.
+        let beside = match key.path {
+            "waivers.*.reason" => "waivers.CT-ZRAM-001.until = 2027-03-31",
+            "waivers.*.until" => "waivers.CT-ZRAM-001.reason = 'x'",
+            "extends" => "",
+            "services.*.memory" => "extends = 'minimal'",
+            path if path.starts_with("services.*") => {
+                "extends = 'civicum-12g'\nservices.worker.memory = '2GiB'"
+            }
+            _ => "",
+        };
+        fs::write(&file, format!("{example}\n{beside}\n")).unwrap();
+        let said = run(&["validate", file.to_str().unwrap()], "C");
+        assert!(!said.err.contains("error["), "{example}: {}", said.err);
+    }
 }
 
 #[test]
@@ -76,8 +119,22 @@ fn a_section_is_the_list_of_its_keys() {
         .map(|line| line.split_whitespace().next().unwrap());
     let names: Vec<&str> = names.filter(|name| !name.starts_with('(')).collect();
     assert!(names.len() > 10, "{names:?}");
+    let tunables = ["zswap", "swap", "sysctl", "zram", "boot", "mglru"];
     for name in names {
-        assert_eq!(explain(name).status, Some(0), "{name}");
+        let said = explain(name).out;
+        // A section of one key is that key.
+        let head = said.starts_with(&format!("[{name}]\n"))
+            || said.starts_with(&format!("{}.", name.replace("NAME", "*")));
+        assert!(head || tunables.contains(&name) && said.starts_with(&format!("{name}  ")), "{name}: {said}");
+    }
+    let columns: Vec<usize> =
+        sections.lines().map(|line| line.len() - line[27.min(line.len())..].trim_start().len()).collect();
+    assert!(columns.iter().all(|column| *column == 29), "{columns:?}");
+    // Each tunable names the keys that it follows.
+    for (tunable, keys) in
+        [("psi", "boot.psi"), ("cgroup", "boot.cgroup_v2"), ("boot", "boot.manage, boot.kernel_args")]
+    {
+        assert!(explain(tunable).out.contains(&format!("  Keys      {keys}\n")), "{tunable}");
     }
 }
 
@@ -86,13 +143,30 @@ fn what_is_not_there_is_said_with_what_was_meant() {
     let near = |id: &str| explain(id).err;
     assert!(near("services.worker.readin.jobs").contains("did you mean `services.worker.reading.jobs`?"));
     assert!(near("zswap.compresor").contains("did you mean `zswap.compressor`?"));
-    for id in
-        ["", ".", "services..", "services.worker.nothing", "[]", "services.a\x1b[2J.memory", "sysctl.a b"]
-    {
+    assert!(near("services.worker.readin").contains("did you mean `services.worker.reading`?"));
+    assert!(near("services.'worker'.memry").contains("did you mean `services.worker.memory`?"));
+    assert!(near("sysctl.vm.swapiness").is_empty(), "the kernel may have it");
+    let odd = [
+        "",
+        ".",
+        "services..",
+        "services.worker.nothing",
+        "[]",
+        "services.a\x1b[2J.memory",
+        "sysctl.a b",
+        "sysctl..",
+        "services.Worker.memory",
+        "services.-x.memory",
+        "waivers.NOPE.reason",
+        "services.worker.environment.foo-bar",
+        "services.a = 1\nname",
+    ];
+    for id in odd {
         let said = explain(id);
         assert_eq!(said.status, Some(2), "{id:?}: {}", said.out);
         assert!(
-            said.err.contains("explain` lists all") && !said.err.contains('\x1b'),
+            ["explain` lists all", "did you mean"].iter().any(|words| said.err.contains(words))
+                && !said.err.contains('\x1b'),
             "{id:?}: {}",
             said.err
         );
@@ -138,5 +212,5 @@ fn a_spanish_profile_is_explained_in_spanish_and_valid() {
     }
     let schema: Value = serde_json::from_str(&run(&["profile", "schema"], "es_CL.UTF-8").out).unwrap();
     let said = &schema["properties"]["zswap"]["properties"]["max_pool_percent"]["description"];
-    assert_eq!(said, "La mayor parte de la RAM que puede ocupar el pool comprimido. Sin ella: 20.");
+    assert_eq!(said, "El máximo de RAM que puede ocupar el pool comprimido. Sin ella: 20.");
 }

@@ -131,6 +131,7 @@ fn is_said(text: &str) -> bool {
                 "pages",
                 "pixels",
                 "days",
+                "CPUs",
             ];
             alone.contains(&only)
         }

@@ -10,9 +10,10 @@ use crate::check::{self, AREAS};
 use crate::lang::say;
 use crate::profile::Code;
 use crate::profile::finding::printable;
-use crate::profile::keys::{KEYS, Key, Lookup, lookup};
+use crate::profile::keys::{KEYS, Key, Lookup, lookup, name_shape};
 use crate::profile::reference::sections;
 use crate::profile::suggest::nearest;
+use crate::profile::sysctl;
 use crate::render::explain::{self as show, Entry};
 use crate::render::style::hang;
 use crate::t;
@@ -35,7 +36,8 @@ impl Explain {
             return Ok(Answer::Yes);
         };
         let known = entries().into_iter().find(|entry| entry.id.eq_ignore_ascii_case(id));
-        let found = known.map_or_else(|| of_profile(id), |entry| vec![entry]);
+        let path = path_of(id).unwrap_or_default();
+        let found = known.map_or_else(|| of_profile(&path), |entry| vec![entry]);
         match found.as_slice() {
             [] => bail!(t!(
                 "there is no tunable, check, finding or key of a profile `{id}`; {hint}",
@@ -44,56 +46,78 @@ impl Explain {
             )),
             _ if out.json => out.document(&document(&found)),
             [entry] => out.data(&show::human(entry, out.style)),
-            section => out.data(&show::section(&bare(id), section, out.style)),
+            section => out.data(&show::section(&path.join(".").replace('*', ANY), section, out.style)),
         }
         Ok(Answer::Yes)
     }
 }
 
-/// Sections are also written with brackets, and a kernel parameter in quotation marks.
-fn bare(id: &str) -> String {
-    id.trim_matches(['[', ']']).replace('"', "")
+/// Stands for a name of the user's choice, as the list of sections has it.
+const ANY: &str = "NAME";
+
+/// The parts of a key's or a section's path, as a profile has it: a section in brackets, names in quotation marks.
+fn path_of(id: &str) -> Option<Vec<String>> {
+    let id = id.strip_prefix('[').and_then(|id| id.strip_suffix(']')).unwrap_or(id);
+    // Of what is more than a path the parser would take the rest as well.
+    if id.contains(['=', '#']) || id.contains(char::is_control) {
+        return None;
+    }
+    let mut path = Vec::new();
+    let mut table: toml::Table = toml::from_str(&format!("{} = 0", id.replace('*', ANY))).ok()?;
+    loop {
+        let (name, value) = table.into_iter().next()?;
+        path.push(name);
+        match value {
+            toml::Value::Table(inner) => table = inner,
+            _ => break,
+        }
+    }
+    // A kernel parameter's name has dots of its own, or slashes.
+    if path.len() > 2 && path[0] == "sysctl" {
+        path = vec!["sysctl".to_owned(), path[1..].join(".")];
+    }
+    if let [section, parameter] = &mut path[..] {
+        if section == "sysctl" {
+            *parameter = parameter.replace('/', ".");
+        }
+    }
+    let fits = |to: usize| {
+        path[to - 1] == ANY || name_shape(&path[..to]).is_none_or(|shape| shape.check(&path[to - 1]).is_ok())
+    };
+    (1..=path.len())
+        .all(fits)
+        .then(|| path.iter().map(|part| if part == ANY { "*" } else { part }.to_owned()).collect())
+}
+
+/// The path of a key, with the names that were asked for in the place of any.
+fn named(key: &Key, asked: &[String]) -> Vec<String> {
+    let parts = key.path.split('.').enumerate();
+    let name = |(at, part): (usize, &str)| {
+        asked.get(at).filter(|name| part == "*" && !name.is_empty()).map_or(part, |name| name).to_owned()
+    };
+    parts.map(name).collect()
 }
 
 /// A key of a profile, or all keys of a section.
-fn of_profile(id: &str) -> Vec<Entry> {
-    let id = bare(id);
-    // A kernel parameter's name has dots of its own.
-    let parts = if id.starts_with("sysctl.") { 2 } else { usize::MAX };
-    let path: Vec<String> = id.splitn(parts, '.').map(str::to_owned).collect();
-    let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || "-_.*/".contains(c);
-    if path.iter().any(|part| part.is_empty() || !part.chars().all(is_of_a_name)) {
-        return Vec::new();
-    }
-    // What was asked for keeps the names that were asked for.
-    let named = |key: &Key| {
-        let rest = key.path.split('.').skip(path.len()).map(str::to_owned);
-        path.iter().cloned().chain(rest).collect::<Vec<_>>().join(".")
-    };
-    match lookup(&path) {
-        Lookup::Key(key) => vec![Entry::of_key(key, &named(key))],
-        Lookup::Section => {
-            let under = |key: &&Key| {
-                let mut pattern = key.path.split('.');
-                path.iter().all(|part| pattern.next().is_some_and(|p| p == "*" || p == part))
-            };
-            KEYS.iter().filter(under).map(|key| Entry::of_key(key, &named(key))).collect()
-        }
+fn of_profile(path: &[String]) -> Vec<Entry> {
+    let entry = |key: &Key| Entry::of_key(key, &named(key, path));
+    match lookup(path) {
+        _ if path.is_empty() => Vec::new(),
+        Lookup::Key(key) => vec![entry(key)],
+        Lookup::Section => KEYS.iter().filter(|key| named(key, path).starts_with(path)).map(entry).collect(),
         Lookup::Unknown => Vec::new(),
     }
 }
 
 /// What may have been meant.
 fn hint(id: &str) -> String {
-    let asked: Vec<&str> = id.split('.').collect();
-    let named = |key: &Key| {
-        let parts = key.path.split('.').enumerate();
-        let name = |(at, part)| if part == "*" { asked.get(at).copied().unwrap_or("NAME") } else { part };
-        parts.map(name).collect::<Vec<_>>().join(".")
-    };
+    let asked: Vec<String> = path_of(id).unwrap_or_else(|| id.split('.').map(str::to_owned).collect());
     let ids = entries().into_iter().filter(|entry| entry.kind != "key").map(|entry| entry.id);
-    let ids: Vec<String> = ids.chain(KEYS.iter().map(named)).collect();
-    match nearest(id, ids.iter().map(String::as_str).filter(|known| *known != id)) {
+    let keys = KEYS.iter().map(|key| named(key, &asked)).filter(|path| !path.iter().any(|part| part == "*"));
+    let below = |path: Vec<String>| (1..=path.len()).map(|to| path[..to].join(".")).collect::<Vec<_>>();
+    let parameters = sysctl::KNOWN.iter().map(|known| format!("sysctl.{}", known.name));
+    let all: Vec<String> = ids.chain(keys.flat_map(below)).chain(parameters).collect();
+    match nearest(&asked.join("."), all.iter().map(String::as_str).filter(|known| *known != id)) {
         Some(near) => t!("did you mean `{near}`?", near = printable(near)),
         None => t!("`civicum-tune explain` lists all of them"),
     }
@@ -104,7 +128,11 @@ fn entries() -> Vec<Entry> {
     let tunables = ALL.iter().map(|tunable| Entry::of_tunable(tunable.doc()));
     let checks = check::all().map(Entry::of_check);
     let codes = Code::ALL.into_iter().map(Entry::of_code);
-    tunables.chain(checks).chain(codes).chain(KEYS.iter().map(|key| Entry::of_key(key, key.path))).collect()
+    tunables
+        .chain(checks)
+        .chain(codes)
+        .chain(KEYS.iter().map(|key| Entry::of_key(key, &named(key, &[]))))
+        .collect()
 }
 
 fn document(entries: &[Entry]) -> Value {
@@ -129,8 +157,8 @@ fn list(out: &Out) -> String {
     text += &format!("\n{}\n", out.style.bold(&say("Keys of a profile, by sections")));
     for (section, keys) in sections() {
         let section = if section.is_empty() { t!("(at the top)") } else { section };
-        let line = format!("{section:<25}  {}", keys.join(", "));
-        text += &format!("  {}\n", hang(&line, out.style.width - 2, 27));
+        let line = format!("  {section:<25}  {}", keys.join(", "));
+        text += &format!("{}\n", hang(&line, out.style.width, 29));
     }
     text
 }

@@ -26,28 +26,35 @@ pub fn takes(key: &Key) -> String {
     }
 }
 
-/// The same with what else bounds it, for the key as it stands in a profile.
-pub fn takes_at(key: &Key, path: &str) -> String {
-    let parameter = path.strip_prefix("sysctl.").and_then(sysctl::of);
-    match (key.kind, parameter) {
+/// The same with all that bounds it; of `sysctl.*` for this kernel parameter.
+pub fn takes_at(key: &Key, parameter: Option<&str>) -> String {
+    match (key.kind, parameter.and_then(sysctl::of)) {
         (Kind::Size { min_mib, vars }, _) => {
-            let least = if min_mib == 0 { "0".to_owned() } else { format!("{min_mib}MiB") };
-            match vars {
-                [] => t!("a size, at least {least}: 512MiB, 4GiB, or bytes", least = least),
-                vars => t!(
-                    "a size, at least {least}: 512MiB, 4GiB, or bytes; or a rule with {vars}, such as min(ram / 3, 4GiB)",
-                    least = least,
-                    vars = vars.iter().map(|var| var.name()).collect::<Vec<_>>().join(", ")
-                ),
+            let form = match (min_mib, vars) {
+                (0, _) => t!("a size: 512MiB, 4GiB, or bytes"),
+                (mib, _) => t!("a size, at least {mib}MiB: 512MiB, 4GiB, or bytes", mib = mib),
+            };
+            if vars.is_empty() {
+                return form;
             }
+            let vars = vars.iter().map(|var| var.name()).collect::<Vec<_>>().join(", ");
+            t!("{form}; or a rule with {vars}, such as min(ram / 3, 4GiB)", form = form, vars = vars)
         }
-        (Kind::Duration { .. }, _) => t!("a span of time with its unit: ms, s, min or h"),
+        (Kind::Duration { min_ms, max_ms }, _) => {
+            let words = |ms| humantime::format_duration(std::time::Duration::from_millis(ms)).to_string();
+            t!(
+                "a span of time, {least} to {most}: a number and ms, s, min or h",
+                least = words(min_ms),
+                most = words(max_ms)
+            )
+        }
         (Kind::Sysctl, Some(known)) if known.unit.is_none() => {
             t!("whole number, {min} to {max}", min = known.range.0, max = known.range.1)
         }
-        (Kind::Sysctl, Some(_)) => {
-            t!("a size: 512MiB, 4GiB, or the number that the kernel takes; or a rule with ram, cores, disk")
-        }
+        (Kind::Sysctl, Some(known)) => t!(
+            "a size: 512MiB, 4GiB, or the kernel's own number, {min} or more; or a rule with ram, cores, disk",
+            min = known.range.0
+        ),
         _ if !key.unit.is_empty() && matches!(key.kind, Kind::Integer { .. } | Kind::Count { .. }) => {
             format!("{} ({})", takes(key), say(key.unit))
         }

@@ -6,8 +6,9 @@ use super::style::{Style, hang, wrap};
 use crate::check::{Check, Remedy};
 use crate::lang::say;
 use crate::profile::Code;
-use crate::profile::keys::{KEYS, Key};
+use crate::profile::keys::Key;
 use crate::profile::reference::takes_at;
+use crate::profile::value::toml_key;
 use crate::tunable::{ALL, Doc};
 
 /// One thing that can be explained. What does not apply to it is empty.
@@ -55,7 +56,6 @@ pub struct Entry {
 impl Entry {
     /// A tunable.
     pub fn of_tunable(doc: &Doc) -> Self {
-        let is_its = |path: &str| path.strip_prefix(doc.id).is_some_and(|rest| rest.starts_with('.'));
         Self {
             id: doc.id.to_owned(),
             kind: "tunable",
@@ -65,7 +65,7 @@ impl Entry {
             risk: say(doc.risk).into_owned(),
             source: doc.source.to_owned(),
             undo: say(doc.undo).into_owned(),
-            keys: KEYS.iter().map(|key| key.path).filter(|path| is_its(path)).collect(),
+            keys: doc.keys.to_vec(),
             ..Self::default()
         }
     }
@@ -108,20 +108,25 @@ impl Entry {
         }
     }
 
-    /// A key of a profile, at its path there.
-    pub fn of_key(key: &Key, path: &str) -> Self {
+    /// A key of a profile, at its path there; `*` stands for any name.
+    pub fn of_key(key: &Key, path: &[String]) -> Self {
+        let parameter = path.get(1).filter(|_| key.path == "sysctl.*").map(String::as_str);
         // One parameter's value says nothing of another one.
-        let example = match path.strip_prefix("sysctl.") {
+        let example = match parameter {
             Some("*" | "vm.swappiness") => format!("sysctl.\"vm.swappiness\" = {}", key.example),
             Some(_) => String::new(),
-            None => format!("{} = {}", path.replace('*', "NAME"), key.example),
+            None => {
+                let written =
+                    path.iter().map(|part| if part == "*" { "NAME".into() } else { toml_key(part) });
+                format!("{} = {}", written.collect::<Vec<_>>().join("."), key.example)
+            }
         };
         Self {
-            id: path.to_owned(),
+            id: path.join("."),
             kind: "key",
             title: say(key.doc).into_owned(),
             source: "docs/profile-reference.md".to_owned(),
-            takes: takes_at(key, path),
+            takes: takes_at(key, parameter),
             without: say(key.default).into_owned(),
             example,
             ..Self::default()
@@ -151,11 +156,13 @@ impl Entry {
 /// As a person reads it.
 pub fn human(entry: &Entry, style: Style) -> String {
     let mut text = hang(&format!("{}  {}", style.bold(&entry.id), entry.title), style.width, 2) + "\n";
-    let parts: Vec<_> = entry.parts().into_iter().map(|(name, words)| (say(name), words)).collect();
-    let wide = parts.iter().map(|(name, _)| name.chars().count()).fold(9, usize::max);
+    let parts = entry.parts();
+    let wide = parts.iter().map(|(name, _)| say(name).chars().count()).fold(9, usize::max);
     for (name, words) in parts {
-        for (at, line) in wrap(&say(&words), style.width - wide - 5).iter().enumerate() {
-            let name = if at == 0 { name.as_ref() } else { "" };
+        // What is there to be copied stays in one piece.
+        let width = if name == "Example" { usize::MAX } else { style.width - wide - 5 };
+        for (at, line) in wrap(&say(&words), width).iter().enumerate() {
+            let name = if at == 0 { say(name) } else { "".into() };
             text += &format!("  {} {line}\n", style.cyan(&format!("{name:<wide$}")));
         }
     }

@@ -128,6 +128,9 @@ pub enum What {
     EngineAway {
         /// Why.
         why: String,
+        /// The services that went along with it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        along: Vec<String>,
     },
     /// It answers again.
     EngineBack,
@@ -225,7 +228,14 @@ impl What {
             }
             Self::Mode { to: Mode::Answering } => t!("the model has its memory back"),
             Self::ModeKept { why } => t!("memory stays shared out as it is: {why}", why = why),
-            Self::EngineAway { why } => t!("the engine does not answer: {why}", why = why),
+            Self::EngineAway { why, along } if along.is_empty() => {
+                t!("the engine does not answer: {why}", why = why)
+            }
+            Self::EngineAway { why, along } => t!(
+                "the engine does not answer: {why}; along with it went {services}",
+                why = why,
+                services = along.join(", ")
+            ),
             Self::EngineBack => t!("the engine answers again"),
             Self::Mended { changes } => t!("brought back: {changes}", changes = changes.join(", ")),
             Self::Pending { changes } => {

@@ -82,11 +82,11 @@ fn obey(wish: &Wish, orders: &Receiver<Order>, teller: &Teller) {
             refuse(&order, &error.to_string(), teller);
         }
         // What was done is done, whether it can be looked at or not.
-        let asked_ms = u64::try_from(since_boot().as_millis()).unwrap_or(u64::MAX);
+        let asked = u64::try_from(since_boot().as_micros()).unwrap_or(u64::MAX);
         let looked = look_around(engine, &host, &wish.wish);
         let lost =
             [done.err(), looked.as_ref().err().cloned()].into_iter().flatten().any(|error| error.status == 0);
-        teller.tell(looked.map_or(News::Unseen, |seen| News::Seen(seen.containers, asked_ms)));
+        teller.tell(looked.map_or(News::Unseen, |seen| News::Seen(seen.containers, asked)));
         if lost {
             client = None;
         }

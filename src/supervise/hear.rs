@@ -8,7 +8,7 @@ use super::keeper::{End, Verdict};
 use super::ladder::Rules;
 use super::news::News;
 use super::run::Supervisor;
-use super::ward::{ByHand, Ward};
+use super::ward::Ward;
 use crate::container::observed::{Container, previous};
 use crate::container::role::Role;
 use crate::engine::Told;
@@ -21,10 +21,10 @@ const SOON_MS: u64 = 5_000;
 const LOOK_AGAIN_MS: u64 = 500;
 /// How long an engine that came back may take to start its containers again, ms.
 const RETURN_MS: u64 = 10_000;
+/// How soon an engine that came back has told of what happened before, ms.
+const LATE_MS: u64 = 10_000;
 /// How long a container may be down that nobody stopped, ms: by then the engine has started it again, if it does at all.
 const DOWN_MS: u64 = 15_000;
-/// How long after somebody asked for it a container may take to end, ms.
-const ASKED_MS: u64 = 120_000;
 
 impl Supervisor<'_> {
     pub(super) fn hear(&mut self, news: News) {
@@ -33,8 +33,6 @@ impl Supervisor<'_> {
             News::EngineUp => {
                 if self.engine_up == Some(false) {
                     self.event(None, What::EngineBack);
-                }
-                if self.engine_up == Some(false) {
                     self.after_the_engine();
                 }
                 self.engine_up = Some(true);
@@ -42,7 +40,9 @@ impl Supervisor<'_> {
             }
             News::EngineAway(why) => {
                 if self.engine_up != Some(false) {
-                    self.event(None, What::EngineAway { why });
+                    let along = self.wards.iter().filter(|(_, ward)| ward.hand.went_along());
+                    let along = along.map(|(name, _)| name.clone()).collect();
+                    self.event(None, What::EngineAway { why, along });
                 }
                 self.engine_up = Some(false);
             }
@@ -121,7 +121,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// The engine may have gone just when they were to be looked at; what happened then is seen in the next turn.
+    /// The engine may have gone just when they were to be looked at, or more have happened meanwhile; that is seen in the next turn.
     pub(super) fn catch_up(&mut self) {
         if self.look_again.is_some_and(|at| Self::now() >= at) && self.engine_up == Some(true) {
             self.look();
@@ -129,7 +129,10 @@ impl Supervisor<'_> {
     }
 
     fn told(&mut self, told: &Told) {
-        let now = Self::now();
+        let (now, now_us) = (Self::now(), Self::now_us());
+        // Of the time before it came back. It tells that at once; later the clock may have been set back.
+        let (back_ns, back) = self.engine_back;
+        let late = told.at_ns < back_ns && now.saturating_sub(back) < LATE_MS;
         // What waits beside the new one during an upgrade is `deploy`'s.
         let Some(ward) = self.wards.get_mut(&told.service).filter(|w| w.service.container == told.container)
         else {
@@ -142,16 +145,16 @@ impl Supervisor<'_> {
         match told.action.as_str() {
             "start" => {
                 ward.keeper.started(now);
-                (ward.asked_to_end, ward.ended_by_hand) = (None, None);
+                ward.hand.lets_go();
+                ward.went_along = false;
                 self.event(Some(name), What::Started);
             }
             "kill" => {
                 // Signals that ask for something else than the end are ours, or of somebody who knows the worker.
-                let ends = told.signal.is_none_or(|signal| [1, 2, 3, 6, 9, 15].contains(&signal));
-                if ends && !ward.is_ours(now) {
-                    ward.asked_to_end = Some(now);
+                let ends = !ward.is_ours(now) && ward.hand.asks(now_us, told.signal, late);
+                if !ends {
+                    return;
                 }
-                return;
             }
             "die" => {
                 let status = told.status.unwrap_or(0);
@@ -160,7 +163,7 @@ impl Supervisor<'_> {
                 // One end for each of our acts.
                 let how = if ward.take_ours(now) {
                     End::ByUs
-                } else if soon(ward.asked_to_end, ASKED_MS) {
+                } else if ward.hand.is_asked(now_us) {
                     End::ByHand
                 } else if status == 0 {
                     End::Clean
@@ -200,7 +203,11 @@ impl Supervisor<'_> {
             ward.keeper.started(now);
         }
         ward.state = None;
-        ward.ended_by_hand = (how == End::ByHand).then_some(ByHand::Heard(now));
+        if how != End::ByHand {
+            ward.hand.lets_go();
+        } else if ward.hand.ends(Self::now_us(), status) && comes_back {
+            ward.keeper.look_again(now + RETURN_MS);
+        }
         if !matches!(how, End::ByHand | End::Clean) {
             ward.restarts += 1;
         }
@@ -220,9 +227,11 @@ impl Supervisor<'_> {
     /// An engine that went stopped its containers, and does not always start all of them again now that it is back.
     fn after_the_engine(&mut self) {
         let now = Self::now();
+        let clock = std::time::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_nanos());
+        self.engine_back = (i64::try_from(clock).unwrap_or(0), now);
         for ward in self.wards.values_mut() {
-            if matches!(ward.ended_by_hand, Some(ByHand::Heard(_))) {
-                ward.ended_by_hand = None;
+            let Some(status) = ward.hand.engine_is_back() else { continue };
+            if ward.container.as_ref().is_some_and(|found| found.comes_back(status)) {
                 ward.keeper.look_again(now + RETURN_MS);
             }
         }
@@ -250,8 +259,8 @@ impl Supervisor<'_> {
         let now = Self::now();
         let (mut missing, mut not_started, mut left) = (BTreeSet::new(), Vec::new(), Vec::new());
         for (name, ward) in &mut self.wards {
-            if is_up && matches!(ward.ended_by_hand, Some(ByHand::Heard(at)) if at < asked) {
-                ward.ended_by_hand = Some(ByHand::Sure);
+            if is_up {
+                ward.hand.answered(asked);
             }
             let found = all.remove(&ward.service.container);
             if found.is_none() && ward.was_there {
@@ -262,14 +271,17 @@ impl Supervisor<'_> {
                 let is_down = matches!(found.state.as_str(), "exited" | "created");
                 if first && is_down && !found.trouble.is_empty() {
                     not_started.push((name.clone(), found.trouble.clone()));
-                } else if first && is_down && ward.looped {
-                    // An earlier supervisor left it alone for a while, and did not live to start it again.
+                } else if first
+                    && is_down
+                    && (ward.looped || ward.went_along && found.comes_back(found.exit_code))
+                {
+                    // An earlier supervisor left it alone for a while, or until the engine is back, and did not live to start it again.
                     ward.keeper.look_again(now + OURS_MS);
                 } else if first && is_down {
-                    ward.ended_by_hand = Some(ByHand::Sure);
+                    ward.hand.found_down();
                     left.push((name.clone(), found.exit_code));
                 } else if is_down
-                    && ward.ended_by_hand.is_none()
+                    && !ward.hand.is_down()
                     && ward.keeper.due().is_none()
                     && (found.comes_back(found.exit_code) || found.state == "created")
                 {

@@ -8,6 +8,7 @@ pub mod attribute;
 mod ears;
 pub mod event;
 mod eyes;
+mod hand;
 mod hands;
 mod hear;
 pub mod history;

@@ -18,7 +18,7 @@ pub(super) enum News {
     EngineUp,
     /// It does not, and why.
     EngineAway(String),
-    /// The deployment's containers as they are now, by name; the engine was asked then, ms.
+    /// The deployment's containers as they are now, by name; the engine was asked then, µs since boot.
     Seen(BTreeMap<String, Container>, u64),
     /// They could not be looked at.
     Unseen,

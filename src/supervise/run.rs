@@ -51,6 +51,8 @@ pub struct Supervisor<'a> {
     pub(super) triggers: Vec<(Threshold, PressureTrigger)>,
     pub(super) log: Option<KernelLog>,
     pub(super) engine_up: Option<bool>,
+    /// When an engine that had been away was back: ns since 1970, which events are dated by, and ms since boot.
+    pub(super) engine_back: (i64, u64),
     /// The hands were asked to look at all containers, and have not said what they saw.
     pub(super) looking: bool,
     /// They could not, or more happened meanwhile: when to ask again, ms.
@@ -104,10 +106,15 @@ impl<'a> Supervisor<'a> {
         let _ = history::each(host, &wish.name, |event| {
             if matches!(event.what, What::Gone) {
                 for ward in wards.values_mut() {
-                    (ward.was_there, ward.looped) = (false, false);
+                    (ward.was_there, ward.looped, ward.went_along) = (false, false, false);
+                }
+            } else if let What::EngineAway { along, .. } = &event.what {
+                for (_, ward) in wards.iter_mut().filter(|(name, _)| along.contains(name)) {
+                    ward.went_along = true;
                 }
             } else if let Some(ward) = event.service.and_then(|name| wards.get_mut(&name)) {
                 ward.was_there = true;
+                ward.went_along &= !matches!(event.what, What::Started | What::Stopped { .. });
                 match event.what {
                     What::Loop { .. } | What::Again { .. } => ward.looped = true,
                     // To break the loop it is stopped.
@@ -138,6 +145,7 @@ impl<'a> Supervisor<'a> {
             triggers: Vec::new(),
             log: None,
             engine_up: None,
+            engine_back: (0, 0),
             looking: false,
             look_again: None,
             mend_at: 0,
@@ -250,6 +258,10 @@ impl<'a> Supervisor<'a> {
 
     pub(super) fn now() -> u64 {
         u64::try_from(since_boot().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn now_us() -> u64 {
+        u64::try_from(since_boot().as_micros()).unwrap_or(u64::MAX)
     }
 
     pub(super) fn event(&mut self, service: Option<&str>, what: What) {

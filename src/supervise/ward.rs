@@ -7,18 +7,10 @@ use crate::host::{Host, PressureTrigger};
 use crate::worker::State;
 
 use super::attribute::Known;
+use super::hand::Hand;
 use super::keeper::Keeper;
 use super::kills::Kills;
 use super::sample::Group;
-
-/// What is known of an end that somebody asked the engine for. An engine that goes stops its containers, which looks the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ByHand {
-    /// It was heard of then, ms.
-    Heard(u64),
-    /// And the engine answered a question that was put after it. One that goes takes none any more before it stops the first container.
-    Sure,
-}
 
 /// A service and its container.
 pub(super) struct Ward {
@@ -36,16 +28,16 @@ pub(super) struct Ward {
     pub keeper: Keeper,
     /// What we did to it ends it until then, ms, so many times.
     ours: (u64, u32),
-    /// Somebody asked the engine to end it; when, ms.
-    pub asked_to_end: Option<u64>,
-    /// Somebody ended it through the engine.
-    pub ended_by_hand: Option<ByHand>,
+    /// Whose hand ended it, where it was told to end.
+    pub hand: Hand,
     /// The kernel killed the whole of it; when, ms.
     pub oom_at: Option<u64>,
     /// A container of it was seen, now or by an earlier supervisor: somebody has deployed it.
     pub was_there: bool,
     /// The last that was told of it is that it is left alone for a while.
     pub looped: bool,
+    /// It went along with an engine, and has not been seen to run since.
+    pub went_along: bool,
     /// The worker of this run has been told what it must know before all else.
     pub greeted: bool,
     /// Its health, as last told.
@@ -71,8 +63,8 @@ impl Ward {
             trigger: None,
             keeper: Keeper::default(),
             ours: (0, 0),
-            asked_to_end: None,
-            ended_by_hand: None,
+            hand: Hand::default(),
+            went_along: false,
             oom_at: None,
             was_there: false,
             looped: false,

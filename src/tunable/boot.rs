@@ -30,6 +30,7 @@ impl Tunable for BootLine {
                    grub-script-check, and takes its place in one step.",
             source: "grub-mkconfig(8); /etc/default/grub.d of Debian's and Ubuntu's cloud images",
             undo: "`civicum-tune rollback` removes the drop-in and generates grub.cfg again; then reboot.",
+            keys: &["boot.manage", "boot.kernel_args"],
         }
     }
 

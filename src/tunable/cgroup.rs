@@ -21,6 +21,7 @@ impl Tunable for CgroupV2 {
             risk: "A program that knows only cgroup v1 (Docker before 20.10, old Java) stops seeing its limits.",
             source: "Linux Documentation/admin-guide/cgroup-v2.rst; systemd(1)",
             undo: "`civicum-tune rollback`, then reboot.",
+            keys: &["boot.cgroup_v2"],
         }
     }
 

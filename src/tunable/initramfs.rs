@@ -30,6 +30,7 @@ impl Tunable for EarlyModules {
             risk: "Making an initramfs needs room in /boot; civicum-tune checks it first.",
             source: "mm/zswap.c; initramfs-tools(7); dracut.conf(5); seen on Linux 6.1.192",
             undo: "`civicum-tune rollback` takes the lines out and makes the initramfs again.",
+            keys: &["boot.manage"],
         }
     }
 

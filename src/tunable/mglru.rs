@@ -27,6 +27,7 @@ impl Tunable for Mglru {
             risk: "Under sustained pressure an OOM kill comes earlier than without it.",
             source: "Linux Documentation/admin-guide/mm/multigen_lru.rst; off on Debian 12: seen on Linux 6.1",
             undo: "`civicum-tune rollback`; takes effect at once.",
+            keys: &["mglru.min_ttl"],
         }
     }
 

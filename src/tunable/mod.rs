@@ -58,6 +58,8 @@ pub struct Doc {
     pub source: &'static str,
     /// How it is taken back.
     pub undo: &'static str,
+    /// The keys of a profile that it follows.
+    pub keys: &'static [&'static str],
 }
 
 /// One thing that we set right.

@@ -21,6 +21,7 @@ impl Tunable for OwnProfile {
             risk: "None.",
             source: "hier(7)",
             undo: "`civicum-tune rollback`.",
+            keys: &[],
         }
     }
 

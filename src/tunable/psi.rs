@@ -21,6 +21,7 @@ impl Tunable for Psi {
             risk: "None known.",
             source: "Linux Documentation/accounting/psi.rst",
             undo: "`civicum-tune rollback`, then reboot.",
+            keys: &["boot.psi"],
         }
     }
 

@@ -32,6 +32,7 @@ impl Tunable for Supervisor {
             risk: "None for the containers: it touches none without a cause, and a supervisor that ends leaves them running.",
             source: "systemd.exec(5), systemd.resource-control(5); Linux Documentation/accounting/psi.rst",
             undo: "`civicum-tune rollback`; until the next boot also: systemctl stop civicum-tune-supervise.",
+            keys: &[],
         }
     }
 

@@ -31,6 +31,7 @@ impl Tunable for SwapFile {
             risk: "Swap on a slow disk can make a host crawl; zswap keeps most pages off it.",
             source: "swapon(8); mm/zswap.c; btrfs(5), SWAPFILE SUPPORT",
             undo: "`civicum-tune rollback` takes it out of use (if its content fits in memory) and removes the file.",
+            keys: &["swap.size", "swap.path", "swap.priority", "swap.persist"],
         }
     }
 

@@ -39,6 +39,7 @@ impl Tunable for Sysctl {
             risk: "A value that is too high (min_free_kbytes) leaves no memory to work with; profiles are checked against the host.",
             source: "Linux Documentation/admin-guide/sysctl/vm.rst; sysctl.d(5)",
             undo: "`civicum-tune rollback` writes the earlier values back and removes the file.",
+            keys: &["sysctl.*"],
         }
     }
 

@@ -31,6 +31,7 @@ impl Tunable for Zram {
             risk: "Stopping it needs that much free memory; civicum-tune asks for it first and otherwise leaves zram alone.",
             source: "Linux Documentation/admin-guide/blockdev/zram.rst; swapoff(2)",
             undo: "`civicum-tune rollback` unmasks its service and starts it again.",
+            keys: &["zram.retire"],
         }
     }
 

@@ -48,6 +48,13 @@ impl Tunable for Zswap {
             risk: "Without a swap file behind it zswap does nothing. Incompressible pages go to disk.",
             source: "Linux Documentation/admin-guide/mm/zswap.rst",
             undo: "`civicum-tune rollback`; the parameters go back at once, the pool drains as pages are used or swap is turned off.",
+            keys: &[
+                "zswap.enabled",
+                "zswap.compressor",
+                "zswap.zpool",
+                "zswap.max_pool_percent",
+                "zswap.shrinker",
+            ],
         }
     }
 

@@ -167,7 +167,7 @@ check(f"{burst} events in {sent:.1f} s; the death behind them is heard {heard[0]
 if os.environ.get("CIVICUM_TUNE_ENGINE"):
     until("the worker is started again", lambda: supervisor.of("started", "worker", mark), 60)
     until("the worker answers", lambda: supervisor.state()["services"]["worker"]["healthy"], 60)
-    docker("stop", f"{name}-api")
+    docker("kill", f"{name}-api")
     until("its end is told", lambda: supervisor.of("stopped", "api", mark))
     time.sleep(1)
     os.kill(main_of("worker"), signal.SIGSTOP)
@@ -179,6 +179,17 @@ if os.environ.get("CIVICUM_TUNE_ENGINE"):
     took = until("all of it runs", lambda: all(service["runs"] and service["healthy"] for service in rest()), 120)
     check(f"the engine started anew in {away:.0f} s, and all runs again after {took or 0:.0f} s", took is not None, supervisor.events[mark:])
     time.sleep(10)
+    check("but for whom somebody had stopped", not supervisor.state()["services"]["api"]["runs"], supervisor.of("started", "api", mark))
+
+    # It crashes. When it begins again it ends what it finds alive, and takes that for a wish.
+    mark = len(supervisor.events)
+    folder_of_engine = pathlib.Path(engine).parent
+    os.kill(int((folder_of_engine / "docker.pid").read_text()), signal.SIGKILL)
+    until("it is away", lambda: supervisor.of("engine-away", None, mark), 60)
+    subprocess.run(os.environ["CIVICUM_TUNE_ENGINE"].split("&&")[1], shell=True, check=True, stdout=subprocess.DEVNULL)
+    until("it is back", lambda: supervisor.of("engine-back", None, mark), 60)
+    took = until("all of it runs", lambda: all(service["runs"] and service["healthy"] for service in rest()), 120)
+    check(f"the engine crashed, and all runs again after {took or 0:.0f} s", took is not None, supervisor.events[mark:])
     check("but for whom somebody had stopped", not supervisor.state()["services"]["api"]["runs"], supervisor.of("started", "api", mark))
 
 # A loop is broken.

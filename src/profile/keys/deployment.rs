@@ -34,7 +34,7 @@ pub(super) const DEPLOYMENT: [Key; 7] = [
         "sovereignty.public",
         Kind::List(Shape::ServiceName),
         "",
-        "none",
+        "nothing",
         "[\"proxy\"]",
         "Services whose published ports may be open to the outside, on purpose.",
     ),

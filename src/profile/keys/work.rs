@@ -129,7 +129,7 @@ pub(super) const WORK: [Key; 21] = [
         "services.*.extraction.instruction",
         Kind::Text(Shape::Line),
         "",
-        "none",
+        "nothing",
         "\"Los montos son pesos chilenos.\"",
         "What to look for, in words, besides what a schema's descriptions say.",
     ),
