@@ -41,11 +41,10 @@ pub fn takes_at(key: &Key, parameter: Option<&str>) -> String {
             t!("{form}; or a rule with {vars}, such as min(ram / 3, 4GiB)", form = form, vars = vars)
         }
         (Kind::Duration { min_ms, max_ms }, _) => {
-            let words = |ms| humantime::format_duration(std::time::Duration::from_millis(ms)).to_string();
             t!(
                 "a span of time, {least} to {most}: a number and ms, s, min or h",
-                least = words(min_ms),
-                most = words(max_ms)
+                least = span(min_ms),
+                most = span(max_ms)
             )
         }
         (Kind::Sysctl, Some(known)) if known.unit.is_none() => {
@@ -60,6 +59,13 @@ pub fn takes_at(key: &Key, parameter: Option<&str>) -> String {
         }
         _ => takes(key),
     }
+}
+
+/// A span of time as one writes it in a profile.
+fn span(ms: u64) -> String {
+    let units = [(3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms")];
+    let unit = units.into_iter().find(|(unit, _)| ms % unit == 0 && ms >= *unit);
+    unit.map_or_else(|| "0".to_owned(), |(unit, sign)| format!("{}{sign}", ms / unit))
 }
 
 /// The sections of a profile, and the names of their keys.

@@ -3,6 +3,7 @@
 #
 #   start.sh FOLDER [OPTION…]   starts dockerd with all that it keeps below FOLDER, and prints its socket
 #   start.sh --stop FOLDER      ends it, and removes FOLDER
+#   start.sh --crash FOLDER     kills it; its containers go on
 #   start.sh --stop --keep FOLDER   ends it; started again there, it has its images
 #
 # It has no network of its own and leaves the host's firewall alone; give options to have it otherwise.
@@ -34,6 +35,16 @@ if [ "${1:-}" = --stop ]; then
   fi
   unmount "$folder"
   $keep || rm -rf "$folder"
+  exit 0
+fi
+
+if [ "${1:-}" = --crash ]; then
+  folder=${2:?which folder?}
+  # Its containerd, the one that is its own, ends with it.
+  kill -KILL "$(cat "$folder/docker.pid")"
+  sleep 1
+  # Where nobody asks how they ended, dead ones keep their numbers, and the next engine takes them for alive.
+  rm -f "$folder/docker.pid" "$folder/exec/containerd/containerd.pid"
   exit 0
 fi
 

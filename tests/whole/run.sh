@@ -40,6 +40,7 @@ inside=(nsenter "--net=/run/netns/$space")
 "${inside[@]}" ip link set lo up
 "${inside[@]}" "$engine" "$at" --bridge=none >/dev/null
 export CIVICUM_TUNE_ENGINE="'$engine' --stop --keep '$at' && '$engine' '$at' --bridge=none"
+export CIVICUM_TUNE_ENGINE_CRASH="'$engine' --crash '$at' && '$engine' '$at' --bridge=none"
 failed=0
 for scenario in "$@"; do
   read -ra words <<<"$scenario"

@@ -3,7 +3,8 @@
 killed, taken away, driven into their limits and into a loop; the supervisor is killed, the engine is started anew under it. It asks
 the engine that DOCKER_HOST names, under a deployment name of its own, and takes it all down at the end.
 
-CIVICUM_TUNE_ENGINE is the command that starts that engine again, once this has ended it; without it that part is left out."""
+CIVICUM_TUNE_ENGINE is the command that ends that engine and starts it again, CIVICUM_TUNE_ENGINE_CRASH the one that kills it and does so;
+without the first that part is left out."""
 
 import http.client
 import os
@@ -183,11 +184,8 @@ if os.environ.get("CIVICUM_TUNE_ENGINE"):
 
     # It crashes. When it begins again it ends what it finds alive, and takes that for a wish.
     mark = len(supervisor.events)
-    folder_of_engine = pathlib.Path(engine).parent
-    os.kill(int((folder_of_engine / "docker.pid").read_text()), signal.SIGKILL)
-    until("it is away", lambda: supervisor.of("engine-away", None, mark), 60)
-    subprocess.run(os.environ["CIVICUM_TUNE_ENGINE"].split("&&")[1], shell=True, check=True, stdout=subprocess.DEVNULL)
-    until("it is back", lambda: supervisor.of("engine-back", None, mark), 60)
+    subprocess.run(os.environ["CIVICUM_TUNE_ENGINE_CRASH"], shell=True, check=True, stdout=subprocess.DEVNULL)
+    until("it is away, and back", lambda: supervisor.of("engine-away", None, mark) and supervisor.of("engine-back", None, mark), 60)
     took = until("all of it runs", lambda: all(service["runs"] and service["healthy"] for service in rest()), 120)
     check(f"the engine crashed, and all runs again after {took or 0:.0f} s", took is not None, supervisor.events[mark:])
     check("but for whom somebody had stopped", not supervisor.state()["services"]["api"]["runs"], supervisor.of("started", "api", mark))
