@@ -12,6 +12,8 @@ bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 [ -x "$bin/initdb" ] || { echo "no PostgreSQL server is installed (Debian's package postgresql)" >&2; exit 77; }
 
 if [ "$1" = --stop ]; then
+  # It may not be allowed into the folder that we are in.
+  cd /
   as_postgres "$bin/pg_ctl" -D "$2/data" -m immediate -w stop >/dev/null
   exit
 fi
