@@ -8,6 +8,7 @@ mod line;
 mod pages;
 mod policy;
 pub mod ppocr;
+mod raster;
 mod read;
 mod result;
 mod tesseract;

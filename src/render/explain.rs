@@ -160,7 +160,7 @@ pub fn human(entry: &Entry, style: Style) -> String {
     let wide = parts.iter().map(|(name, _)| say(name).chars().count()).fold(9, usize::max);
     for (name, words) in parts {
         // What is there to be copied stays in one piece.
-        let width = if name == "Example" { usize::MAX } else { style.width - wide - 5 };
+        let width = if name == "Example" { usize::MAX } else { style.width.saturating_sub(wide + 5).max(30) };
         for (at, line) in wrap(&say(&words), width).iter().enumerate() {
             let name = if at == 0 { say(name) } else { "".into() };
             text += &format!("  {} {line}\n", style.cyan(&format!("{name:<wide$}")));

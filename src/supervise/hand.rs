@@ -102,11 +102,10 @@ impl Hand {
         self.ended.is_some_and(|ended| ended.whose == Whose::Open)
     }
 
-    /// The engine is back: with which status did this one go along?
+    /// The engine is back: with which status did this one go along? What it asked as it went is over; who lived on may die of something else.
     pub(super) fn engine_is_back(&mut self) -> Option<i64> {
-        let ended = self.ended.take_if(|ended| ended.whose == Whose::Open)?;
-        self.asked = None;
-        Some(ended.status)
+        self.asked.take_if(|asked| asked.whose == Whose::Open);
+        Some(self.ended.take_if(|ended| ended.whose == Whose::Open)?.status)
     }
 }
 
@@ -173,6 +172,15 @@ mod tests {
         hand.answered(62);
         assert_eq!(hand.engine_is_back(), None);
         assert!(!Hand::default().asks(1, Some(10), false), "SIGUSR1 ends nothing");
+    }
+
+    #[test]
+    fn who_outlives_the_engine_that_asked_it_dies_of_something_else() {
+        let mut hand = Hand::default();
+        hand.asks(10, TERM, false);
+        assert_eq!(hand.engine_is_back(), None);
+        hand.answered(20);
+        assert!(!hand.is_asked(30));
     }
 
     #[test]
